@@ -1,0 +1,1 @@
+"""initlab: a wind tunnel for transformer initialisation."""

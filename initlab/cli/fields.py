@@ -1,0 +1,139 @@
+"""Every field of a spec as a flag, made from the spec itself so that none can be forgotten.
+
+``--n-layer 4,12``: a comma makes an axis; switches have a ``--no-`` form; ``--set`` reaches any field by its path.
+"""
+
+import inspect
+import tomllib
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from initlab.errors import InitlabError
+from initlab.plan.expand import SPECS
+from initlab.plan.source import field_path
+
+PANELS = {"model": "Model", "data": "Data", "train": "Training"}
+MARK = "field_"
+
+
+def flag_name(path: str) -> str:
+    """Return the flag of a field: its name with dashes; the batches' own seed is ``--data-seed``."""
+    return "data-seed" if path == "data.seed" else path.partition(".")[2].replace("_", "-")
+
+
+def with_fields(tables: tuple[str, ...]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command one option for every field of ``tables``; it receives those set as ``fields``."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        own = [p for p in inspect.signature(command).parameters.values() if p.name != "fields"]
+        options = [option for table in tables for option in _options(table)]
+
+        def run(**given: Any) -> Any:
+            fields = {
+                name.removeprefix(MARK).replace("__", "."): value
+                for name, value in given.items()
+                if name.startswith(MARK) and value is not None
+            }
+            rest = {name: value for name, value in given.items() if not name.startswith(MARK)}
+            return command(**rest, fields=fields)
+
+        run.__doc__, run.__name__ = command.__doc__, command.__name__
+        run.__signature__ = inspect.Signature([*own, *options])  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in [*own, *options]}
+        return run
+
+    return decorate
+
+
+def _options(table: str) -> list[inspect.Parameter]:
+    return [_option(f"{table}.{name}", field) for name, field in SPECS[table].model_fields.items()]
+
+
+def _option(path: str, field: Any) -> inspect.Parameter:
+    flag, switch = flag_name(path), field.annotation is bool
+    default = "" if field.default is None else f" [default: {field.default}]"
+    option = typer.Option(
+        f"--{flag}/--no-{flag}" if switch else f"--{flag}",
+        help=f"{field.description}{default}",
+        rich_help_panel=PANELS[path.partition(".")[0]],
+        metavar=None if switch else _metavar(field),
+        show_default=False,
+    )
+    kind: Any = bool | None if switch else str | None
+    name = MARK + path.replace(".", "__")
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option])
+
+
+def _metavar(field: Any) -> str:
+    text = str(field.annotation)
+    return "INT" if "int" in text else "FLOAT" if "float" in text else "TEXT"
+
+
+def axes_from_flags(
+    fields: dict[str, Any], inits: str | None, activations: str | None, seeds: str | None, settings: list[str]
+) -> dict[str, list[Any]]:
+    """Return the axes that flags name, by path. Raises InitlabError for a flag that cannot be read."""
+    axes: dict[str, list[Any]] = {}
+    if inits is not None:
+        axes["init"] = split_inits(inits)
+    if activations is not None:
+        axes["activation"] = [name.strip() for name in activations.split(",")]
+    if seeds is not None:
+        axes["seed"] = parse_seeds(seeds)
+    for path, value in fields.items():
+        axes[path] = [value] if isinstance(value, bool) else parse_values(path, value)
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals:
+            raise InitlabError(f"--set {setting}: wants KEY=VALUE[,VALUE...]")
+        path = field_path(key.strip())
+        axes[path] = split_inits(text) if path == "init" else parse_values(path, text)
+    return axes
+
+
+def parse_values(path: str, text: str) -> list[Any]:
+    """Return the comma-separated values of a field: text where the field is text, else TOML values."""
+    pieces = [piece.strip() for piece in text.split(",")]
+    table, _, name = path.partition(".")
+    textual = path == "activation" or (name and "str" in str(SPECS[table].model_fields[name].annotation))
+    literal = name and "Literal" in str(SPECS[table].model_fields[name].annotation)
+    return pieces if textual or literal else [_toml_value(piece) for piece in pieces]
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text  # validation says what was expected instead
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Return the seeds named: ``3`` is 0, 1, 2; ``0-4`` is a range with its end; ``0,7`` is a list."""
+    try:
+        if "," in text:
+            seeds = [seed for part in text.split(",") if part.strip() for seed in _seed_range(part)]
+        else:
+            seeds = _seed_range(text) if "-" in text.strip() else list(range(int(text)))
+    except ValueError as error:
+        raise InitlabError(f"--seeds {text}: wants a number (3), a range (0-4) or a list (0,7)") from error
+    if not seeds:
+        raise InitlabError(f"--seeds {text}: names no seed")
+    return seeds
+
+
+def _seed_range(part: str) -> list[int]:
+    first, dash, last = part.strip().partition("-")
+    return list(range(int(first), int(last) + 1)) if dash else [int(first)]
+
+
+def split_inits(text: str) -> list[str]:
+    """Split a list of inits whose parameters hold commas too: ``a:x=1,y=2,b`` is ``a:x=1,y=2`` and ``b``."""
+    names: list[str] = []
+    for piece in (part.strip() for part in text.split(",")):
+        if names and "=" in piece and ":" not in piece:
+            names[-1] += f",{piece}"
+        else:
+            names.append(piece)
+    return names

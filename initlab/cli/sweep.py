@@ -1,0 +1,241 @@
+"""``initlab sweep``: run what is missing of a sweep, then show what came out."""
+
+import os
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+import initlab
+from initlab.cli.console import guarded, is_interactive, print_json, stderr, stdout
+from initlab.cli.fields import axes_from_flags, with_fields
+from initlab.cli.progress import LiveProgress, PlainProgress
+from initlab.environment import available_cores
+from initlab.errors import InitlabError
+from initlab.plan.groups import LaneGroup
+from initlab.plan.source import SweepSource, override, read_spec
+from initlab.runner import Sweep, estimate_seconds, missing_runs, plan_sweep, run_sweep
+from initlab.spec import SCHEMA_VERSION
+from initlab.store.run import DONE
+from initlab.store.sweep import SweepFolder
+
+EXIT_INCOMPLETE = 3
+EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
+
+
+class Terminated(Exception):
+    """SIGTERM arrived."""
+
+
+@guarded
+@with_fields(("model", "data", "train"))
+def sweep(
+    spec: Annotated[Path | None, typer.Argument(help="a sweep.toml or its folder; none: the quickstart")] = None,
+    init: Annotated[str | None, typer.Option(help="inits, such as gpt2,depth-scaled:std=0.01")] = None,
+    activation: Annotated[str | None, typer.Option(help="activations, such as gelu,relu")] = None,
+    seeds: Annotated[str | None, typer.Option(help="how many (3), a range (0-4) or a list (0,7)")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="any field as an axis, such as train.lr=1e-3,3e-3")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="the sweep's name")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="the sweep's own folder")] = None,
+    jobs: Annotated[int | None, typer.Option("--jobs", "-n", help="worker processes; default: one a core")] = None,
+    retry: Annotated[
+        Literal["failed", "diverged", "none"], typer.Option(help="which runs that ended badly to train again")
+    ] = "failed",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="print the runs and what they would cost")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document on stdout")] = False,
+    *,
+    fields: dict[str, Any],
+) -> None:
+    """Train what is missing of a sweep; the same command again resumes it.
+
+    A sweep is a spec file, flags, or both (flags win). Every flag of a field takes several values, separated by
+    commas, and becomes an axis.
+    """
+    axes = axes_from_flags(fields, init, activation, seeds, settings or [])
+    planned = plan_sweep(_source(spec, axes, name), out, Path(os.environ.get("INITLAB_OUT", "results")))
+    workers = _jobs(jobs)
+    if dry_run:
+        _dry_run(planned, workers, retry, as_json)
+        return
+    _announce(planned, workers, retry)
+    _train(planned, workers, retry)
+    _finish(planned, as_json)
+
+
+def _source(spec: Path | None, axes: dict[str, list[Any]], name: str | None) -> SweepSource:
+    if spec is not None:
+        source = read_spec(spec)
+    elif axes:
+        source = SweepSource()
+        axes.setdefault("seed", [0, 1, 2])
+    else:
+        source = read_spec(quickstart())
+    source = override(source, axes)
+    return source if name is None else SweepSource(**{**source.__dict__, "name": name})
+
+
+def quickstart() -> Path:
+    """Return the built-in sweep: packaged with initlab, or beside it in a checkout."""
+    package = Path(initlab.__file__).parent
+    packaged = package / "quickstart.toml"
+    return packaged if packaged.exists() else package.parent / "experiments" / "quickstart" / "sweep.toml"
+
+
+def _jobs(jobs: int | None) -> int:
+    text = os.environ.get("INITLAB_JOBS") if jobs is None else str(jobs)
+    if text is None:
+        return available_cores()
+    if not text.isdigit() or int(text) < 1:
+        raise InitlabError(f"jobs: wants a whole number from 1, got {text!r}")
+    return int(text)
+
+
+def _announce(sweep: Sweep, jobs: int, retry: Any) -> None:
+    console, missing = stderr(), missing_runs(sweep, retry)
+    done = len(sweep.runs) - len(missing)
+    console.print(f"[bold]{escape(sweep.name)}[/]: {escape(sweep.source.question or 'no question stated')}")
+    for line in sweep.corpora():
+        console.print(f"  {escape(line)}", soft_wrap=True)
+    seconds = estimate_seconds(missing, jobs)
+    state = f", {done} already stored" if done else ""
+    cost = f", about {_duration(seconds)} on {jobs} worker{'s' * (jobs > 1)}" if missing else ""
+    console.print(f"  {len(sweep.runs)} runs{state}{cost}; in {sweep.folder.path}", soft_wrap=True)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _train(sweep: Sweep, jobs: int, retry: Any) -> None:
+    """Train with progress on stderr; a signal ends the sweep with what is stored intact."""
+    console = stderr()
+    shown: list[LiveProgress | PlainProgress] = []
+
+    def progress(groups: list[LaneGroup]) -> LiveProgress | PlainProgress:
+        shown.append(
+            LiveProgress(console, groups) if is_interactive() else PlainProgress(console, groups, sweep.folder)
+        )
+        return shown[0]
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, terminate)
+    try:
+        run_sweep(sweep, jobs=jobs, retry=retry, progress=progress)
+    except (KeyboardInterrupt, Terminated) as stop:
+        _stop_progress(shown)
+        console.print(
+            f"\nstopped; {_counted(sweep.folder)}. To go on, run the same command again:\n  {_resume_command(sweep)}",
+            soft_wrap=True,
+            markup=False,
+        )
+        raise typer.Exit(EXIT_TERMINATED if isinstance(stop, Terminated) else EXIT_INTERRUPTED) from None
+    finally:
+        _stop_progress(shown)
+
+
+def _stop_progress(shown: list[LiveProgress | PlainProgress]) -> None:
+    for progress in shown:
+        progress.stop()
+
+
+def _resume_command(sweep: Sweep) -> str:
+    return f"initlab sweep {sweep.folder.path / 'spec.toml'} -o {sweep.folder.path}"
+
+
+def _counted(folder: SweepFolder) -> str:
+    return ", ".join(f"{number} {status}" for status, number in folder.counts().items() if number)
+
+
+def _finish(sweep: Sweep, as_json: bool) -> None:
+    """Show the table, write the report, and say by exit code whether every run has a result."""
+    from initlab.report.frames import load
+    from initlab.report.write import write_report
+
+    html = write_report(sweep.folder.path)
+    if as_json:
+        print_json(sweep_document(sweep.folder))
+    else:
+        print_table(stdout(), load(sweep.folder.path))
+        stdout().print(f"report: {html}", soft_wrap=True, markup=False)
+    states = [state.status for _, state in sweep.folder.states()]
+    if any(status not in DONE for status in states):
+        raise typer.Exit(EXIT_INCOMPLETE)
+
+
+def print_table(console: Console, frames: Any) -> None:
+    """Print one row a cell, and every run without a plain result by name."""
+    from initlab.report.table import cell_rows, not_ok, text_table
+
+    shown = text_table(cell_rows(frames))
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for number, header in enumerate(shown.headers):
+        numeric = all(isinstance(row[number].value, int | float | None) for row in shown.rows)
+        table.add_column(header, justify="right" if numeric else "left")
+    for row in shown.rows:
+        table.add_row(*(escape(entry.text) for entry in row))
+    console.print(table)
+    for run in not_ok(frames):
+        console.print(f"{run.status}: {run.label} ({run.id}): {run.reason}", soft_wrap=True, markup=False)
+
+
+def sweep_document(folder: SweepFolder) -> dict[str, Any]:
+    """Return the public JSON document of a sweep: one entry a planned run."""
+    runs = []
+    for entry, state in folder.states():
+        summary = folder.run(entry.id).summary() or {}
+        runs.append(
+            {
+                "id": entry.id,
+                "init": entry.cell.init,
+                "activation": entry.cell.activation,
+                "seed": entry.seed,
+                "status": state.status,
+                "reason": state.reason,
+                **{key: summary.get(key) for key in ("steps", "train_loss", "val_loss", "residual_ms")},
+                "axes": entry.cell.axes,
+                "wall_seconds": state.wall_seconds,
+            }
+        )
+    name = folder.document().get("name")
+    return {"schema_version": SCHEMA_VERSION, "sweep": name, "path": str(folder.path), "runs": runs}
+
+
+def _dry_run(sweep: Sweep, jobs: int, retry: Any, as_json: bool) -> None:
+    missing = missing_runs(sweep, retry)
+    seconds = estimate_seconds(missing, jobs)
+    if as_json:
+        runs = [
+            {
+                "id": run.id,
+                "init": run.entry.cell.init,
+                "activation": run.entry.cell.activation,
+                "seed": run.entry.seed,
+                "status": sweep.folder.run(run.id).state().status,
+                "axes": run.entry.cell.axes,
+            }
+            for run in sweep.runs
+        ]
+        document = {"sweep": sweep.name, "path": str(sweep.folder.path), "estimated_seconds": seconds, "runs": runs}
+        print_json({"schema_version": SCHEMA_VERSION, **document})
+        return
+    console = stdout()
+    for run in sweep.runs:
+        status = sweep.folder.run(run.id).state().status
+        console.print(f"{run.id}  {status:<11}  {run.entry.label}", soft_wrap=True, markup=False)
+    console.print(
+        f"{len(sweep.runs)} runs, {len(missing)} to train, about {_duration(seconds)} on {jobs} workers; "
+        f"nothing was written",
+        soft_wrap=True,
+    )

@@ -1,0 +1,80 @@
+"""Tiny Shakespeare, nanoGPT's first corpus: downloaded once, kept in the user's cache, known by its checksum.
+
+The checksum is verified on every reading: a damaged cache file is downloaded anew, a changed download refused.
+"""
+
+import hashlib
+import os
+import tempfile
+import urllib.request
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from http.client import HTTPException
+from pathlib import Path
+from typing import IO, TypeAlias
+
+from initlab.errors import InitlabError
+
+URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
+SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
+TIMEOUT_SECONDS = 20
+
+Opener: TypeAlias = Callable[..., AbstractContextManager[IO[bytes]]]
+
+
+def cache_path() -> Path:
+    """Return where the text is kept: $XDG_CACHE_HOME/initlab, by default ~/.cache/initlab."""
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "initlab" / "tinyshakespeare.txt"
+
+
+def read_shakespeare(*, sha256: str = SHA256, opener: Opener = urllib.request.urlopen) -> bytes:
+    """Return the text, from the cache or else from the network.
+
+    Raises InitlabError, with the ways out, where there is neither or where INITLAB_OFFLINE forbids the network.
+    """
+    path = cache_path()
+    if path.is_file():
+        cached = path.read_bytes()
+        if hashlib.sha256(cached).hexdigest() == sha256:
+            return cached
+    content = _download(path, sha256, opener)
+    try:
+        _write_atomically(path, content)
+    except OSError as error:
+        raise InitlabError(f"cannot keep tiny Shakespeare in {path}: {error}; set XDG_CACHE_HOME") from error
+    return content
+
+
+def _download(path: Path, sha256: str, opener: Opener) -> bytes:
+    if os.environ.get("INITLAB_OFFLINE", "0") not in ("", "0"):
+        raise _unavailable("INITLAB_OFFLINE is set", path)
+    try:
+        with opener(URL, timeout=TIMEOUT_SECONDS) as response:
+            content = response.read()
+    except (OSError, HTTPException) as error:  # URLError and time-outs are OSErrors
+        raise _unavailable(f"downloading it failed ({error})", path) from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise _unavailable(f"what was downloaded has sha256 {found[:12]}... instead of {sha256[:12]}...", path)
+    return content
+
+
+def _unavailable(reason: str, path: Path) -> InitlabError:
+    return InitlabError(
+        f"tiny Shakespeare is not in the cache, and {reason}; either put {URL} at {path}, "
+        "or pass a text of your own with --corpus FILE"
+    )
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".download-", delete=False) as file:
+        temporary = Path(file.name)
+        try:
+            file.write(content)
+            file.close()  # Windows moves no open file
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise

@@ -1,0 +1,208 @@
+"""Trains one group of lanes together and yields records. It knows no disk and no console."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from initlab.activations import ACTIVATIONS
+from initlab.data.batches import draw_batch
+from initlab.data.corpus import Corpus
+from initlab.engine.dropout import step_key
+from initlab.engine.forward import Batch, LaneModel, Tensors
+from initlab.engine.optim import LaneOptimizer
+from initlab.engine.schedule import evaluates, learning_rate, probes
+from initlab.inits.catalogue import resolve
+from initlab.inits.draw import draw_all
+from initlab.laws import Dims, Law, Slot
+from initlab.spec import RunSpec
+
+TRAIN_LOSS_WINDOW = 20
+"""A run's train_loss is the mean over its last batches, this many: one batch's loss is noise."""
+
+DIVERGED_NATS = 1.0
+"""A finite run has diverged when it ends this far above both its initial loss and a uniform guess."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One row of one lane, for ``metrics.jsonl``, ``layers.jsonl`` or, once and last, ``summary.json``."""
+
+    lane: int
+    kind: Literal["metrics", "layers", "summary"]
+    row: dict[str, Any]
+
+
+@dataclass
+class Lane:
+    """One run among those trained together."""
+
+    spec: RunSpec
+    corpus: Corpus
+    laws: list[tuple[Slot, Law]]
+    optimizer: LaneOptimizer
+    losses: list[float] = field(default_factory=list)
+    val_loss: float | None = None
+    residual_ms: list[float] = field(default_factory=list)
+    diverged_at: int | None = None
+
+
+class Group:
+    """Lanes of one shape, activation and schedule of steps; everything else may differ between them."""
+
+    def __init__(self, specs: Sequence[RunSpec], corpora: Sequence[Corpus]) -> None:
+        self._train = specs[0].train
+        self.dims = specs[0].model.dims(corpora[0].vocab_size)
+        self._model = LaneModel(self.dims, ACTIVATIONS.get(specs[0].activation).function, specs[0].model.dropout)
+        tables = [resolve(spec.init).table(self.dims) for spec in specs]
+        self._parameters = self._draw(specs)
+        self._multipliers = self._stack_multipliers(tables)
+        self._lanes = [
+            Lane(spec, corpus, laws, LaneOptimizer({k: p[n] for k, p in self._parameters.items()}, laws, spec.train))
+            for n, (spec, corpus, laws) in enumerate(zip(specs, corpora, tables, strict=True))
+        ]
+        self._layer_slots = [
+            [slot.name for slot, _ in tables[0] if slot.layer == layer] for layer in range(self.dims.n_layer)
+        ]
+
+    def run(self) -> Iterator[Record]:
+        """Train to the end, or until no lane is left, yielding every lane's rows and then its summary."""
+        for step in range(self._train.steps + 1):
+            yield from self._step(step)
+            if all(lane.diverged_at is not None for lane in self._lanes):
+                break
+        for n, lane in enumerate(self._lanes):
+            yield Record(n, "summary", summarise(lane, self.dims))
+
+    def _step(self, step: int) -> Iterator[Record]:
+        """Evaluate, measure and update; probes see the parameters after ``step`` updates, on batch ``step``."""
+        val_losses = self._evaluate() if evaluates(step, self._train) else None
+        batch = self._batch(step)
+        seen: dict[str, list[Any]] | None = None
+        if probes(step, self._train):
+            gradients, losses, measured = self._model.probe(self._parameters, self._multipliers, batch)
+            measured["weight_grad_rms"] = self._weight_gradients(gradients)
+            seen = {name: values.tolist() for name, values in measured.items()}
+        else:
+            gradients, losses = self._model.step(self._parameters, self._multipliers, batch)
+        for n, loss in enumerate(losses.tolist()):
+            lane = self._lanes[n]
+            if lane.diverged_at is not None:
+                continue
+            if seen is not None:
+                profile = {name: values[n] for name, values in seen.items()}
+                profile["logit_var"] = profile["logit_var"][0]
+                if step == 0:
+                    lane.residual_ms = profile["residual_ms"][::2]
+                yield Record(n, "layers", {"step": step, "loss": loss, **profile})
+            row = self._update(lane, step, loss, {name: g[n] for name, g in gradients.items()})
+            if val_losses is not None:
+                row["val_loss"] = lane.val_loss = val_losses[n]
+            yield Record(n, "metrics", row)
+
+    def _update(self, lane: Lane, step: int, loss: float, gradients: Tensors) -> dict[str, Any]:
+        """Take one optimizer step, unless the run is over or this lane's numbers are no longer finite."""
+        norm = lane.optimizer.take(gradients)
+        lane.losses.append(loss)
+        row = {"step": step, "train_loss": loss, "grad_norm": float(norm)}
+        if not (math.isfinite(loss) and math.isfinite(row["grad_norm"])):
+            lane.diverged_at = step
+        elif step < self._train.steps:
+            row["lr"] = learning_rate(step, lane.spec.train)
+            lane.optimizer.step(row["lr"], norm)
+        return row
+
+    def _batch(self, step: int) -> Batch:
+        drawn = [
+            draw_batch(
+                lane.corpus.train,
+                block_size=self.dims.block_size,
+                batch_size=self._train.batch_size,
+                seed=lane.spec.data_seed,
+                split="train",
+                step=step,
+            )
+            for lane in self._lanes
+        ]
+        keys = torch.tensor([step_key(lane.spec.seed, step) for lane in self._lanes])
+        return Batch(_stack([x for x, _ in drawn]), _stack([y for _, y in drawn]), keys)
+
+    def _evaluate(self) -> list[float]:
+        """Return each lane's mean loss over the same fixed validation batches, whatever its seed."""
+        totals = torch.zeros(len(self._lanes), dtype=torch.float64)
+        for number in range(self._train.eval_batches):
+            drawn = [
+                draw_batch(
+                    lane.corpus.val,
+                    block_size=self.dims.block_size,
+                    batch_size=self._train.batch_size,
+                    seed=0,
+                    split="val",
+                    step=number,
+                )
+                for lane in self._lanes
+            ]
+            tokens, targets = _stack([x for x, _ in drawn]), _stack([y for _, y in drawn])
+            totals += self._model.evaluate(self._parameters, self._multipliers, tokens, targets)
+        return [float(total) / self._train.eval_batches for total in totals]
+
+    def _weight_gradients(self, gradients: Tensors) -> Tensor:
+        """Return the (N, L) rms of the parameters' gradients in each block."""
+        layers = []
+        for names in self._layer_slots:
+            squares = torch.stack([gradients[name].square().flatten(1).sum(1) for name in names])
+            entries = sum(gradients[name][0].numel() for name in names)
+            layers.append((squares.sum(0) / entries).sqrt())
+        return torch.stack(layers, dim=1)
+
+    def _draw(self, specs: Sequence[RunSpec]) -> Tensors:
+        dtype = {"float32": torch.float32, "float64": torch.float64}[self._train.precision]
+        drawn = [draw_all(resolve(spec.init), self.dims, seed=spec.seed, dtype=dtype) for spec in specs]
+        return {name: torch.stack([tensors[name] for tensors in drawn]) for name in drawn[0]}
+
+    def _stack_multipliers(self, tables: list[list[tuple[Slot, Law]]]) -> Tensors:
+        """Return the (N,) forward multipliers of the slots where any lane's is not 1."""
+        stacked = {}
+        for row in zip(*tables, strict=True):
+            slot, values = row[0][0], [law.mult for _, law in row]
+            if any(value != 1 for value in values):
+                stacked[slot.name] = torch.tensor(values, dtype=self._parameters[slot.name].dtype)
+        return stacked
+
+
+def summarise(lane: Lane, dims: Dims) -> dict[str, Any]:
+    """Return what a run came to. A diverged run keeps its numbers and says since when."""
+    initial, uniform = lane.losses[0], math.log(dims.vocab_size)
+    last = lane.losses[: lane.spec.train.steps][-TRAIN_LOSS_WINDOW:] or lane.losses
+    train_loss = sum(last) / len(last)
+    reason = None
+    if lane.diverged_at is not None:
+        reason = f"the loss or its gradient was not finite at step {lane.diverged_at}"
+    elif lane.spec.train.steps and train_loss > max(initial, uniform) + DIVERGED_NATS:
+        lane.diverged_at = len(lane.losses) - 1
+        reason = (
+            f"ended at {train_loss:.2f} nats, more than {DIVERGED_NATS:g} above where it began "
+            f"({initial:.2f}) and above a uniform guess ({uniform:.2f})"
+        )
+    return {
+        "diverged": reason is not None,
+        "diverged_at": lane.diverged_at,
+        "reason": reason,
+        "steps": min(len(lane.losses) - 1, lane.spec.train.steps) if lane.diverged_at is None else lane.diverged_at,
+        "train_loss": train_loss,
+        "val_loss": lane.val_loss,
+        "initial_loss": initial,
+        "uniform_loss": uniform,
+        "entropy_rate": lane.corpus.entropy_rate,
+        "entropy_floor": lane.corpus.floor(dims.block_size),
+        "residual_ms": lane.residual_ms,
+        "growth": lane.residual_ms[-1] / lane.residual_ms[0] if lane.residual_ms[0] else None,
+    }
+
+
+def _stack(arrays: list[np.ndarray[Any, Any]]) -> Tensor:
+    return torch.from_numpy(np.stack(arrays))

@@ -1,0 +1,19 @@
+"""Whether lanes are independent on this machine: what resuming and ``--jobs`` rely on, checked in a second."""
+
+from initlab.data.load import load_corpus
+from initlab.engine.group import Group
+from initlab.spec import ModelSpec, RunSpec, TrainSpec
+
+
+def lanes_are_independent() -> bool:
+    """Train one small run alone and beside two others; True when every record of it is bit-identical."""
+    model = ModelSpec(n_layer=2, n_head=2, n_embd=32, block_size=16)
+    train = TrainSpec(steps=5, batch_size=4, eval_batches=2)
+    specs = [RunSpec(model=model, train=train, seed=seed) for seed in range(3)]
+    corpus = load_corpus("synthetic")
+    together = _records(Group(specs, [corpus] * 3), lane=1)
+    return together == _records(Group(specs[1:2], [corpus]), lane=0)
+
+
+def _records(group: Group, lane: int) -> list[tuple[str, object]]:
+    return [(record.kind, record.row) for record in group.run() if record.lane == lane]

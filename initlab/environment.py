@@ -1,0 +1,60 @@
+"""What a result was made with: versions, machine, commit. Imports nothing heavy."""
+
+import os
+import platform
+import subprocess
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("initlab", "torch", "numpy", "pandas", "matplotlib", "scipy", "pydantic", "typer", "rich", "jinja2")
+
+
+def versions() -> dict[str, str | None]:
+    """Return the installed version of Python and of every dependency, None where one is absent."""
+    found: dict[str, str | None] = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = None
+    return found
+
+
+@lru_cache(maxsize=1)
+def git_sha() -> str | None:
+    """Return the commit initlab's own checkout is at, with ``+changes`` where it is edited; None outside git."""
+    root = Path(__file__).parent.parent
+    try:
+        sha = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True)
+        changes = subprocess.run(
+            ["git", "status", "--porcelain", "initlab"], cwd=root, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return sha.stdout.strip() + ("+changes" if changes.stdout.strip() else "")
+
+
+def machine() -> dict[str, Any]:
+    return {
+        "platform": platform.platform(),
+        "processor": cpu_name(),
+        "cores": available_cores(),
+    }
+
+
+def available_cores() -> int:
+    """Return the cores this process may use, which a container or taskset may have limited."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS or Windows
+        return os.cpu_count() or 1
+
+
+def cpu_name() -> str:
+    info = Path("/proc/cpuinfo")  # Linux only
+    for line in info.read_text().splitlines() if info.exists() else []:
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,125 @@
+"""Trains one task into the store: what every launcher ends up calling."""
+
+import os
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from initlab.data.corpus import Corpus
+from initlab.data.load import load_corpus
+from initlab.engine.group import Group, Record
+from initlab.environment import machine, versions
+from initlab.launchers.task import Task, TaskRun
+from initlab.spec import RunSpec
+from initlab.store.lock import HEARTBEAT_SECONDS
+from initlab.store.run import DONE, RunDirectory, RunWriter
+
+PROGRESS_SECONDS = 0.5
+
+
+class Stopped(BaseException):
+    """Raised inside a task by a signal: the runs in flight are marked interrupted and the process ends."""
+
+
+def train_task(task: Task, progress: Callable[[int, int], None]) -> None:
+    """Train the task's runs that nobody finished or is training, and store every record.
+
+    ``progress(step, steps)`` is called a few times a second. An exception of one lane's never costs the others:
+    the group is then trained lane by lane, and the lane that fails alone is stored as failed, with its reason.
+    """
+    runs = [run for run in task.runs if _directory(task, run).state().status not in DONE]
+    opened = [(run, writer) for run in runs if (writer := RunWriter.open(*_opening(task, run))) is not None]
+    if not opened:
+        return
+    runs = [run for run, _ in opened]
+    writers = [writer for _, writer in opened]
+    with _heartbeat(writers):
+        try:
+            _train(runs, writers, progress)
+        except Stopped as stop:
+            for writer in writers:
+                writer.interrupt(str(stop))
+            raise
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            for writer in writers:
+                writer.fail(reason, traceback.format_exc())
+            if len(runs) == 1:
+                return
+        else:
+            return
+    for run in runs:
+        train_task(Task(task.folder, (run,)), progress)
+
+
+def _train(runs: list[TaskRun], writers: list[RunWriter], progress: Callable[[int, int], None]) -> None:
+    specs = [RunSpec.model_validate(run.spec) for run in runs]
+    summaries: dict[int, dict[str, Any]] = {}
+    last = 0.0
+    for record in Group(specs, [_corpus(run, spec) for run, spec in zip(runs, specs, strict=True)]).run():
+        if record.kind == "summary":
+            summaries[record.lane] = {"id": runs[record.lane].id, **record.row}
+            continue
+        _store(record, writers[record.lane])
+        if (now := time.monotonic()) - last > PROGRESS_SECONDS:
+            last = now
+            progress(record.row["step"], specs[0].train.steps)
+    for lane, summary in summaries.items():
+        writers[lane].finish(summary)
+
+
+def _store(record: Record, writer: RunWriter) -> None:
+    if record.kind == "metrics":
+        writer.metrics(record.row)
+    else:
+        writer.layers(record.row)
+
+
+def _corpus(run: TaskRun, spec: RunSpec) -> Corpus:
+    corpus = load_corpus(run.corpus, spec.data.tokenizer)
+    if corpus.sha256 != run.corpus_sha256:
+        raise RuntimeError(f"the corpus {run.corpus} changed after the sweep was planned")
+    return corpus
+
+
+def _directory(task: Task, run: TaskRun) -> RunDirectory:
+    return RunDirectory(Path(task.folder) / "runs" / run.id)
+
+
+def _opening(task: Task, run: TaskRun) -> tuple[Path, dict[str, Any], dict[str, Any]]:
+    """Return the run's directory, config.json and env.json."""
+    config = {"id": run.id, **run.spec, "corpus_sha256": run.corpus_sha256, "laws": run.laws}
+    env = {
+        "versions": versions(),
+        "machine": machine(),
+        "device": "cpu",
+        "threads": torch.get_num_threads(),
+        "precision": run.spec["train"]["precision"],
+        "pid": os.getpid(),
+    }
+    return _directory(task, run).path, config, env
+
+
+@contextmanager
+def _heartbeat(writers: list[RunWriter]) -> Iterator[None]:
+    """Keep the runs' locks alive from a thread while the main one computes."""
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.wait(HEARTBEAT_SECONDS):
+            for writer in writers:
+                writer.beat()
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

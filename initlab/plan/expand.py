@@ -1,0 +1,186 @@
+"""From a sweep's source to its runs: the grid, each run validated, each with the id of its content."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from initlab.activations import ACTIVATIONS
+from initlab.data.corpus import Corpus
+from initlab.data.load import corpus_names, load_corpus
+from initlab.errors import InitlabError
+from initlab.inits.catalogue import resolve
+from initlab.laws import Dims
+from initlab.plan.source import SweepSource
+from initlab.spec import SCHEMA_VERSION, DataSpec, ModelSpec, RunSpec, TrainSpec, content_hash
+from initlab.store.sweep import Cell, Entry
+
+SPECS: dict[str, type[BaseModel]] = {"model": ModelSpec, "data": DataSpec, "train": TrainSpec}
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run: its spec, its place in the sweep, and what its id was made from."""
+
+    spec: RunSpec
+    entry: Entry
+    dims: Dims
+    laws: str
+    corpus: Corpus
+
+    @property
+    def id(self) -> str:
+        return self.entry.id
+
+
+def expand(source: SweepSource) -> list[PlannedRun]:
+    """Return the union of the blocks' grids in their order, equal runs once.
+
+    Raises InitlabError naming the key, its line and what would be legal.
+    """
+    specs = list(dict.fromkeys(spec for block in _points(source) for spec in [_run(block, source)]))
+    axes = _varying(specs)
+    cells: dict[RunSpec, Cell] = {}
+    runs = []
+    for spec in specs:
+        key = spec.model_copy(update={"seed": 0})
+        cell = cells.setdefault(key, _cell(spec, axes))
+        runs.append(_planned(spec, cell, source))
+    return runs
+
+
+def _points(source: SweepSource) -> Iterator[dict[str, Any]]:
+    """Yield every point of every block's grid as fields by path; zipped axes move together."""
+    for block in source.blocks:
+        zipped = {path for group in block.zips for path in group}
+        movers = [*((path,) for path in block.axes if path not in zipped), *block.zips]
+        ranges = [list(zip(*(block.axes[path] for path in paths), strict=True)) for paths in movers]
+        for values in itertools.product(*ranges):
+            point = dict(source.fixed)
+            for paths, chosen in zip(movers, values, strict=True):
+                point.update(zip(paths, chosen, strict=True))
+            yield point
+
+
+def _run(point: dict[str, Any], source: SweepSource) -> RunSpec:
+    """Validate one point of the grid."""
+    tables: dict[str, Any] = {}
+    for table in SPECS:
+        fields = {path.partition(".")[2]: v for path, v in point.items() if path.startswith(f"{table}.")}
+        tables[table] = validate_table(table, fields, source)
+    init, activation = point.get("init", RunSpec().init), point.get("activation", RunSpec().activation)
+    for key, value, check in (("init", init, resolve), ("activation", activation, ACTIVATIONS.canonical)):
+        if not isinstance(value, str):
+            raise InitlabError(f"{source.where('sweep.' + key)}: wants names, got {value!r}")
+        try:
+            check(value)
+        except InitlabError as error:
+            raise InitlabError(f"{source.where('sweep.' + key)}: {error}") from error
+    try:
+        return RunSpec(**tables, init=init, activation=ACTIVATIONS.canonical(activation), seed=point.get("seed", 0))
+    except ValidationError as error:
+        raise InitlabError(_explain(error, "sweep", source)) from error
+
+
+def validate_table(table: str, fields: dict[str, Any], source: SweepSource | None = None) -> BaseModel:
+    """Return the spec of one table; raises InitlabError naming every wrong field."""
+    try:
+        return SPECS[table](**fields)
+    except ValidationError as error:
+        raise InitlabError(_explain(error, table, source or SweepSource())) from error
+
+
+def _explain(error: ValidationError, table: str, source: SweepSource) -> str:
+    """Say every problem pydantic found, each with its key's path and line."""
+    lines = []
+    for problem in error.errors():
+        path = ".".join([table, *(str(part) for part in problem["loc"])])
+        message = problem["msg"].removeprefix("Value error, ")
+        message = message[0].lower() + message[1:]
+        got = "" if problem["type"] == "value_error" else f", got {problem['input']!r}"
+        lines.append(f"{source.where(path)}: {message}{got}")
+    return "\n".join(lines)
+
+
+def _flat(spec: RunSpec) -> dict[str, Any]:
+    dumped = spec.model_dump(include=set(SPECS))
+    return {f"{table}.{name}": value for table, fields in dumped.items() for name, value in fields.items()}
+
+
+def _varying(specs: list[RunSpec]) -> list[str]:
+    """Return the fields, other than init, activation and seed, that differ between runs."""
+    rows = [_flat(spec) for spec in dict.fromkeys(s.model_copy(update={"seed": 0, "init": ""}) for s in specs)]
+    return [path for path in rows[0] if any(row[path] != rows[0][path] for row in rows)]
+
+
+def _cell(spec: RunSpec, axes: list[str]) -> Cell:
+    flat = _flat(spec)
+    return Cell(
+        init=spec.init,
+        activation=spec.activation,
+        axes={path: flat[path] for path in axes},
+        fields=spec.model_dump(include=set(SPECS)),
+    )
+
+
+def corpus_name(spec: RunSpec, base: Path | None) -> str:
+    """Return a run's corpus as any process can load it: a path beside the spec file is made absolute."""
+    name = spec.data.corpus
+    if name in dict(corpus_names()):
+        return name
+    for folder in filter(None, (base, Path())):
+        if (folder / name).exists():
+            return str((folder / name).absolute())
+    return name
+
+
+def _planned(spec: RunSpec, cell: Cell, source: SweepSource) -> PlannedRun:
+    try:
+        base = source.path.parent if source.path else None
+        corpus = load_corpus(corpus_name(spec, base), spec.data.tokenizer)
+        corpus.check(block_size=spec.model.block_size, vocab_size=spec.model.vocab_size)
+    except InitlabError as error:
+        raise InitlabError(f"{source.where('data.corpus')}: {error}") from error
+    dims = spec.model.dims(corpus.vocab_size)
+    laws = law_digest(spec.init, dims)
+    entry = Entry(run_id(spec, corpus, laws), cell, spec.seed)
+    return PlannedRun(spec, entry, dims, laws, corpus)
+
+
+def run_id(spec: RunSpec, corpus: Corpus, laws: str) -> str:
+    """Return the hash of everything that can change a run's numbers, and of nothing else.
+
+    Paths, names of inits and where it runs are left out; corpus content, laws and resolved defaults are in.
+    """
+    train = spec.train.model_dump()
+    train.update(min_lr=spec.train.final_lr, decay_steps=spec.train.decay_steps or spec.train.steps)
+    return content_hash(
+        {
+            "schema": SCHEMA_VERSION,
+            "model": {**spec.model.model_dump(), "vocab_size": spec.model.vocab_size or corpus.vocab_size},
+            "data": {"sha256": corpus.sha256, "tokenizer": corpus.tokenizer, "seed": spec.data_seed},
+            "train": train,
+            "laws": laws,
+            "activation": spec.activation,
+            "seed": spec.seed,
+        }
+    )
+
+
+@lru_cache(maxsize=4096)
+def law_digest(init: str, dims: Dims) -> str:
+    """Return the hash of an init's resolved law table, its topology included."""
+    return content_hash(law_table(init, dims))
+
+
+def law_table(init: str, dims: Dims) -> dict[str, Any]:
+    """Return the laws of every slot as data."""
+    found = resolve(init)
+    return {
+        "topology": found.topology(dims).to_json(),
+        "slots": {slot.name: law.to_json() for slot, law in found.table(dims)},
+    }

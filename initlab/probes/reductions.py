@@ -1,0 +1,70 @@
+"""What is measured on a tapped tensor: reductions to one number, written for a single run.
+
+Tensors have shape (B, T, C): batch, tokens, channels (the vocabulary, for logits).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from initlab.registry import Registry
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Place: TypeAlias = Literal["residual", "attn_branch", "mlp_branch", "logits"]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Reduces the tensor tapped at ``place`` to a scalar; the values of one forward pass form a list over sites.
+
+    ``residual`` has 2L+1 sites (after the embedding, after each attention, after each MLP), the branches one a
+    layer, ``logits`` a single one.
+    """
+
+    place: Place
+    reduce: "Callable[[Tensor], Tensor]"
+    summary: str
+
+
+PROBES: Registry[Probe] = Registry("probe")
+
+
+def second_moment(x: "Tensor") -> "Tensor":
+    """Return the mean of x² over batch, tokens and channels."""
+    return x.square().mean()
+
+
+def channel_variance(x: "Tensor") -> "Tensor":
+    """Return the variance over channels per token (divided by C), averaged over batch and tokens."""
+    return (x - x.mean(-1, keepdim=True)).square().mean()
+
+
+def token_cosine(x: "Tensor") -> "Tensor":
+    """Return the mean cosine between the vectors of two different tokens of one sequence.
+
+    Over all pairs s ≠ t: (|Σ u|² - Σ |u|²) / (T (T-1)) with u the vectors at unit length. A single token has no
+    pair: 0/0, NaN.
+    """
+    length = x.square().sum(-1, keepdim=True).sqrt()
+    unit = x / length.clamp_min(1e-30)
+    tokens = x.shape[-2]
+    total = unit.sum(-2).square().sum(-1) - unit.square().sum((-1, -2))
+    return (total / (tokens * (tokens - 1) or float("nan"))).mean()
+
+
+PROBES.add("residual_ms", Probe("residual", second_moment, "second moment of the residual stream"))
+PROBES.add(
+    "residual_var", Probe("residual", channel_variance, "variance of the residual stream over channels, per token")
+)
+PROBES.add("token_cosine", Probe("residual", token_cosine, "mean cosine between the tokens of a sequence"))
+PROBES.add("attn_ms", Probe("attn_branch", second_moment, "second moment of what each attention adds"))
+PROBES.add("mlp_ms", Probe("mlp_branch", second_moment, "second moment of what each MLP adds"))
+PROBES.add("logit_var", Probe("logits", channel_variance, "variance of the logits over the vocabulary, per token"))
+
+BACKWARD_PROBES = {
+    "grad_rms": "rms of the loss's gradient with respect to the residual stream, at its 2L+1 sites",
+    "weight_grad_rms": "rms of the loss's gradient with respect to the parameters, per block",
+}
+"""Measured by the engine, which alone sees gradients."""

@@ -1,0 +1,48 @@
+"""Everything a report says, gathered once, so that HTML and Markdown cannot disagree."""
+
+from dataclasses import dataclass
+
+from initlab.report.canvas import Drawing
+from initlab.report.figures import draw_all
+from initlab.report.frames import SweepFrames
+from initlab.report.table import CellRow, NotOk, TextTable, cell_rows, not_ok, text_table
+from initlab.report.words import Banner, banner, describe, headline, shared_settings, versions
+
+TABLE_NOTE = (
+    "Means are over finished runs; ± is the sample standard deviation over seeds. Growth is the residual stream's "
+    "second moment after the last block over that after the embedding, before the first step (geometric mean over "
+    "seeds). Diverged runs are counted and are in no mean."
+)
+
+
+@dataclass(frozen=True)
+class Content:
+    frames: SweepFrames
+    banner: Banner | None
+    description: str
+    headline: list[str]
+    rows: list[CellRow]
+    table: TextTable
+    table_note: str
+    not_ok: list[NotOk]
+    drawings: list[Drawing]
+    shared: list[tuple[str, str]]
+    versions: list[tuple[str, str]]
+
+
+def gather(frames: SweepFrames) -> Content:
+    """Return the content of a report; drawing is the part that takes seconds."""
+    rows = cell_rows(frames)
+    return Content(
+        frames=frames,
+        banner=banner(frames),
+        description=describe(frames),
+        headline=headline(frames, rows),
+        rows=rows,
+        table=text_table(rows),
+        table_note=TABLE_NOTE,
+        not_ok=not_ok(frames),
+        drawings=draw_all(frames),
+        shared=shared_settings(frames),
+        versions=versions(frames),
+    )

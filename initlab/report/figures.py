@@ -1,0 +1,27 @@
+"""The figures of a report, in the order it shows them. One with nothing to show is left out."""
+
+from collections.abc import Callable
+
+from initlab.report.canvas import Drawing
+from initlab.report.figures_compare import final_losses, heat_map
+from initlab.report.figures_init import branches, gradient_rms, residual_variance, token_cosine
+from initlab.report.figures_training import layer_profiles, loss_curves, variance_over_training
+from initlab.report.frames import SweepFrames
+
+FIGURES: tuple[Callable[[SweepFrames], Drawing | None], ...] = (
+    residual_variance,
+    loss_curves,
+    final_losses,
+    heat_map,
+    branches,
+    variance_over_training,
+    layer_profiles,
+    gradient_rms,
+    token_cosine,
+)
+
+
+def draw_all(frames: SweepFrames) -> list[Drawing]:
+    """Return every figure that has something to show."""
+    drawn = [figure(frames) for figure in FIGURES]
+    return [drawing for drawing in drawn if drawing is not None]

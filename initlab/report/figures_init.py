@@ -1,0 +1,153 @@
+"""Figures of networks before their first step: what every run has, trained or not."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from initlab.report.canvas import Drawing, Sheet, log_scale, looks, whole_ticks
+from initlab.report.frames import SweepFrames
+from initlab.report.panels import at_init, handles, lay_out, look
+
+_BAND = "Lines are means over seeds, bands run from the least to the greatest seed."
+_LAYERS = "Layer 0 is after the embedding, b after block b, and a half after the attention of the next."
+
+
+def residual_variance(frames: SweepFrames) -> Drawing | None:
+    """Residual variance against layer at step 0."""
+    return _along_depth(
+        frames,
+        "residual_var",
+        name="residual-variance",
+        title="Residual stream at init",
+        ylabel="variance over channels",
+        caption="Variance of the residual stream against depth, before the first step. A flat line keeps its scale; "
+        "a straight rise on this logarithmic axis grows by a constant factor a layer.",
+    )
+
+
+def token_cosine(frames: SweepFrames) -> Drawing | None:
+    """Mean cosine between tokens against layer at step 0."""
+    return _along_depth(
+        frames,
+        "token_cosine",
+        name="token-cosine",
+        title="Do tokens stay apart?",
+        ylabel="mean cosine (no unit)",
+        caption="Mean cosine between the residual vectors of two tokens, before the first step. Towards 1 all tokens "
+        "look alike (rank collapse).",
+        log=False,
+    )
+
+
+def gradient_rms(frames: SweepFrames) -> Drawing | None:
+    """Root mean square of the loss gradient at the residual stream against layer at step 0."""
+    return _along_depth(
+        frames,
+        "grad_rms",
+        name="gradient-rms",
+        title="Gradients at init",
+        ylabel="rms of dloss/dx (nats)",
+        caption="Root mean square of the loss gradient with respect to the residual stream, before the first step. "
+        "A rise towards layer 0 is a gradient that grows on its way back.",
+    )
+
+
+def branches(frames: SweepFrames) -> Drawing | None:
+    """Mean square of what attention and MLP of each block add to the stream at step 0."""
+    layout = lay_out(list(frames.cells), at_init, most=3)
+    data = {probe: _start(frames, probe) for probe in ("attn_ms", "mlp_ms")}
+    drawn = pd.concat(list(data.values()))
+    if drawn.empty:
+        return None
+    with looks():
+        sheet = Sheet("branches", 2 * len(layout.panels), columns=2, height=2.7)
+        masked: list[str] = []
+        for number, panel in enumerate(layout.panels):
+            for side, (probe, what) in enumerate({"attn_ms": "attention", "mlp_ms": "MLP"}.items()):
+                ax = sheet.axes[2 * number + side]
+                ax.set_title(" · ".join(part for part in (what, panel.title) if part))
+                _scale_log(ax, drawn)
+                own = data[probe].assign(layer=(data[probe]["site"] + 1) // 2)
+                masked += _lines(frames, sheet, ax, own, panel.lines)
+                whole_ticks(ax)
+        sheet.label("block", "mean square of the\nbranch's output")
+        sheet.legend(handles(frames, layout))
+        caption = (
+            "What attention and MLP of each block add to the stream (mean square), before the first step; blocks count "
+            f"from 1. {_BAND}"
+        )
+        return sheet.drawing("What each block adds", _join(caption, _masked(masked), layout.left_out))
+
+
+def _along_depth(
+    frames: SweepFrames, probe: str, *, name: str, title: str, ylabel: str, caption: str, log: bool = True
+) -> Drawing | None:
+    data = _start(frames, probe)
+    if data.empty:
+        return None
+    known = set(data["cell_index"])
+    layout = lay_out([cell for cell in frames.cells if cell.index in known], at_init)
+    with looks():
+        sheet = Sheet(name, len(layout.panels))
+        masked: list[str] = []
+        for ax, panel in zip(sheet.axes, layout.panels, strict=True):
+            ax.set_title(panel.title)
+            if log:
+                _scale_log(ax, data)
+            masked += _lines(frames, sheet, ax, data, panel.lines)
+            whole_ticks(ax)
+        sheet.label("layer", ylabel)
+        sheet.legend(handles(frames, layout))
+        return sheet.drawing(title, _join(caption, _LAYERS, _BAND, _masked(masked), layout.left_out))
+
+
+def _start(frames: SweepFrames, probe: str) -> pd.DataFrame:
+    """Rows of one probe at step 0 that hold a number."""
+    layers = frames.layers
+    chosen = layers[(layers["step"] == 0) & (layers["probe"] == probe)]
+    return chosen[chosen["value"].notna()]
+
+
+def _scale_log(ax: Axes, data: pd.DataFrame) -> None:
+    positive = data["value"][data["value"] > 0]
+    log_scale(ax, float(positive.min()), float(positive.max())) if len(positive) else log_scale(ax, 0, 0)
+
+
+def _lines(
+    frames: SweepFrames, sheet: Sheet, ax: Axes, data: pd.DataFrame, lines: list[tuple[str, str, list[int]]]
+) -> list[str]:
+    """Draw mean and seed range of each line; return the names of those that are zero throughout."""
+    zero = []
+    for init, activation, cells in lines:
+        own = data[data["cell_index"].isin(cells)]
+        if own.empty:
+            continue
+        values = own.groupby("layer")["value"].agg(["min", "mean", "max"])
+        seen = look(frames, init, activation)
+        who = (f"{init} · {activation}", init, activation)
+        layers = values.index.to_list()
+        gid = sheet.plot(
+            ax,
+            layers,
+            values["mean"].to_list(),
+            who,
+            color=seen.colour,
+            linestyle=seen.dash,
+            marker=seen.marker or None,
+            markevery=max(1, len(layers) // 8),
+        )
+        if gid is None:
+            zero.append(who[0])
+        elif (values["max"] > values["min"]).any():
+            ax.fill_between(
+                layers, values["min"], values["max"], color=seen.colour, alpha=0.16, linewidth=0, gid=f"{gid}-band"
+            )
+    return zero
+
+
+def _masked(names: list[str]) -> str:
+    unique = list(dict.fromkeys(names))
+    return f"Zero, and so not on a logarithmic axis: {', '.join(unique)}." if unique else ""
+
+
+def _join(*sentences: str) -> str:
+    return " ".join(sentence for sentence in sentences if sentence)

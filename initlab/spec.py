@@ -1,0 +1,135 @@
+"""The frozen, validated values that cross every border: what one run is, field by field.
+
+A run is its content. ``content_hash`` turns that content into the identity under which results are stored, so
+the same run on two machines has the same id, and nothing about where or how fast it ran can change it.
+"""
+
+import hashlib
+import json
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from initlab.laws import Dims
+
+SCHEMA_VERSION = 1
+"""Version of every stored document and part of every run's identity: raise it when the numbers of an unchanged
+spec change."""
+
+Count = Annotated[int, Field(gt=0)]
+Index = Annotated[int, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, protected_namespaces=())
+
+
+class ModelSpec(Frozen):
+    """Sizes of the shared GPT."""
+
+    n_layer: Count = Field(4, description="transformer blocks")
+    n_head: Count = Field(4, description="attention heads")
+    n_embd: Count = Field(128, description="width of the residual stream")
+    block_size: Count = Field(64, description="context length in tokens")
+    vocab_size: Count | None = Field(None, description="vocabulary; default: the corpus's own")
+    ffn_ratio: Positive = Field(4.0, description="hidden width of the MLP over n_embd")
+    bias: bool = Field(True, description="biases in linear layers and norms")
+    tied: bool = Field(True, description="token embedding and head share one tensor")
+    dropout: Fraction = Field(0.0, description="dropout probability")
+
+    @model_validator(mode="after")
+    def _check(self) -> "ModelSpec":
+        if self.n_embd % self.n_head:
+            divisors = [n for n in range(1, self.n_embd + 1) if self.n_embd % n == 0]
+            near = min(divisors, key=lambda n: abs(n - self.n_head))
+            raise ValueError(
+                f"n_embd = {self.n_embd} is not divisible by n_head = {self.n_head}; n_head = {near} would be"
+            )
+        if not float(self.ffn_ratio * self.n_embd).is_integer():
+            raise ValueError(
+                f"ffn_ratio · n_embd = {self.ffn_ratio * self.n_embd:g} is not a whole number of hidden units"
+            )
+        return self
+
+    def dims(self, vocab_size: int) -> Dims:
+        """Return the sizes laws see, with the vocabulary of the corpus where the spec leaves it open."""
+        return Dims(
+            n_layer=self.n_layer,
+            n_head=self.n_head,
+            n_embd=self.n_embd,
+            vocab_size=self.vocab_size or vocab_size,
+            block_size=self.block_size,
+            ffn_hidden=round(self.ffn_ratio * self.n_embd),
+            bias=self.bias,
+            tied=self.tied,
+        )
+
+
+class DataSpec(Frozen):
+    """Which text is read, and how."""
+
+    corpus: str = Field("synthetic", description="a corpus by name, a text file, a folder, or nanoGPT's train.bin")
+    tokenizer: str | None = Field(None, description="byte or char, for text")
+    seed: Seed | None = Field(None, description="seed of the batches; default: the run's seed")
+
+
+class TrainSpec(Frozen):
+    """AdamW, its schedule, and what is logged when. Defaults are nanoGPT's where it has one."""
+
+    steps: Index = Field(300, description="optimizer steps; 0 probes at init only")
+    batch_size: Count = Field(12, description="sequences a step")
+    lr: Positive = Field(1e-3, description="peak learning rate")
+    min_lr: NonNegative | None = Field(None, description="where the cosine ends; default: lr / 10")
+    schedule: Literal["cosine", "constant"] = Field("cosine", description="after the warm-up")
+    warmup: Index = Field(0, description="steps of linear warm-up")
+    decay_steps: Count | None = Field(None, description="step at which the cosine ends; default: steps")
+    beta1: Fraction = Field(0.9, description="AdamW")
+    beta2: Fraction = Field(0.99, description="AdamW")
+    eps: Positive = Field(1e-8, description="AdamW")
+    weight_decay: NonNegative = Field(0.1, description="AdamW, on 2-D tensors")
+    clip: NonNegative = Field(1.0, description="largest gradient norm; 0 turns clipping off")
+    eval_interval: Count = Field(250, description="steps between evaluations")
+    eval_batches: Count = Field(20, description="fixed validation batches an evaluation")
+    probe_interval: Count | None = Field(None, description="steps between probes; default: 0, 1, 2, 5, 10, 20, ...")
+    precision: Literal["float32", "float64"] = Field("float32", description="arithmetic asked for")
+
+    @field_validator("lr")
+    @classmethod
+    def _sane(cls, lr: float) -> float:
+        if not math.isfinite(lr):
+            raise ValueError("a learning rate is finite")
+        return lr
+
+    @property
+    def final_lr(self) -> float:
+        return self.lr / 10 if self.min_lr is None else self.min_lr
+
+
+class RunSpec(Frozen):
+    """One fully resolved training."""
+
+    model: ModelSpec = ModelSpec()
+    data: DataSpec = DataSpec()
+    train: TrainSpec = TrainSpec()
+    init: str = "depth-scaled"
+    activation: str = "gelu"
+    seed: Seed = 0
+
+    @property
+    def data_seed(self) -> int:
+        return self.seed if self.data.seed is None else self.data.seed
+
+
+def canonical_json(content: Any) -> str:
+    """Return JSON with sorted keys and no spaces; floats by repr, so equal content has equal text."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+
+
+def content_hash(content: Any, digits: int = 12) -> str:
+    """Return the first hex digits of the sha256 of the canonical JSON."""
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:digits]
