@@ -1,7 +1,10 @@
 """``initlab sweep``: run what is missing of a sweep, then show what came out."""
 
 import os
+import shlex
 import signal
+import sys
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, Literal
@@ -18,7 +21,7 @@ from initlab.cli.progress import LiveProgress, PlainProgress
 from initlab.environment import available_cores
 from initlab.errors import InitlabError
 from initlab.plan.groups import LaneGroup
-from initlab.plan.source import SweepSource, override, read_spec
+from initlab.plan.source import SweepSource, check_name, override, read_spec
 from initlab.runner import Sweep, estimate_seconds, missing_runs, plan_sweep, run_sweep
 from initlab.spec import SCHEMA_VERSION
 from initlab.store.run import DONE
@@ -78,8 +81,9 @@ def _source(spec: Path | None, axes: dict[str, list[Any]], name: str | None) -> 
         axes.setdefault("seed", [0, 1, 2])
     else:
         source = read_spec(quickstart())
+    check_name(name, "--name")
     source = override(source, axes)
-    return source if name is None else SweepSource(**{**source.__dict__, "name": name})
+    return source if name is None else replace(source, name=name, overridden=True)
 
 
 def quickstart() -> Path:
@@ -101,7 +105,8 @@ def _jobs(jobs: int | None) -> int:
 def _announce(sweep: Sweep, jobs: int, retry: Any) -> None:
     console, missing = stderr(), missing_runs(sweep, retry)
     done = len(sweep.runs) - len(missing)
-    console.print(f"[bold]{escape(sweep.name)}[/]: {escape(sweep.source.question or 'no question stated')}")
+    question = f": {sweep.source.question}" if sweep.source.question else ""
+    console.print(f"[bold]{escape(sweep.name)}[/]{escape(question)}", soft_wrap=True)
     for line in sweep.corpora():
         console.print(f"  {escape(line)}", soft_wrap=True)
     seconds = estimate_seconds(missing, jobs)
@@ -136,7 +141,7 @@ def _train(sweep: Sweep, jobs: int, retry: Any) -> None:
     except (KeyboardInterrupt, Terminated) as stop:
         _stop_progress(shown)
         console.print(
-            f"\nstopped; {_counted(sweep.folder)}. To go on, run the same command again:\n  {_resume_command(sweep)}",
+            f"\nstopped; {_counted(sweep.folder)}. To go on, run the same command again:\n  {shlex.join(['initlab', *sys.argv[1:]])}",
             soft_wrap=True,
             markup=False,
         )
@@ -148,10 +153,6 @@ def _train(sweep: Sweep, jobs: int, retry: Any) -> None:
 def _stop_progress(shown: list[LiveProgress | PlainProgress]) -> None:
     for progress in shown:
         progress.stop()
-
-
-def _resume_command(sweep: Sweep) -> str:
-    return f"initlab sweep {sweep.folder.path / 'spec.toml'} -o {sweep.folder.path}"
 
 
 def _counted(folder: SweepFolder) -> str:

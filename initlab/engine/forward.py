@@ -39,7 +39,7 @@ class LaneModel:
     def step(self, parameters: Tensors, multipliers: Tensors, batch: Batch) -> tuple[Tensors, Tensor]:
         """Return gradients and the (N,) losses in nats per token."""
         gradients, losses = self._train(parameters, multipliers, batch.tokens, batch.targets, batch.keys)
-        return gradients, losses
+        return _contiguous(gradients), losses
 
     def probe(self, parameters: Tensors, multipliers: Tensors, batch: Batch) -> tuple[Tensors, Tensor, Tensors]:
         """Like ``step``, and what the probes saw: (N, sites) each."""
@@ -49,7 +49,7 @@ class LaneModel:
         (gradients, moments), (losses, seen) = self._probe(
             parameters, sinks, multipliers, batch.tokens, batch.targets, batch.keys
         )
-        return gradients, losses, {**seen, "grad_rms": moments.sqrt()}
+        return _contiguous(gradients), losses, {**seen, "grad_rms": moments.sqrt()}
 
     def evaluate(self, parameters: Tensors, multipliers: Tensors, tokens: Tensor, targets: Tensor) -> Tensor:
         """Return the (N,) losses without dropout."""
@@ -77,3 +77,9 @@ class LaneModel:
         collector = Collector(sinks)
         loss = self._call(parameters, multipliers, tokens, targets, tap=collector, drop=self._drop(key))
         return loss, collector.values()
+
+
+def _contiguous(gradients: Tensors) -> Tensors:
+    """Lay gradients out as their parameters: how vmap leaves them depends on the number of lanes, and torch's
+    fused AdamW reads memory in order, whatever the strides say."""
+    return {name: gradient.contiguous() for name, gradient in gradients.items()}

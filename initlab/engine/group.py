@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from initlab.activations import ACTIVATIONS
 from initlab.data.batches import draw_batch
@@ -85,8 +85,8 @@ class Group:
         seen: dict[str, list[Any]] | None = None
         if probes(step, self._train):
             gradients, losses, measured = self._model.probe(self._parameters, self._multipliers, batch)
-            measured["weight_grad_rms"] = self._weight_gradients(gradients)
             seen = {name: values.tolist() for name, values in measured.items()}
+            seen["weight_grad_rms"] = self._weight_gradients(gradients)
         else:
             gradients, losses = self._model.step(self._parameters, self._multipliers, batch)
         for n, loss in enumerate(losses.tolist()):
@@ -150,14 +150,19 @@ class Group:
             totals += self._model.evaluate(self._parameters, self._multipliers, tokens, targets)
         return [float(total) / self._train.eval_batches for total in totals]
 
-    def _weight_gradients(self, gradients: Tensors) -> Tensor:
-        """Return the (N, L) rms of the parameters' gradients in each block."""
-        layers = []
-        for names in self._layer_slots:
-            squares = torch.stack([gradients[name].square().flatten(1).sum(1) for name in names])
-            entries = sum(gradients[name][0].numel() for name in names)
-            layers.append((squares.sum(0) / entries).sqrt())
-        return torch.stack(layers, dim=1)
+    def _weight_gradients(self, gradients: Tensors) -> list[list[float]]:
+        """Return each lane's rms of the parameters' gradients in each block.
+
+        Lane by lane: how torch orders a sum over a stack depends on how many lanes it has.
+        """
+        return [
+            [
+                float(nn.utils.get_total_norm([gradients[name][n] for name in names]))
+                / math.sqrt(sum(gradients[name][n].numel() for name in names))
+                for names in self._layer_slots
+            ]
+            for n in range(len(self._lanes))
+        ]
 
     def _draw(self, specs: Sequence[RunSpec]) -> Tensors:
         dtype = {"float32": torch.float32, "float64": torch.float64}[self._train.precision]

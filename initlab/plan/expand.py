@@ -98,12 +98,16 @@ def _explain(error: ValidationError, table: str, source: SweepSource) -> str:
     """Say every problem pydantic found, each with its key's path and line."""
     lines = []
     for problem in error.errors():
-        path = ".".join([table, *(str(part) for part in problem["loc"])])
         message = problem["msg"].removeprefix("Value error, ")
+        named = problem["loc"] or [word for word in message.split(maxsplit=1)[:1] if f"{table}.{word}" in _ALL_FIELDS]
+        path = ".".join([table, *(str(part) for part in named)])
         message = message[0].lower() + message[1:]
         got = "" if problem["type"] == "value_error" else f", got {problem['input']!r}"
         lines.append(f"{source.where(path)}: {message}{got}")
     return "\n".join(lines)
+
+
+_ALL_FIELDS = frozenset(f"{table}.{name}" for table, spec in SPECS.items() for name in spec.model_fields)
 
 
 def _flat(spec: RunSpec) -> dict[str, Any]:

@@ -96,6 +96,7 @@ def _parse(document: dict[str, Any], source: SweepSource) -> SweepSource:
     for key in ("name", "question"):
         if not isinstance(document.get(key, ""), str):
             raise InitlabError(f"{source.where(key)}: wants a string")
+    check_name(document.get("name"), source.where("name"))
     blocks = document.get("sweep", {})
     tables = {table: document.get(table, {}) for table in TABLES}
     return replace(
@@ -105,6 +106,12 @@ def _parse(document: dict[str, Any], source: SweepSource) -> SweepSource:
         fixed=_flatten(tables, source),
         blocks=tuple(_block(block, source) for block in (blocks if isinstance(blocks, list) else [blocks])),
     )
+
+
+def check_name(name: str | None, where: str) -> None:
+    """A sweep's name is the name of its folder: letters, digits, dots, dashes and underscores."""
+    if name is not None and not re.fullmatch(r"[\w-][\w.-]*", name):
+        raise InitlabError(f"{where}: {name!r} cannot name a folder; use letters, digits, '.', '-' and '_'")
 
 
 def _flatten(tables: dict[str, Any], source: SweepSource, prefix: str = "") -> dict[str, Any]:

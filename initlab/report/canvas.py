@@ -6,13 +6,16 @@ uses, so that a page can have them follow its own light or dark theme.
 
 import io
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeAlias
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -99,11 +102,11 @@ class Drawing:
 
     def svg(self) -> str:
         """Return a stand-alone SVG on white."""
-        return self._raw_svg().replace(INK, "#222222").replace(PAPER, "#ffffff")
+        return self._raw_svg.replace(INK, "#222222").replace(PAPER, "#ffffff")
 
     def inline_svg(self) -> str:
         """Return an SVG element for a page: ids of its own, the page's ink, no paper, a title on each series."""
-        svg = self._raw_svg()
+        svg = self._raw_svg
         svg = svg[svg.index("<svg") :].replace(INK, "currentColor").replace(PAPER, "none")
         svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
         svg = re.sub(r'(<svg[^>]*?) (?:height|width)="[^"]*"([^>]*?) (?:height|width)="[^"]*"', r"\1\2", svg, count=1)
@@ -122,6 +125,7 @@ class Drawing:
             self.figure.savefig(stream, format="png", dpi=PNG_DPI, facecolor="white", metadata={"Software": None})
         return stream.getvalue()
 
+    @cached_property
     def _raw_svg(self) -> str:
         stream = io.StringIO()
         with looks():
@@ -132,8 +136,14 @@ class Drawing:
 @contextmanager
 def looks() -> Iterator[None]:
     """Matplotlib's settings for building and for saving a figure of ours."""
-    with mpl.rc_context(_SETTINGS):
+    settings: Any = _SETTINGS  # matplotlib types the keys as literals
+    with mpl.rc_context(settings), warnings.catch_warnings():
+        # A name in letters the font lacks: the page's own fonts have them, and the PNG shows a box.
+        warnings.filterwarnings("ignore", message="Glyph")
         yield
+
+
+Numbers: TypeAlias = "pd.Series[float]"
 
 
 class Sheet:
@@ -147,7 +157,7 @@ class Sheet:
         self.name, self._columns = name, columns
         height = height or {1: 3.6, 2: 3.2}.get(columns, 2.7)
         self.figure = Figure(
-            figsize=(WIDTH, rows * height + 0.5), layout=ConstrainedLayoutEngine(w_pad=0.07, h_pad=0.07)
+            figsize=(WIDTH, rows * height + 0.5), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.07)
         )
         grid = self.figure.subplots(rows, columns, sharey=sharey, squeeze=False)
         self.axes: list[Axes] = list(grid.flat)[:panels]
@@ -170,6 +180,10 @@ class Sheet:
         self.series.append(Series(gid, *who, x=tuple(across), y=tuple(up)))
         return gid
 
+    def band(self, ax: Axes, gid: str, x: Sequence[float], low: Numbers, high: Numbers, colour: str) -> None:
+        """Shade the range around the series ``gid``, to be hidden with it."""
+        ax.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0, gid=f"{gid}-band")
+
     def label(self, xlabel: str, ylabel: str) -> None:
         """Name the axes once: x under the lowest panel of each column, y beside the first of each row."""
         for place, ax in enumerate(self.axes):
@@ -187,6 +201,10 @@ class Sheet:
         self.figure.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=3)
 
     def drawing(self, title: str, caption: str) -> Drawing:
+        engine = self.figure.get_layout_engine()
+        assert engine is not None
+        engine.execute(self.figure)
+        self.figure.set_layout_engine("none")  # laid out once and for all: it costs as much as drawing does
         return Drawing(self.name, title, caption, self.figure, tuple(self.series))
 
 

@@ -10,8 +10,8 @@ from matplotlib.ticker import MaxNLocator
 
 from initlab.report.canvas import ALARM, INK, MUTED, Drawing, Sheet, looks
 from initlab.report.frames import SweepFrames
-from initlab.report.panels import MOST_PANELS, Panel, at_init, everything, handles, lay_out, look
-from initlab.report.table import CellRow, cell_rows, number
+from initlab.report.panels import MOST_PANELS, Panel, at_init, everything, lay_out, look
+from initlab.report.table import CellRow, cell_rows, factor, number
 
 _COLOURS = "cividis"  # the same order of lightness for every kind of colour vision
 
@@ -50,8 +50,8 @@ def heat_map(frames: SweepFrames) -> Drawing | None:
     """Init × activation: final loss where something was trained, else residual growth at init."""
     rows = [row for row in cell_rows(frames) if row.trained] or cell_rows(frames)
     trained = any(row.trained for row in rows)
-    values = {row.index: row.final_loss if trained else row.growth for row in rows}
-    values = {index: value for index, value in values.items() if value is not None and (trained or value > 0)}
+    measured = {row.index: row.final_loss if trained else row.growth for row in rows}
+    values = {index: value for index, value in measured.items() if value is not None and (trained or value > 0)}
     cells = [cell for cell in frames.cells if cell.index in values]
     inits, activations = (
         list(dict.fromkeys(getattr(cell, what) for cell in cells)) for what in ("init", "activation")
@@ -122,8 +122,8 @@ def _coloured(ax: Axes, table: pd.DataFrame, *, log: bool) -> None:
     ax.pcolormesh(table.to_numpy(), cmap=colours, norm=scale, edgecolors="none")
     for y, init in enumerate(table.index):
         for x, activation in enumerate(table.columns):
-            value = float(table.loc[init, activation])  # type: ignore[arg-type]
-            text = number(None if math.isnan(value) else value, ".3g" if log else ".3f")
+            value = float(table.loc[init, activation])
+            text = (factor if log else number)(None if math.isnan(value) else value)
             dark = math.isnan(value) or scale(value) > 0.55
             ink = INK if math.isnan(value) else to_hex((0.05, 0.05, 0.05) if dark else (1.0, 1.0, 1.0))
             ax.text(x + 0.5, y + 0.5, text, ha="center", va="center", color=ink, fontsize=8)

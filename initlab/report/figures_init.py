@@ -72,8 +72,8 @@ def branches(frames: SweepFrames) -> Drawing | None:
         sheet.label("block", "mean square of the\nbranch's output")
         sheet.legend(handles(frames, layout))
         caption = (
-            "What attention and MLP of each block add to the stream (mean square), before the first step; blocks count "
-            f"from 1. {_BAND}"
+            "What attention and MLP of each block add to the stream (mean square), before the first step; blocks "
+            f"count from 1. {_BAND}"
         )
         return sheet.drawing("What each block adds", _join(caption, _masked(masked), layout.left_out))
 
@@ -138,9 +138,7 @@ def _lines(
         if gid is None:
             zero.append(who[0])
         elif (values["max"] > values["min"]).any():
-            ax.fill_between(
-                layers, values["min"], values["max"], color=seen.colour, alpha=0.16, linewidth=0, gid=f"{gid}-band"
-            )
+            sheet.band(ax, gid, layers, values["min"], values["max"], seen.colour)
     return zero
 
 

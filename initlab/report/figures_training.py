@@ -1,6 +1,7 @@
 """Figures of training: loss against step, and the residual stream while it learns."""
 
 import textwrap
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,10 +12,14 @@ from initlab.report.canvas import INK, Drawing, Sheet, log_scale, looks, whole_t
 from initlab.report.frames import PlannedCell, SweepFrames
 from initlab.report.panels import Layout, Panel, everything, handles, lay_out, look, reference
 
-_MOST_POINTS = 400
+_MOST_POINTS = 300
 _MOST_PROFILES = 12
 _LOG_FROM = 4.0  # a loss axis that spans a larger ratio is logarithmic
-_PHASES = (("first", "#56b4e9", ":"), ("middle", "#0072b2", "--"), ("last", INK, "-"))
+_PHASES: tuple[tuple[str, str, Any], ...] = (
+    ("first", "#56b4e9", ":"),
+    ("middle", "#0072b2", "--"),
+    ("last", INK, "-"),
+)
 
 
 def loss_curves(frames: SweepFrames) -> Drawing | None:
@@ -65,14 +70,13 @@ def variance_over_training(frames: SweepFrames) -> Drawing | None:
                 style = {"color": seen.colour, "linestyle": seen.dash, "marker": seen.marker or None}
                 gid = sheet.plot(ax, own.index.to_list(), own["mean"].to_list(), who, **style)
                 if gid and (own["max"] > own["min"]).any():
-                    band = {"color": seen.colour, "alpha": 0.16, "linewidth": 0, "gid": f"{gid}-band"}
-                    ax.fill_between(own.index.to_list(), own["min"], own["max"], **band)
+                    sheet.band(ax, gid, own.index.to_list(), own["min"], own["max"], seen.colour)
             _step_ticks(ax, int(ends["step"].max()))
         sheet.label("step (logarithmic from 1)", "variance over channels")
         sheet.legend(handles(frames, layout))
         caption = (
-            "Variance of the residual stream after the last block while training. Lines that meet have forgotten their "
-            "init. Lines are means over finished seeds, bands run from the least to the greatest seed."
+            "Variance of the residual stream after the last block while training. Lines that meet have forgotten "
+            "their init. Lines are means over finished seeds, bands run from the least to the greatest seed."
         )
         return sheet.drawing(
             "Residual stream during training", " ".join([caption, *unfinished, layout.left_out]).strip()
@@ -178,8 +182,8 @@ def _loose_curves(frames: SweepFrames, sheet: Sheet, ax: Axes, curves: pd.DataFr
 def _curve_handles(frames: SweepFrames, layout: Layout, loose: int) -> list[Line2D]:
     found = {key for panel in layout.panels for key in _levels(frames, panel)}
     made = [reference(label, dash) for label, dash in sorted(found, reverse=True)]
-    dot = {"color": "none", "marker": "o", "markeredgecolor": INK, "markeredgewidth": 0.6}
-    made.insert(0, Line2D([], [], label="validation", **dot))  # type: ignore[arg-type]
+    dot: dict[str, Any] = {"color": "none", "marker": "o", "markeredgecolor": INK, "markeredgewidth": 0.6}
+    made.insert(0, Line2D([], [], label="validation", **dot))
     if loose:
         made.append(
             Line2D([], [], color=INK, alpha=0.6, linewidth=0.8, marker="x", label="a run that did not finish")
@@ -190,7 +194,8 @@ def _curve_handles(frames: SweepFrames, layout: Layout, loose: int) -> list[Line
 def _loss_caption(window: int, loose: int, layout: Layout) -> str:
     smooth = f", smoothed by a centred mean over {window} steps" if window > 1 else ""
     said = [
-        f"Lower is better. Thin lines: training loss, the mean over finished seeds{smooth}. Markers: validation loss.",
+        f"Lower is better. Thin lines: training loss, the mean over finished seeds{smooth}.",
+        "Markers: validation loss.",
         "Runs that did not finish are drawn alone, and end in a cross." if loose else "",
         layout.left_out,
     ]

@@ -45,7 +45,7 @@ class LayerRows:
                 "run": np.repeat(np.array(self._runs, dtype=int), lengths),
                 "step": np.repeat(np.array(self._steps, dtype=int), lengths),
                 "probe": pd.Categorical.from_codes(
-                    np.repeat(np.array(self._probes, dtype=int), lengths).tolist(), list(self._names)
+                    np.repeat(np.array(self._probes, dtype=int), lengths), pd.Index(list(self._names), dtype=str)
                 ),
                 "site": site,
                 "layer": site / 2,

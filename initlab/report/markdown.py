@@ -55,5 +55,5 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _provenance(content: Content) -> str:
     frames = content.frames
     said = [f"Planned {escape(frames.created_at)}." if frames.created_at else ""]
-    said.append(f"Made by commit `{escape(frames.git_sha)}`." if frames.git_sha else "")
+    said.append(f"Made by commit {escape(frames.git_sha)}." if frames.git_sha else "")
     return " ".join(text for text in said if text) or "No commit was recorded."

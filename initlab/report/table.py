@@ -3,6 +3,7 @@
 A mean is over the finished runs of a cell. Diverged runs are counted beside it and never averaged away.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -80,16 +81,16 @@ def not_ok(frames: SweepFrames) -> list[NotOk]:
     """Return every run that did not finish, worst first: failed, diverged, interrupted, missing, running."""
     order: tuple[Status, ...] = ("failed", "diverged", "interrupted", "missing", "running")
     found = [
-        NotOk(str(run.id), f"{run.cell} · seed {run.seed}", run.status, _reason(run))
-        for run in frames.runs.itertuples()
-        if run.status != "finished"
+        NotOk(run["id"], f"{run['cell']} · seed {run['seed']}", run["status"], _reason(run))
+        for run in frames.runs.to_dict("records")
+        if run["status"] != "finished"
     ]
     return sorted(found, key=lambda run: order.index(run.status))
 
 
 def counts(frames: SweepFrames) -> dict[Status, int]:
     """Return how many planned runs have each status that occurs."""
-    return {status: int(number) for status, number in frames.runs["status"].value_counts(sort=False).items()}
+    return dict(Counter(frames.runs["status"].tolist()))
 
 
 def text_table(rows: list[CellRow]) -> TextTable:
@@ -106,6 +107,13 @@ def number(value: float | None, form: str = ".3f") -> str:
     return NOTHING if value is None else format(value, form).replace("-", "−")
 
 
+def factor(value: float | None) -> str:
+    """Return a growth factor as text: three digits, powers of ten only where it has run away."""
+    if value is not None and 1000 <= value < 1e6:
+        return number(value, ".0f")
+    return number(value, ".3g")
+
+
 def _columns(rows: list[CellRow]) -> list[tuple[str, Callable[[CellRow], Shown], bool]]:
     """Header, entry and whether the column is worth showing."""
     trained = any(row.trained for row in rows)
@@ -118,13 +126,13 @@ def _columns(rows: list[CellRow]) -> list[tuple[str, Callable[[CellRow], Shown],
         ("finished", lambda row: Shown(f"{row.finished} of {row.planned}", row.finished), True),
         ("final loss (nats/token)" + (", mean ± sd" if spread else ""), _final_loss, trained),
         (
-            "above the floor (nats)",
+            "above floor (nats)",
             lambda row: Shown(number(row.above_floor), row.above_floor),
             any(row.above_floor is not None for row in rows),
         ),
         ("loss at init (nats/token)", lambda row: Shown(number(row.initial_loss), row.initial_loss), True),
-        ("residual growth at init (×)", lambda row: Shown(number(row.growth, ".3g"), row.growth), True),
-        ("diverged", lambda row: Shown(f"{row.diverged} of {row.planned}", row.diverged), trained),
+        ("growth at init (×)", lambda row: Shown(factor(row.growth), row.growth), True),
+        ("diverged", _diverged, trained),
         ("note", lambda row: Shown(row.note, row.note or None), any(row.note for row in rows)),
     ]
 
@@ -145,8 +153,13 @@ def _final_loss(row: CellRow) -> Shown:
     return Shown(text, row.final_loss)
 
 
+def _diverged(row: CellRow) -> Shown:
+    return Shown(f"{row.diverged} of {row.planned}", row.diverged) if row.trained else Shown(NOTHING, None)
+
+
 def _cell_row(cell: PlannedCell, runs: pd.DataFrame) -> CellRow:
-    by_seed = {int(run.seed): float(run.final_loss) for run in runs.itertuples() if not pd.isna(run.final_loss)}
+    ended = runs[runs["final_loss"].notna()]
+    by_seed = dict(zip(ended["seed"].tolist(), ended["final_loss"].tolist(), strict=True))
     losses = list(by_seed.values())
     final, status = mean(losses), runs["status"]
     floor = mean(_known(runs["entropy_floor"]))
@@ -192,12 +205,12 @@ def _note(cell: PlannedCell, status: "pd.Series[str]", split: str | None) -> str
     return ", ".join(said)
 
 
-def _reason(run: Any) -> str:
-    if isinstance(run.reason, str) and run.reason:
-        return run.reason
-    if run.status == "diverged" and not pd.isna(run.diverged_at):
-        return f"diverged at step {int(run.diverged_at)}"
-    return {"missing": "never started", "running": "still training"}.get(run.status, "no reason was recorded")
+def _reason(run: dict[Any, Any]) -> str:
+    if isinstance(run["reason"], str) and run["reason"]:
+        return run["reason"]
+    if run["status"] == "diverged" and not pd.isna(run["diverged_at"]):
+        return f"diverged at step {int(run['diverged_at'])}"
+    return {"missing": "never started", "running": "still training"}.get(run["status"], "no reason was recorded")
 
 
 def _known(column: "pd.Series[float]") -> list[float]:

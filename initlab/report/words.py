@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from initlab.report.frames import SweepFrames, short
-from initlab.report.table import CellRow, counts, number
+from initlab.report.table import CellRow, counts, factor, number
 from initlab.spec import canonical_json
 from initlab.stats import mean, mean_interval
 from initlab.store.run import STATUSES
@@ -73,9 +73,11 @@ def headline(frames: SweepFrames, rows: list[CellRow]) -> list[str]:
     trained = [row for row in rows if row.trained]
     if not trained:
         return _growth_headline(rows)
+    names = [name for name in trained[0].axes if _decides(name) and _differs(name, trained)]
     settings: dict[str, list[CellRow]] = {}
     for row in trained:
-        settings.setdefault(_setting(row), []).append(row)
+        setting = ", ".join(f"{short(name)}={row.axes[name]}" for name in names)
+        settings.setdefault(setting, []).append(row)
     said = [text for name, members in settings.items() if (text := _setting_headline(name, members))]
     rest = len(said) - _MOST_SETTINGS
     return [*said[:_MOST_SETTINGS], *([f"{rest} more settings are in the table."] if rest > 0 else [])]
@@ -150,11 +152,11 @@ def _growth_headline(rows: list[CellRow]) -> list[str]:
     if not known:
         return []
     (least, low), (most, high) = known[0], known[-1]
-    text = f"Nothing was trained. The residual stream grows ×{number(least, '.3g')} in {low.label}"
+    text = f"Nothing was trained. The residual stream grows ×{factor(least)} in {low.label}"
     if low is high:
         return [f"{text} (second moment after the last block over that after the embedding)."]
     return [
-        f"{text}, the least, and ×{number(most, '.3g')} in {high.label}, the most "
+        f"{text}, the least, and ×{factor(most)} in {high.label}, the most "
         "(second moment after the last block over that after the embedding)."
     ]
 
@@ -164,8 +166,8 @@ def _decides(name: str) -> bool:
     return not name.startswith("train.") or name in _BUDGET
 
 
-def _setting(row: CellRow) -> str:
-    return ", ".join(f"{short(name)}={value}" for name, value in row.axes.items() if _decides(name))
+def _differs(name: str, rows: list[CellRow]) -> bool:
+    return len({canonical_json(row.axes[name]) for row in rows}) > 1
 
 
 def _competitor(row: CellRow) -> str:

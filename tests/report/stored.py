@@ -72,7 +72,13 @@ def cell(init: str, activation: str, shape: Shape, shapes: list[Shape]) -> Cell:
     for table, name in (("model", "n_layer"), ("model", "n_embd"), ("train", "lr")):
         if len({getattr(one, name) for one in shapes}) > 1:
             axes[f"{table}.{name}"] = getattr(shape, name)
-    model = {"n_layer": shape.n_layer, "n_head": 4, "n_embd": shape.n_embd, "block_size": 64, "vocab_size": VOCAB}
+    model: dict[str, Any] = {
+        "n_layer": shape.n_layer,
+        "n_head": 4,
+        "n_embd": shape.n_embd,
+        "block_size": 64,
+        "vocab_size": VOCAB,
+    }
     model |= {"ffn_ratio": 4.0, "bias": True, "tied": True, "dropout": 0.0}
     train = {"steps": shape.steps, "batch_size": 12, "lr": shape.lr, "warmup": 0, "schedule": "cosine"}
     data = {"corpus": "synthetic", "tokenizer": None, "seed": None}
