@@ -1,0 +1,50 @@
+# `make sweep` and `make test` each set everything up by themselves on a fresh machine
+# with python3 (3.11 or newer), pip and make, and show what they do.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: sweep test check lint types format note clean
+
+sweep: $(VENV)/run.stamp  ## train the quickstart: a table and a report in results/quickstart
+	$(BIN)/initlab sweep
+
+test: $(VENV)/dev.stamp  ## run the tests
+	$(BIN)/python -m pytest -n auto
+
+check: lint types test  ## everything a change must pass
+
+lint: $(VENV)/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/dev.stamp
+	$(BIN)/mypy
+
+format: $(VENV)/dev.stamp
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+note: $(VENV)/run.stamp  ## the nanoGPT note's variants side by side over depth
+	$(BIN)/initlab sweep experiments/nanogpt-note
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+
+# Some systems ship python3 without ensurepip; virtualenv from the package index does the same job.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "initlab needs Python 3.11 or newer; try: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV) || \
+	  { rm -rf $(VENV) && $(PYTHON) -m pip install --target .bootstrap virtualenv && \
+	    PYTHONPATH=.bootstrap $(PYTHON) -m virtualenv $(VENV) && rm -rf .bootstrap; }
+
+$(VENV)/run.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install --quiet --editable . --constraint constraints.txt
+	touch $@
+
+$(VENV)/dev.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install --quiet --editable '.[dev]' --constraint constraints.txt
+	touch $@ $(VENV)/run.stamp

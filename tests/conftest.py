@@ -1,0 +1,18 @@
+"""What tests of several packages share."""
+
+import importlib
+import os
+from types import ModuleType
+
+import pytest
+
+
+def optional_module(name: str) -> ModuleType:
+    """Import what an extra brings, or skip the tests that need it.
+
+    With INITLAB_REQUIRE_EXTRAS=1, as CI sets it, a missing one is an error: there, a skip would go unnoticed.
+    """
+    if os.environ.get("INITLAB_REQUIRE_EXTRAS") == "1":
+        return importlib.import_module(name)
+    module: ModuleType = pytest.importorskip(name, reason=f"{name} is not installed")
+    return module

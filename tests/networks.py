@@ -1,0 +1,50 @@
+"""Small networks for tests: every slot is away from its trivial value, so that no term can hide behind a 1 or a 0."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from initlab.activations import ACTIVATIONS
+from initlab.laws import Dims
+from initlab.model import GPT
+from initlab.slots import gpt_slots
+
+Tensors = dict[str, Tensor]
+
+
+def tiny(**changes: Any) -> Dims:
+    """Return sizes that a test runs in milliseconds; all differ, so that no two axes can be confused."""
+    sizes: dict[str, Any] = {
+        "n_layer": 2,
+        "n_head": 4,
+        "n_embd": 32,
+        "vocab_size": 23,
+        "block_size": 12,
+        "ffn_hidden": 80,
+    }
+    return Dims(**{**sizes, **changes})
+
+
+def random_tensors(dims: Dims, *, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensors:
+    """Return a value for every slot: matrices that keep their input's scale, gains around 1, biases around 0."""
+    generator = torch.Generator().manual_seed(seed)
+    tensors = {}
+    for slot in gpt_slots(dims):
+        noise = torch.randn(slot.shape, generator=generator, dtype=torch.float64)
+        std = slot.fan_in**-0.5 if slot.is_linear else 0.3
+        tensors[slot.name] = (noise * std + (slot.role == "norm_gain")).to(dtype)
+    return tensors
+
+
+def network(dims: Dims, tensors: Tensors, activation: str = "gelu") -> GPT:
+    """Return the model holding these tensors."""
+    model = GPT(dims, ACTIVATIONS.get(activation).function).to(next(iter(tensors.values())).dtype)
+    model.load_state_dict(tensors)
+    return model
+
+
+def random_tokens(dims: Dims, batch: int = 3, *, seed: int = 1, extra: int = 0) -> Tensor:
+    """Return (batch, block_size + extra) token ids."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(dims.vocab_size, (batch, dims.block_size + extra), generator=generator)
