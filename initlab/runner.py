@@ -72,7 +72,7 @@ def write_plan(sweep: Sweep) -> None:
         sweep={
             "name": sweep.name,
             "question": sweep.source.question,
-            "created_at": previous.get("created_at", time.time()),
+            "created_at": previous.get("created_at", time.strftime("%Y-%m-%dT%H:%M:%S%z")),
             "git_sha": git_sha(),
         },
         entries=[run.entry for run in sweep.runs],

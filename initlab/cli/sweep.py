@@ -140,8 +140,9 @@ def _train(sweep: Sweep, jobs: int, retry: Any) -> None:
         run_sweep(sweep, jobs=jobs, retry=retry, progress=progress)
     except (KeyboardInterrupt, Terminated) as stop:
         _stop_progress(shown)
+        again = shlex.join(["initlab", *sys.argv[1:]])
         console.print(
-            f"\nstopped; {_counted(sweep.folder)}. To go on, run the same command again:\n  {shlex.join(['initlab', *sys.argv[1:]])}",
+            f"\nstopped; {_counted(sweep.folder)}. To go on, run the same command again:\n  {again}",
             soft_wrap=True,
             markup=False,
         )

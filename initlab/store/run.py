@@ -121,6 +121,11 @@ class RunWriter:
         self._close_streams()
         self._close("interrupted", reason)
 
+    def abandon(self) -> None:
+        """Leave the run as a process that dies leaves it: rows so far, a running status, the lock."""
+        self._close_streams()
+        self._log.close()
+
     def _append(self, file: IO[str], row: dict[str, Any]) -> None:
         file.write(json_line(row))
         if time.monotonic() - self._flushed > FLUSH_SECONDS:

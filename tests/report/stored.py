@@ -108,8 +108,7 @@ def write_run(folder: SweepFolder, entry: Entry, status: str, inits: list[str], 
     else:
         assert status == "running"
         writer.metrics({"step": last, "train_loss": 3.0})
-        writer._metrics.flush()
-        writer._layers.flush()
+        writer.abandon()
 
 
 class Numbers:

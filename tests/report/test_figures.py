@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 import pytest
-from stored import Shape, make_sweep
 
 from initlab.report.figures import draw_all
 from initlab.report.figures_compare import final_losses, heat_map
@@ -12,6 +11,7 @@ from initlab.report.figures_init import branches, residual_variance
 from initlab.report.figures_training import layer_profiles, loss_curves, variance_over_training
 from initlab.report.frames import load
 from initlab.report.panels import at_init, lay_out
+from tests.report.stored import Shape, make_sweep
 
 LONG = [f"note-sqrt-2-over-depth-{number}" for number in range(9)]
 

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from stored import FLOOR, Shape, make_sweep
 
 from initlab.errors import InitlabError
 from initlab.report.frames import load
+from tests.report.stored import FLOOR, Shape, make_sweep
 
 
 def test_frames_hold_what_the_files_hold(tmp_path: Path) -> None:

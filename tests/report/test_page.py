@@ -1,4 +1,4 @@
-"""The page in a real browser, with the network off: every figure, no complaint, no request, and a script that works."""
+"""The page in a real browser, with the network off: every figure, no complaint, no request, a script that works."""
 
 import re
 import shutil
@@ -6,17 +6,25 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from stored import Shape, make_sweep
 
 from initlab.report.write import write_report
+from tests.report.stored import Shape, make_sweep
 
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
 )
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --enable-logging=stderr --v=0"
-).split()
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--enable-logging=stderr",
+    "--v=0",
+]
 
 # Done by a script of the test at the end of a copy of the page: what a reader would do with a pointer.
 ACTIONS = """<script>

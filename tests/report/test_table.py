@@ -4,10 +4,10 @@ import math
 from pathlib import Path
 
 import pytest
-from stored import FLOOR, Shape, make_sweep
 
 from initlab.report.frames import load
 from initlab.report.table import cell_rows, counts, factor, not_ok, number, text_table
+from tests.report.stored import FLOOR, Shape, make_sweep
 
 
 def test_numbers_are_those_of_the_summaries(tmp_path: Path) -> None:

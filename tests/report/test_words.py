@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 from pathlib import Path
-
-from stored import Shape, make_sweep
+from typing import Any
 
 from initlab.report.frames import SweepFrames, load
 from initlab.report.table import CellRow, cell_rows
 from initlab.report.words import banner, describe, headline, shared_settings, versions
+from tests.report.stored import Shape, make_sweep
 
 
 def swept(path: Path, seeds: int = 3) -> tuple[SweepFrames, list[CellRow]]:
@@ -15,7 +15,7 @@ def swept(path: Path, seeds: int = 3) -> tuple[SweepFrames, list[CellRow]]:
     return frames, cell_rows(frames)
 
 
-def with_losses(row: CellRow, losses: list[float], **more: int) -> CellRow:
+def with_losses(row: CellRow, losses: list[float], **more: Any) -> CellRow:
     mean = sum(losses) / len(losses)
     return replace(row, final_loss=mean, final_loss_by_seed=dict(enumerate(losses)), **more)
 

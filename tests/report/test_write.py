@@ -8,12 +8,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from stored import Shape, make_sweep
 
 from initlab.errors import InitlabError
 from initlab.report.frames import load
 from initlab.report.table import cell_rows
 from initlab.report.write import write_report
+from tests.report.stored import Shape, make_sweep
 
 HOSTILE = 'a|b <script>alert("x")</script> [l](u) `c`'
 ENDS = {("gpt2", 0): "failed", ("gpt2", 1): "missing", ("depth-scaled", 1): "diverged"}

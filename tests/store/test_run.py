@@ -1,7 +1,5 @@
 """A run's directory says at every moment where the run stands."""
 
-import json
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -50,11 +48,12 @@ def test_divergence_failure_and_interruption_keep_their_reasons(tmp_path: Path) 
 
 
 def test_a_run_whose_process_is_gone_is_interrupted_and_can_be_opened_again(tmp_path: Path) -> None:
-    writer = _writer(tmp_path / "a")
-    writer.metrics({"step": 0})
-    child = subprocess.Popen([sys.executable, "-c", ""])
-    child.wait()
-    (tmp_path / "a" / ".lock").write_text(json.dumps({"host": socket.gethostname(), "pid": child.pid}))
+    code = (
+        "import os, sys; from pathlib import Path; from initlab.store.run import RunWriter;"
+        "writer = RunWriter.open(Path(sys.argv[1]), {}, {}); writer.metrics({'step': 0}); os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "a")], check=False)
+    assert (tmp_path / "a" / ".lock").exists()
     run = RunDirectory(tmp_path / "a")
     assert run.state().status == "interrupted"
     again = _writer(run.path)
