@@ -108,7 +108,7 @@ def run_sweep(sweep: Sweep, *, jobs: int, retry: Retry, progress: Callable[[list
     for run in runs:
         forget(sweep.folder, run.id)
     groups = group_runs(runs, jobs=jobs)
-    tasks = [_task(sweep, group) for group in groups]
+    tasks = [task_of(sweep, group) for group in groups]
     watcher = progress(groups)
     numbers = {task.runs[0].id: number for number, task in enumerate(tasks)}
     for event in LocalLauncher(min(jobs, len(tasks))).run(tasks):
@@ -132,7 +132,8 @@ def _report(event: Event, number: int, sweep: Sweep, progress: Progress) -> None
     progress.group_done(number)
 
 
-def _task(sweep: Sweep, group: LaneGroup) -> Task:
+def task_of(sweep: Sweep, group: LaneGroup) -> Task:
+    """Return a lane group as what a launcher runs."""
     base = sweep.source.path.parent if sweep.source.path else None
     return Task(
         str(sweep.folder.path.absolute()),

@@ -1,0 +1,108 @@
+"""A task trains into the store, and one lane's failure never costs the others."""
+
+from pathlib import Path
+
+import pytest
+from torch import Tensor
+
+from initlab.activations import ACTIVATIONS, Activation
+from initlab.launchers.task import Task
+from initlab.launchers.train import Stopped, train_task
+from initlab.plan.groups import LaneGroup
+from initlab.runner import task_of, write_plan
+from initlab.store.run import RunState
+from tests.tiny import tiny_sweep
+
+
+def _ignore(step: int, steps: int) -> None:
+    return
+
+
+def _task(folder: Path, axes: dict[str, list[object]]) -> Task:
+    sweep = tiny_sweep(folder, axes)
+    write_plan(sweep)
+    return task_of(sweep, LaneGroup(tuple(sweep.runs)))
+
+
+def _states(folder: Path, task: Task) -> list[RunState]:
+    from initlab.store.sweep import SweepFolder
+
+    return [SweepFolder(folder).run(run.id).state() for run in task.runs]
+
+
+def test_every_lane_is_stored_with_its_rows(tmp_path: Path) -> None:
+    from initlab.store.sweep import SweepFolder
+
+    task = _task(tmp_path, {"seed": [0, 1]})
+    train_task(task, _ignore)
+    assert [state.status for state in _states(tmp_path, task)] == ["finished", "finished"]
+    run = SweepFolder(tmp_path).run(task.runs[0].id)
+    assert [row["step"] for row in run.metrics()] == list(range(7))
+    assert [row["step"] for row in run.layers()] == [0, 1, 2, 5, 6]
+
+
+def test_one_failing_lane_is_stored_as_failed_and_its_neighbours_finish(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = _task(tmp_path, {"seed": [0, 1, 2]})
+    broken = task.runs[1].spec["seed"]
+    from initlab.launchers import train
+
+    real = train.Group
+
+    def group(specs: list[object], corpora: list[object]) -> object:
+        if any(getattr(spec, "seed") == broken for spec in specs):  # noqa: B009 - typed as object here
+            raise ValueError("planted")
+        return real(specs, corpora)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(train, "Group", group)
+    train_task(task, _ignore)
+    states = _states(tmp_path, task)
+    assert [state.status for state in states] == ["finished", "failed", "finished"]
+    assert states[1].reason == "ValueError: planted"
+    assert "Traceback" in (tmp_path / "runs" / task.runs[1].id / "log.txt").read_text()
+
+
+def test_a_stop_marks_what_was_in_flight(tmp_path: Path) -> None:
+    task = _task(tmp_path, {"seed": [0]})
+
+    def stop(step: int, steps: int) -> None:
+        raise Stopped("stopped by the user")
+
+    with pytest.raises(Stopped):
+        train_task(task, stop)
+    assert _states(tmp_path, task) == [RunState("interrupted", "stopped by the user", pytest.approx(0, abs=60))]
+
+
+def test_finished_runs_and_runs_in_other_hands_are_left_alone(tmp_path: Path) -> None:
+    task = _task(tmp_path, {"seed": [0, 1]})
+    train_task(Task(task.folder, task.runs[:1]), _ignore)
+    before = (tmp_path / "runs" / task.runs[0].id / "status.json").read_bytes()
+    other = tmp_path / "runs" / task.runs[1].id
+    other.mkdir(parents=True)
+    (other / ".lock").touch()
+    train_task(task, _ignore)
+    assert (tmp_path / "runs" / task.runs[0].id / "status.json").read_bytes() == before
+    assert not (other / "summary.json").exists()
+
+
+def test_a_corpus_that_changed_since_planning_fails_the_run(tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("the quick brown fox jumps over the lazy dog " * 20)
+    task = _task(tmp_path / "x", {"data.corpus": [str(text)]})
+    text.write_text("something else entirely, and long enough to be read in blocks " * 20)
+    train_task(task, _ignore)
+    (state,) = _states(tmp_path / "x", task)
+    assert state.status == "failed"
+    assert state.reason is not None
+    assert "changed after the sweep was planned" in state.reason
+
+
+def test_an_activation_that_raises_fails_by_name(tmp_path: Path) -> None:
+    def broken(x: Tensor) -> Tensor:
+        raise RuntimeError("no such function")
+
+    with ACTIVATIONS.temporarily("broken", Activation(broken, "?", "a test")):
+        task = _task(tmp_path, {"activation": ["broken"]})
+        train_task(task, _ignore)
+    assert _states(tmp_path, task)[0].reason == "RuntimeError: no such function"

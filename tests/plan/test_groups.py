@@ -1,0 +1,68 @@
+"""Lane groups: what may train together does, nothing is lost, and costs follow the arithmetic."""
+
+import pytest
+
+from initlab.plan.expand import PlannedRun, expand
+from initlab.plan.groups import MAX_LANES, group_runs, run_flops
+from initlab.plan.source import Block, SweepSource
+
+
+def _runs(axes: dict[str, list[object]]) -> list[PlannedRun]:
+    fixed = {"model.n_layer": 2, "model.n_head": 2, "model.n_embd": 16, "model.block_size": 8, "train.steps": 10}
+    return expand(SweepSource(fixed={**fixed}, blocks=(Block(axes),)))
+
+
+def test_every_run_is_in_exactly_one_group_and_costly_groups_come_first() -> None:
+    runs = _runs({"init": ["gpt2", "nanogpt", "depth-scaled"], "seed": [*range(5)], "model.n_layer": [1, 2]})
+    groups = group_runs(runs, jobs=2)
+    grouped = [run.id for group in groups for run in group.runs]
+    assert sorted(grouped) == sorted({run.id for run in runs})
+    assert all(len(group.runs) <= MAX_LANES for group in groups)
+    assert [group.seconds for group in groups] == sorted((group.seconds for group in groups), reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("path", "values", "together"),
+    [
+        ("train.lr", [1e-3, 1e-2], True),
+        ("train.warmup", [0, 5], True),
+        ("init", ["gpt2", "pytorch"], True),
+        ("seed", [0, 1], True),
+        ("activation", ["gelu", "relu"], False),
+        ("model.n_layer", [1, 2], False),
+        ("model.tied", [True, False], False),
+        ("train.steps", [10, 20], False),
+        ("train.eval_interval", [5, 10], False),
+        ("train.precision", ["float32", "float64"], False),
+    ],
+)
+def test_only_what_is_data_may_differ_within_a_group(path: str, values: list[object], together: bool) -> None:
+    one = [run for value in values for run in _runs({path: [value]})]
+    others = [run for value in values for run in _runs({path: [value], "data.seed": [7]})]
+    fillers = _runs({"seed": [*range(10, 30)]})  # enough work that two runs need not be on two workers
+    groups = group_runs(one + others + fillers, jobs=1)
+    mixed = any(len({getattr_path(run, path) for run in group.runs}) > 1 for group in groups)
+    assert mixed == together
+
+
+def getattr_path(run: PlannedRun, path: str) -> object:
+    value: object = run.spec
+    for part in path.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def test_many_workers_get_many_groups() -> None:
+    runs = _runs({"seed": [*range(8)]})
+    assert len(group_runs(runs, jobs=1)) == 2
+    assert len(group_runs(runs, jobs=8)) == 8
+
+
+def test_flops_by_hand() -> None:
+    """1 layer, C=16, F=64, T=8, V=64: 4·16² + 2·16·64 + 64·16 = 4096 weights in products.
+
+    Forward, a token: 2·4096 + 4·8·16 = 8704. Trained: 3 × 8704 × 11 batches of 12·8 tokens (the last one is
+    probed only); evaluated at step 0 and 10: 8704 × 2 × 20·12·8.
+    """
+    (run,) = _runs({"model.n_layer": [1]})
+    assert run_flops(run.spec, run.dims) == 8704 * (3 * 11 * 96 + 2 * 20 * 96)
