@@ -1,0 +1,68 @@
+"""``list`` and ``explain``: the public documents, and numbers worked out by hand."""
+
+import math
+
+import pytest
+
+from tests.cli.run import initlab
+
+
+@pytest.mark.parametrize("kind", ["inits", "activations", "corpora", "probes"])
+def test_every_kind_lists_the_same_keys(kind: str) -> None:
+    document = initlab("list", kind, "--json").json
+    assert document["schema_version"] == 1
+    assert document["items"]
+    for item in document["items"]:
+        assert set(item) == {"name", "aliases", "summary", "source", "needs"}
+        assert item["summary"]
+        assert item["source"]
+    assert initlab("list", kind).out.count("\n") > len(document["items"]) - 1
+
+
+def test_the_inits_of_the_note_and_their_neighbours_are_there() -> None:
+    names = {item["name"]: item for item in initlab("list", "inits", "--json").json["items"]}
+    assert {"gpt2", "depth-scaled", "pytorch"} < set(names)
+    assert sum(name.startswith("note-") for name in names) == 5
+    assert set(names["depth-scaled"]["aliases"]) == {"nanogpt", "gpt2-scaled"}
+
+
+def test_explain_prints_the_law_of_every_slot() -> None:
+    sizes = ["--n-layer", "12", "--n-head", "12", "--n-embd", "768", "--vocab-size", "50304"]
+    document = initlab("explain", "nanogpt", *sizes, "--json").json
+    assert document["init"] == "depth-scaled"
+    assert document["dims"]["n_embd"] == 768
+    assert document["topology"]["norm_at"] == "pre"
+    slots = {slot["slot"]: slot for slot in document["slots"]}
+    # 0.02/√(2·12): what nanoGPT's code computes for c_proj at 12 layers
+    assert slots["blocks.11.attn_out.weight"]["std"] == pytest.approx(0.02 / math.sqrt(24), rel=1e-12)
+    assert slots["blocks.0.query.weight"]["std"] == 0.02
+    assert slots["blocks.0.ffn_norm.weight"] == {
+        "slot": "blocks.0.ffn_norm.weight", "role": "norm_gain", "layer": 0, "shape": [768], "of": None,
+        "aliases": [], "dist": "constant", "mean": 1.0, "std": 0.0,
+        "mult": 1.0, "lr": 1.0, "wd": 1.0, "eps": 1.0, "train": True,
+    }
+    assert slots["token_embedding.weight"]["aliases"] == ["lm_head"]
+    assert "lm_head.weight" not in slots
+    assert "lm_head.weight" in str(initlab("explain", "gpt2", "--no-tied", "--json").json)
+
+
+def test_explain_for_people_groups_layers() -> None:
+    out = initlab("explain", "depth-scaled", "--n-layer", "12").out
+    assert "0-11" in out
+    assert "0.00408248" in out
+    assert "lm_head" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["list", "init"], "did you mean 'inits'"),
+        (["explain", "gpt3"], "did you mean 'gpt2'"),
+        (["explain", "gpt2", "--n-layer", "2,3"], "takes one value"),
+        (["explain", "gpt2", "--n-layer", "0"], "greater than 0"),
+    ],
+)
+def test_mistakes_exit_2(arguments: list[str], message: str) -> None:
+    done = initlab(*arguments)
+    assert done.code == 2
+    assert message in done.err

@@ -1,0 +1,157 @@
+"""``initlab sweep`` from outside: documents, exit codes, and one message for every mistake."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from initlab.store.run import RunWriter, mark_failed
+from tests.cli.run import initlab
+from tests.tiny import FLAGS
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("swept") / "x"
+    done = initlab("sweep", *FLAGS, "--init", "gpt2,nanogpt", "--seeds", "3", "-o", str(folder), "--jobs", "1")
+    assert done.code == 0, done.err
+
+    return folder
+
+
+def test_the_table_is_on_stdout_and_progress_on_stderr(swept: Path) -> None:
+    again = initlab("sweep", *FLAGS, "--init", "gpt2,nanogpt", "--seeds", "3", "-o", str(swept))
+    assert again.code == 0
+    assert "6 already stored" in again.err
+    assert "\x1b" not in again.out + again.err, "no escapes without a terminal"
+    assert "gpt2" in again.out
+    assert "nanogpt" in again.out
+    assert (swept / "report" / "index.html").exists()
+
+
+def test_the_json_document(swept: Path) -> None:
+    done = initlab("sweep", *FLAGS, "--init", "gpt2,nanogpt", "--seeds", "3", "-o", str(swept), "--json")
+    document = done.json
+    assert document["path"] == str(swept)
+    assert len(document["runs"]) == 6
+    run = document["runs"][0]
+    assert set(run) >= {
+        *("id", "init", "activation", "seed", "status", "steps", "train_loss", "val_loss", "residual_ms"),
+        *("axes", "wall_seconds"),
+    }
+    assert (run["init"], run["activation"], run["seed"], run["status"]) == ("gpt2", "gelu", 0, "finished")
+    assert run["steps"] == 6
+    assert len(run["residual_ms"]) == 2, "after the embedding and after each block"
+    assert run["wall_seconds"] > 0
+
+
+def test_failed_diverged_and_missing_runs_are_named_everywhere(swept: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "x"
+    shutil.copytree(swept, folder)
+    ids = [run["id"] for run in initlab("status", str(folder), "--json").json["runs"]]
+    failed, diverged, missing = ids[:3]
+    for run in (failed, diverged, missing):
+        shutil.rmtree(folder / "runs" / run)
+    mark_failed(folder / "runs" / failed, "planted failure")
+    writer = RunWriter.open(folder / "runs" / diverged, {}, {})
+    assert writer is not None
+    writer.finish({"id": diverged, "diverged": True, "diverged_at": 3, "reason": "planted divergence"})
+
+    status = initlab("status", str(folder), "--json").json
+    assert (status["counts"]["failed"], status["counts"]["diverged"], status["counts"]["missing"]) == (1, 1, 1)
+    report = initlab("report", str(folder))
+    assert report.code == 0
+    pages = [
+        report.out,
+        (folder / "report" / "report.md").read_text(),
+        (folder / "report" / "index.html").read_text(),
+    ]
+    for page in pages:
+        for run, word in ((failed, "planted failure"), (diverged, "planted divergence"), (missing, "missing")):
+            assert run in page
+            assert word in page
+    retried = initlab("sweep", *FLAGS, "--init", "gpt2,nanogpt", "--seeds", "3", "-o", str(folder), "--retry", "none")
+    assert retried.code == 3, "a failed run without a result"
+    resumed = initlab("sweep", *FLAGS, "--init", "gpt2,nanogpt", "--seeds", "3", "-o", str(folder))
+    assert resumed.code == 0, "divergence alone is a result"
+    assert "planted divergence" in resumed.out
+
+
+def test_a_learning_rate_far_too_high_diverges_and_exits_0(tmp_path: Path) -> None:
+    done = initlab("sweep", *FLAGS, "--lr", "10", "--seeds", "1", "--jobs", "1", "-o", str(tmp_path / "x"), "--json")
+    assert done.code == 0, done.err
+    assert done.json["runs"][0]["status"] == "diverged"
+
+
+def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
+    done = initlab("sweep", *FLAGS, "--dry-run", "-o", str(tmp_path / "x"))
+    assert done.code == 0
+    assert "3 runs, 3 to train" in done.out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_with_nothing_said_the_quickstart_is_planned(tmp_path: Path) -> None:
+    done = initlab("sweep", "--dry-run", "--json", cwd=tmp_path)
+    runs = done.json["runs"]
+    trained = [run for run in runs if run["axes"]["train.steps"] > 0]
+    assert {run["init"] for run in trained} == {"gpt2", "depth-scaled", "pytorch"}
+    assert {run["activation"] for run in trained} == {"gelu", "relu"}
+    assert {run["axes"]["model.n_layer"] for run in trained} == {2, 8}
+    assert {run["seed"] for run in trained} == {0, 1}
+
+
+def test_flags_win_over_the_spec_file(tmp_path: Path) -> None:
+    (tmp_path / "sweep.toml").write_text('name = "x"\n[train]\nsteps = 5\n[sweep]\ninit = ["gpt2", "pytorch"]\n')
+    done = initlab("sweep", str(tmp_path), "--init", "nanogpt", "--set", "train.lr=1e-3,2e-3", "--dry-run", "--json")
+    assert [(run["init"], run["axes"]) for run in done.json["runs"]] == [
+        ("nanogpt", {"train.lr": 1e-3}),
+        ("nanogpt", {"train.lr": 2e-3}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--init", "gtp2"], "did you mean 'gpt2'"),
+        (["--init", "gpt2:sdt=0.1"], "did you mean 'std'"),
+        (["--activation", "geluu"], "did you mean 'gelu'"),
+        (["--corpus", "synthetik"], "did you mean 'synthetic'"),
+        (["--n-embd", "100", "--n-head", "3"], "not divisible"),
+        (["--n-layer", "-1"], "greater than 0"),
+        (["--n-layer", "two"], "valid integer"),
+        (["--set", "model.n_layr=2"], "did you mean 'n_layer'"),
+        (["--set", "n_layer"], "KEY=VALUE"),
+        (["--seeds", "x"], "--seeds"),
+        (["--seeds", "0"], "names no seed"),
+        (["--jobs", "0"], "whole number from 1"),
+        (["--name", "../x"], "cannot name a folder"),
+        (["--vocab-size", "10"], "vocab_size = 10"),
+        (["nowhere.toml"], "no such spec file"),
+    ],
+)
+def test_a_mistake_gets_one_message_and_exit_2(arguments: list[str], message: str, tmp_path: Path) -> None:
+    done = initlab("sweep", *arguments, cwd=tmp_path)
+    assert done.code == 2
+    assert message in done.err
+    assert "Traceback" not in done.err
+    assert done.out == ""
+    assert list(tmp_path.iterdir()) == [], "nothing may be written"
+
+
+def test_an_output_path_that_is_a_file_or_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("precious")
+    for out, message in (("file", "is a file"), ("file/below", "cannot write")):
+        done = initlab("sweep", *FLAGS, "-o", str(tmp_path / out))
+        assert done.code == 2
+        assert message in done.err
+        assert "Traceback" not in done.err
+    assert (tmp_path / "file").read_text() == "precious"
+
+
+def test_corpora_that_cannot_be_read_as_asked(tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").write_text("")
+    (tmp_path / "short.txt").write_text("hello")
+    for name, message in (("empty.txt", "empty"), ("short.txt", "block_size"), ("absent.txt", "no such file")):
+        done = initlab("sweep", *FLAGS, "--corpus", str(tmp_path / name), "-o", str(tmp_path / "x"))
+        assert done.code == 2
+        assert message in done.err

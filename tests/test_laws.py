@@ -1,0 +1,138 @@
+import json
+import math
+from dataclasses import FrozenInstanceError
+from typing import Any
+
+import numpy as np
+import pytest
+
+from initlab.laws import ONES, ZEROS, Constant, Dist, Law, Normal, Slot, Topology, Uniform, scale
+from tests.networks import tiny
+
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(400)
+"""Exact for polynomials up to degree 799: ample for smooth densities on a bounded interval."""
+
+
+def moment(dist: Dist, power: int) -> float:
+    """Return the central moment by quadrature over the density, written down from the law's name and support alone."""
+    if isinstance(dist, Uniform):
+        low, high = dist.support
+        x = low + (high - low) * (NODES + 1) / 2
+        return float(np.sum(WEIGHTS / 2 * x**power))
+    x = 12 * NODES  # in units of std: the mass beyond 12 is below 1e-32
+    density = np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
+    return float(np.sum(12 * WEIGHTS * density * x**power)) * dist.std**power
+
+
+@pytest.mark.parametrize("dist", [Normal(0.02), Normal(1.0), Uniform(0.02), Uniform(1 / 48)])
+def test_declared_moments_are_those_of_the_density(dist: Dist) -> None:
+    assert moment(dist, 0) == pytest.approx(1, rel=1e-12)
+    assert moment(dist, 1) == pytest.approx(dist.mean, abs=1e-12)
+    assert moment(dist, 2) == pytest.approx(dist.std**2, rel=1e-12)
+    assert moment(dist, 4) == pytest.approx(dist.kurtosis * dist.std**4, rel=1e-12)
+
+
+def test_uniform_support_is_torchs_bound() -> None:
+    # torch.nn.Linear draws U(±1/√fan_in); the variance of U(±b) is b²/3, so its std is 1/√(3·fan_in).
+    low, high = Uniform(1 / math.sqrt(3 * 64)).support
+    assert high == pytest.approx(1 / 8, rel=1e-15)
+    assert low == -high
+
+
+def test_supports_of_normal_and_constant() -> None:
+    assert Normal(0.02).support == (-math.inf, math.inf)
+    assert Constant(0.25).support == (0.25, 0.25)
+    assert (ZEROS.mean, ZEROS.std) == (0.0, 0.0)
+    assert (ONES.mean, ONES.std) == (1.0, 0.0)
+
+
+def test_scaling_a_law_scales_its_draws() -> None:
+    assert scale(Normal(0.5), 4.0) == Normal(2.0)
+    assert scale(Uniform(0.5), 0.25) == Uniform(0.125)
+    assert scale(Uniform(0.5), 0.25).support == (-math.sqrt(3) / 8, math.sqrt(3) / 8)
+    assert scale(ONES, -0.5) == Constant(-0.5)
+    assert scale(ZEROS, 7.0) == ZEROS
+
+
+def test_a_negative_factor_mirrors_a_symmetric_law_which_changes_nothing() -> None:
+    assert scale(Normal(0.5), -2.0) == Normal(1.0)
+
+
+@pytest.mark.parametrize("value", [Normal(1.0), Law(dist=ZEROS), tiny(), Topology()])
+def test_values_are_frozen_and_hashable(value: Any) -> None:
+    assert hash(value) == hash(value)
+    name = next(iter(value.__dict__))
+    with pytest.raises(FrozenInstanceError):
+        setattr(value, name, 0)
+
+
+def test_laws_of_one_std_but_another_family_differ() -> None:
+    assert Normal(0.5) != Uniform(0.5)
+    assert len({Normal(0.5), Uniform(0.5), Normal(0.5), Constant(0.0), ZEROS}) == 3
+
+
+def test_a_law_as_data_says_everything() -> None:
+    law = Law(dist=Uniform(0.5), mult=2.0, lr=0.25, wd=4.0, eps=8.0, train=False)
+    assert law.to_json() == {
+        "dist": "uniform",
+        "mean": 0.0,
+        "std": 0.5,
+        "mult": 2.0,
+        "lr": 0.25,
+        "wd": 4.0,
+        "eps": 8.0,
+        "train": False,
+    }
+    assert json.loads(json.dumps(law.to_json())) == law.to_json()
+
+
+def test_a_plain_law_leaves_the_optimizer_alone() -> None:
+    law = Law(dist=Normal(1.0))
+    assert (law.mult, law.lr, law.wd, law.eps, law.train) == (1, 1, 1, 1, True)
+
+
+def test_topology_as_data() -> None:
+    assert Topology().to_json() == {
+        "norm_at": "pre",
+        "final_norm": True,
+        "norm": "layernorm",
+        "positions": "learned",
+    }
+
+
+def slot(role: Any, **fields: Any) -> Slot:
+    return Slot(name="a", role=role, shape=(2, 3), fan_in=3, fan_out=2, dims=tiny(), **fields)
+
+
+@pytest.mark.parametrize(
+    ("role", "linear", "embedding", "writes"),
+    [
+        ("query", True, False, False),
+        ("key", True, False, False),
+        ("value", True, False, False),
+        ("attn_out", True, False, True),
+        ("ffn_up", True, False, False),
+        ("ffn_down", True, False, True),
+        ("lm_head", True, False, False),
+        ("token_embedding", False, True, False),
+        ("position_embedding", False, True, False),
+        ("norm_gain", False, False, False),
+        ("norm_bias", False, False, False),
+        ("bias", False, False, False),
+    ],
+)
+def test_what_a_role_is(role: str, linear: bool, embedding: bool, writes: bool) -> None:
+    one = slot(role)
+    assert (one.is_linear, one.is_embedding, one.writes_residual) == (linear, embedding, writes)
+    assert one.is_weight == (linear or embedding)
+
+
+def test_a_tied_token_embedding_is_a_matrix_too() -> None:
+    tied = slot("token_embedding", aliases=("lm_head",))
+    assert tied.is_linear
+    assert tied.is_embedding
+    assert not slot("token_embedding").is_linear
+
+
+def test_a_bias_of_a_residual_projection_is_not_one() -> None:
+    assert not slot("bias", of="attn_out").writes_residual
