@@ -83,7 +83,7 @@ class Block(nn.Module):
     def attention(self, x: Tensor, drop: Hook) -> Tensor:
         """Causal multi-head attention, (B, T, C) to (B, T, C)."""
         q, k, v = (self._heads(project(x)) for project in (self.query, self.key, self.value))
-        scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])  # (B, H, T, T)
+        scores = (q / math.sqrt(q.shape[-1])) @ k.transpose(-2, -1)  # (B, H, T, T)
         future = torch.ones(x.shape[-2], x.shape[-2], dtype=torch.bool, device=x.device).triu(1)
         weights = drop("attn_weights", scores.masked_fill(future, -math.inf).softmax(-1))
         return self.attn_out((weights @ v).transpose(-3, -2).flatten(-2))

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+from collections.abc import Iterator
 from types import ModuleType
 
 import pytest
@@ -16,3 +17,14 @@ def optional_module(name: str) -> ModuleType:
         return importlib.import_module(name)
     module: ModuleType = pytest.importorskip(name, reason=f"{name} is not installed")
     return module
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Keep torch to one thread: on tensors this small more of them only wait for one another."""
+    import torch  # most tests need no torch, and do not wait for it
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

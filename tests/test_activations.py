@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from torch.func import vmap
@@ -27,11 +28,11 @@ GRID = np.concatenate([np.linspace(-8, 8, 401), [-1e-3, 1e-3, 0.0]])
 TOLERANCE = 16 * 8 * np.finfo(np.float64).eps
 
 
-def values(name: str) -> np.ndarray:  # type: ignore[type-arg]
+def values(name: str) -> npt.NDArray[np.float64]:
     return ACTIVATIONS.get(name)(torch.from_numpy(GRID)).numpy()
 
 
-def wanted(name: str) -> np.ndarray:  # type: ignore[type-arg]
+def wanted(name: str) -> npt.NDArray[np.float64]:
     return np.array([FORMULAS[name](float(x)) for x in GRID])
 
 

@@ -30,7 +30,7 @@ from tests.conftest import optional_module
 from tests.networks import Tensors, network, random_tensors, random_tokens, tiny
 
 transformers = optional_module("transformers")
-pytestmark = pytest.mark.hf
+pytestmark = [pytest.mark.hf, pytest.mark.usefixtures("one_thread")]
 
 FLOAT32, FLOAT64 = 1e-5, 1e-11
 """Largest relative difference. float32 rounds at 6e-8, and a few layers of sums in another order lose two digits;
@@ -345,7 +345,7 @@ CASES = [
 ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Trained:
     """What the engine did: weights before and after 20 updates, and its rows."""
 

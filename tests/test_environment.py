@@ -26,7 +26,9 @@ def test_an_absent_package_has_no_version(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_every_dependency_is_listed() -> None:
-    required = [re.split(r"[ ;<>=!~\[(]", text)[0] for text in metadata.requires("initlab") or [] if "extra" not in text]
+    required = [
+        re.split(r"[ ;<>=!~\[(]", text)[0] for text in metadata.requires("initlab") or [] if "extra" not in text
+    ]
     assert set(required) <= set(environment.PACKAGES)
 
 

@@ -14,7 +14,7 @@ NODES, WEIGHTS = np.polynomial.legendre.leggauss(400)
 
 
 def moment(dist: Dist, power: int) -> float:
-    """Return the central moment by quadrature over the density, written down from the law's name and support alone."""
+    """Return the moment about 0 by quadrature over the density, from the law's family and support alone."""
     if isinstance(dist, Uniform):
         low, high = dist.support
         x = low + (high - low) * (NODES + 1) / 2
@@ -67,8 +67,8 @@ def test_values_are_frozen_and_hashable(value: Any) -> None:
 
 
 def test_laws_of_one_std_but_another_family_differ() -> None:
-    assert Normal(0.5) != Uniform(0.5)
-    assert len({Normal(0.5), Uniform(0.5), Normal(0.5), Constant(0.0), ZEROS}) == 3
+    laws: list[Dist] = [Normal(0.5), Uniform(0.5), Normal(0.5), Constant(0.0), ZEROS]
+    assert len(set(laws)) == 3
 
 
 def test_a_law_as_data_says_everything() -> None:

@@ -19,6 +19,8 @@ from initlab.model import GPT, Block, Hook, skeleton, untouched
 from initlab.slots import gpt_slots
 from tests.networks import network, random_tensors, random_tokens, tiny
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 GELU = ACTIVATIONS.get("gelu").function
 VARIANTS = [tiny(tied=tied, bias=bias) for tied in (True, False) for bias in (True, False)]
 

@@ -64,7 +64,7 @@ def test_unknown_name_says_the_nearest_one_aliases_included(fruit: Registry[int]
 
 
 def test_unknown_name_without_a_near_one_lists_what_is_legal(fruit: Registry[int]) -> None:
-    with pytest.raises(InitlabError, match="unknown fruit 'x'; legal are: abate, apple, conference, pear$"):
+    with pytest.raises(InitlabError, match=r"unknown fruit 'x'; legal are: abate, apple, conference, pear$"):
         fruit.get("x")
 
 

@@ -14,6 +14,8 @@ from initlab.probes.collect import Collector, GradientMoment, n_sites
 from initlab.probes.reductions import PROBES, Probe, second_moment
 from tests.networks import Tensors, network, random_tensors, random_tokens, tiny
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def normal(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)

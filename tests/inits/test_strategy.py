@@ -1,0 +1,176 @@
+from typing import Any
+
+import pytest
+
+from initlab.errors import InitlabError
+from initlab.inits.catalogue import INITS, Init, resolve
+from initlab.inits.strategy import InitEntry, Strategy, init, inv_sqrt_2l, normal, scaled, weights, writes_residual
+from initlab.laws import ONES, ZEROS, Constant, Law, Normal, Slot, Topology, Uniform
+from initlab.slots import gpt_slots
+from tests.networks import tiny
+
+
+def example(std: float = 0.5, layers: int = 2, deep: bool = False, kind: str = "plain") -> Strategy:
+    """Everything normal.
+
+    Why: to have one parameter of every type.
+    """
+    return Strategy(normal(std))
+
+
+@pytest.fixture(autouse=True)
+def registered() -> Any:
+    with INITS.temporarily("example", InitEntry(example, "a test")):
+        yield
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("gpt2", "gpt2"),
+        ("gpt2:", "gpt2"),
+        (" gpt2 : std = 0.01 ", "gpt2:std=0.01"),
+        ("gpt2:std=1e-2", "gpt2:std=0.01"),
+        ("gpt2:std=0.010", "gpt2:std=0.01"),
+        ("gpt2:std=0.02", "gpt2"),
+        ("gpt2:std=1", "gpt2:std=1.0"),
+        ("gpt2:std=0", "gpt2:std=0.0"),
+        ("nanogpt", "depth-scaled"),
+        ("gpt2-scaled:std=0.01", "depth-scaled:std=0.01"),
+        ("note-proj-0.02:std=0.01,factor=0.5", "note-proj-0.02:factor=0.5,std=0.01"),
+        ("note-proj-0.02:factor=0.5,std=0.01,", "note-proj-0.02:factor=0.5,std=0.01"),
+        ("note-proj-0.02:factor=0.5,std=0.02", "note-proj-0.02:factor=0.5"),
+        ("example:deep=True,layers=3,kind=odd", "example:deep=True,kind=odd,layers=3"),
+        ("example:deep=false", "example"),
+    ],
+)
+def test_canonical_name(text: str, canonical: str) -> None:
+    assert resolve(text).name == canonical
+    assert resolve(canonical).name == canonical
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("gpt3", "unknown init 'gpt3'; did you mean 'gpt2'?"),
+        ("", "unknown init ''"),
+        ("gpt2:sdt=0.01", "init 'gpt2:sdt=0.01': gpt2 has no parameter 'sdt'; did you mean 'std'?"),
+        ("gpt2:gain=1", "gpt2 has no parameter 'gain'; legal are: std"),
+        ("nanogpt:sd=1", "depth-scaled has no parameter 'sd'; did you mean 'std'?"),
+        ("pytorch:std=1", "pytorch has no parameter 'std'; it has none"),
+        ("gpt2:0.01", "expected key=value after the colon, got '0.01'"),
+        ("gpt2:std", "expected key=value after the colon, got 'std'"),
+        ("gpt2:std=", "std wants a float, got ''"),
+        ("gpt2:std=big", "std wants a float, got 'big'"),
+        ("gpt2:std=-0.01", "std wants a finite number that is not negative, got '-0.01'"),
+        ("gpt2:std=nan", "std wants a finite number that is not negative, got 'nan'"),
+        ("gpt2:std=inf", "std wants a finite number that is not negative, got 'inf'"),
+        ("example:layers=2.5", "layers wants a int, got '2.5'"),
+        ("example:deep=yes", "deep wants a bool, got 'yes'"),
+    ],
+)
+def test_a_wrong_parameter_is_an_error_with_the_right_one(text: str, message: str) -> None:
+    with pytest.raises(InitlabError) as caught:
+        resolve(text)
+    assert message in str(caught.value)
+
+
+def test_parameters_reach_the_laws() -> None:
+    found = resolve("gpt2:std=0.25")
+    assert found.parameters == {"std": 0.25}
+    assert dict_of_laws(found)["blocks.0.query.weight"] == Law(dist=Normal(0.25))
+
+
+def test_types_of_parameters() -> None:
+    found = resolve("example:layers=3,deep=true,kind=odd")
+    assert found.parameters == {"std": 0.5, "layers": 3, "deep": True, "kind": "odd"}
+
+
+def test_an_entry_describes_itself_from_its_docstring_and_signature() -> None:
+    entry = INITS.get("example")
+    assert entry.summary == "Everything normal."
+    assert entry.why == "Why: to have one parameter of every type."
+    assert entry.parameters == {"std": 0.5, "layers": 2, "deep": False, "kind": "plain"}
+    assert entry.source == "a test"
+
+
+def test_an_init_is_registered_by_decorating_a_function() -> None:
+    try:
+        decorated = init("decorated", source="here", aliases=("also",))(example)
+        assert decorated is example
+        assert resolve("also:std=1").name == "decorated:std=1.0"
+    finally:
+        del INITS._entries["decorated"], INITS._aliases["also"]
+
+
+def dict_of_laws(found: Init, **dims: Any) -> dict[str, Law]:
+    return {slot.name: law for slot, law in found.table(tiny(**dims))}
+
+
+def bound(law: Any) -> Init:
+    return Init("bound", {}, INITS.get("example"), Strategy(law))
+
+
+def test_a_slot_without_a_law_does_not_exist() -> None:
+    def no_position(slot: Slot) -> Law | None:
+        return None if slot.role == "position_embedding" else normal(1.0)(slot)
+
+    found = dict_of_laws(bound(no_position))
+    assert "position_embedding.weight" not in found
+    assert len(found) == len(gpt_slots(tiny())) - 1
+
+
+def test_weights_leaves_norms_the_identity_and_biases_zero_unless_told() -> None:
+    laws = dict_of_laws(bound(weights(lambda slot: Normal(1.0))))
+    assert laws["blocks.0.attn_norm.weight"].dist == laws["final_norm.weight"].dist == ONES
+    assert laws["blocks.0.attn_norm.bias"].dist == laws["blocks.0.ffn_up.bias"].dist == ZEROS
+    with_biases = dict_of_laws(bound(weights(lambda slot: Normal(1.0), biases=lambda slot: Uniform(slot.fan_in))))
+    assert with_biases["blocks.0.ffn_down.bias"].dist == Uniform(80)
+    assert with_biases["blocks.0.attn_norm.bias"].dist == ZEROS
+
+
+def test_scaled_multiplies_draws_where_told_and_keeps_the_rest_of_the_law() -> None:
+    def base(slot: Slot) -> Law | None:
+        if slot.role == "norm_gain":
+            return None
+        return Law(dist=Constant(3.0) if slot.role == "bias" else Normal(1.0), mult=2.0, lr=0.5, wd=0.25, eps=4.0)
+
+    law = scaled(base, lambda slot: slot.role in {"bias", "query", "norm_gain"}, lambda slot: 0.5)
+    laws = dict_of_laws(bound(law))
+    assert laws["blocks.1.query.weight"] == Law(dist=Normal(0.5), mult=2.0, lr=0.5, wd=0.25, eps=4.0)
+    assert laws["blocks.1.query.bias"].dist == Constant(1.5)
+    assert laws["blocks.1.key.weight"] == Law(dist=Normal(1.0), mult=2.0, lr=0.5, wd=0.25, eps=4.0)
+    assert "final_norm.weight" not in laws
+
+
+def test_scaling_composes() -> None:
+    twice = scaled(scaled(normal(1.0), writes_residual, lambda slot: 0.5), writes_residual, lambda slot: 0.25)
+    assert dict_of_laws(bound(twice))["blocks.0.ffn_down.weight"].dist == Normal(0.125)
+
+
+def test_one_over_the_root_of_the_number_of_branches() -> None:
+    for n_layer, factor in ((2, 1 / 2), (8, 1 / 4), (18, 1 / 6)):  # 2L = 4, 16, 36
+        assert inv_sqrt_2l(gpt_slots(tiny(n_layer=n_layer))[0]) == factor
+
+
+@pytest.mark.parametrize(
+    ("law", "needs"),
+    [
+        (Law(dist=ONES), ["weights"]),
+        (Law(dist=ONES, mult=2.0), ["weights", "multipliers"]),
+        (Law(dist=ONES, lr=0.5), ["weights", "optimizer groups"]),
+        (Law(dist=ONES, wd=0.0), ["weights", "optimizer groups"]),
+        (Law(dist=ONES, eps=0.5), ["weights", "optimizer groups"]),
+        (Law(dist=ONES, train=False), ["weights", "optimizer groups"]),
+        (Law(dist=ONES, mult=0.5, lr=2.0), ["weights", "multipliers", "optimizer groups"]),
+    ],
+)
+def test_needs_are_derived_from_the_laws(law: Law, needs: list[str]) -> None:
+    one_slot = bound(lambda slot: law if slot.name == "final_norm.weight" else Law(dist=ZEROS))
+    assert one_slot.needs(tiny()) == needs
+
+
+def test_topology_is_the_plain_one_unless_given() -> None:
+    assert bound(normal(1.0)).topology(tiny()) == Topology()
+    without = Init("x", {}, INITS.get("example"), Strategy(normal(1.0), lambda dims: Topology(final_norm=False)))
+    assert not without.topology(tiny()).final_norm
