@@ -228,16 +228,16 @@ def test_the_loss_is_the_mean_negative_log_likelihood() -> None:
 def test_a_tied_head_is_the_embedding_and_an_untied_one_is_not() -> None:
     for tied in (True, False):
         dims = tiny(tied=tied)
-        tensors = random_tensors(dims)
+        tensors = random_tensors(dims, dtype=torch.float64)
         head = tensors["token_embedding.weight" if tied else "lm_head.weight"]
-        other = random_tensors(dims, seed=1)["token_embedding.weight"]
+        other = random_tensors(dims, seed=1, dtype=torch.float64)["token_embedding.weight"]
         final: list[Tensor] = []
         network(dims, tensors)(random_tokens(dims), tap=lambda _, x, seen=final: seen.append(x) or x)
         normed = nn.functional.layer_norm(
             final[-2], (dims.n_embd,), tensors["final_norm.weight"], tensors["final_norm.bias"], 1e-5
         )
-        # Sums of 32 float32 products of order 1.
-        torch.testing.assert_close(final[-1], normed @ head.T, rtol=1e-5, atol=1e-5)
+        # Sums of 32 float64 products of order 1; another epsilon in the norm would show at 1e-5.
+        torch.testing.assert_close(final[-1], normed @ head.T, rtol=0, atol=1e-13)
         assert not torch.allclose(final[-1], normed @ other.T, rtol=0.1, atol=0.1)
 
 

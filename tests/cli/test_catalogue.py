@@ -37,9 +37,20 @@ def test_explain_prints_the_law_of_every_slot() -> None:
     assert slots["blocks.11.attn_out.weight"]["std"] == pytest.approx(0.02 / math.sqrt(24), rel=1e-12)
     assert slots["blocks.0.query.weight"]["std"] == 0.02
     assert slots["blocks.0.ffn_norm.weight"] == {
-        "slot": "blocks.0.ffn_norm.weight", "role": "norm_gain", "layer": 0, "shape": [768], "of": None,
-        "aliases": [], "dist": "constant", "mean": 1.0, "std": 0.0,
-        "mult": 1.0, "lr": 1.0, "wd": 1.0, "eps": 1.0, "train": True,
+        "slot": "blocks.0.ffn_norm.weight",
+        "role": "norm_gain",
+        "layer": 0,
+        "shape": [768],
+        "of": None,
+        "aliases": [],
+        "dist": "constant",
+        "mean": 1.0,
+        "std": 0.0,
+        "mult": 1.0,
+        "lr": 1.0,
+        "wd": 1.0,
+        "eps": 1.0,
+        "train": True,
     }
     assert slots["token_embedding.weight"]["aliases"] == ["lm_head"]
     assert "lm_head.weight" not in slots

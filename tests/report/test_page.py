@@ -1,5 +1,6 @@
 """The page in a real browser, with the network off: every figure, no complaint, no request, a script that works."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -13,6 +14,8 @@ from tests.report.stored import Shape, make_sweep
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
 )
+REQUIRED = os.environ.get("INITLAB_REQUIRE_EXTRAS") == "1"
+needs_chromium = pytest.mark.skipif(not CHROMIUM and not REQUIRED, reason="no Chromium on this machine")
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -68,7 +71,7 @@ def complaints(log: str) -> list[str]:
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine")
+@needs_chromium
 def test_a_browser_shows_every_figure_and_has_no_complaint(tmp_path: Path) -> None:
     sweep = make_sweep(tmp_path / "s", shapes=[Shape(2), Shape(3, steps=0)])
     page = write_report(sweep.path)
@@ -87,7 +90,7 @@ def test_a_browser_shows_every_figure_and_has_no_complaint(tmp_path: Path) -> No
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine")
+@needs_chromium
 def test_the_browser_would_have_complained(tmp_path: Path) -> None:
     """The negative twin: a script error and a forbidden request both reach the log this file reads."""
     page = write_report(make_sweep(tmp_path / "s", ["gpt2"], ["gelu"], [0]).path)
