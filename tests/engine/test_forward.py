@@ -55,7 +55,7 @@ def single(
     model = GPT(dims, ACTIVATION).double()
     loss = functional_call(model, weights, (data.tokens[lane], data.targets[lane]), {"drop": drop})[1]
     gradients = torch.autograd.grad(loss, list(own.values()))
-    return float(loss), dict(zip(own, gradients, strict=True))
+    return float(loss.detach()), dict(zip(own, gradients, strict=True))
 
 
 def assert_lanes_are_singles(

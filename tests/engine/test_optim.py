@@ -1,7 +1,5 @@
 """A lane's optimizer is torch's AdamW and clipping, spelled out here for one network without lanes."""
 
-import re
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -109,7 +107,8 @@ def test_a_lane_moves_as_torchs_adamw(table: Table, size: float, fields: dict[st
 def test_every_factor_matters(key: str) -> None:
     # Negative twins: a table that differs in one factor of one matrix must not pass for the other.
     table = plain_table()
-    other = [(slot, replace(law, **{key: 2.0}) if slot.role == "query" else law) for slot, law in table]
+    changed: dict[str, Any] = {key: 2.0}
+    other = [(slot, Law(dist=law.dist, **changed) if slot.role == "query" else law) for slot, law in table]
     found, _ = lane(other, TRAIN)
     expected, _ = reference(table, TRAIN)
     moved = {name for name in found if float((found[name] - expected[name]).abs().max()) > ROUNDING}
@@ -182,4 +181,3 @@ def test_gradients_in_another_memory_layout_would_be_misread() -> None:
     parameter.grad = gradient
     torch.optim.AdamW([parameter], lr=1.0, weight_decay=0.0, fused=True).step()
     assert not torch.equal(parameter.detach().sign(), -gradient.sign())
-    assert re.fullmatch(r"\d+\.\d+.*", torch.__version__)
