@@ -1,0 +1,113 @@
+"""A lane's numbers never depend on its neighbours: bit for bit, over 50 steps, whatever else they differ in."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import torch
+
+from initlab.data.load import load_corpus
+from initlab.engine.group import Group
+from initlab.spec import ModelSpec, RunSpec, TrainSpec
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def _specs(steps: int = 50, **model: Any) -> list[RunSpec]:
+    """Eight runs of one shape that differ in everything that is data."""
+    sizes = ModelSpec(**{"n_layer": 2, "n_head": 2, "n_embd": 32, "block_size": 16, **model})
+    common = {"steps": steps, "batch_size": 4, "eval_batches": 2, "eval_interval": 25}
+    differences: list[dict[str, Any]] = [
+        {},
+        {"lr": 1e-2},
+        {"warmup": 20},
+        {"schedule": "constant"},
+        {"clip": 0.1},
+        {"weight_decay": 1.0},
+        {"beta2": 0.9},
+        {"lr": 1e4, "clip": 0.0},
+    ]
+    inits = ["gpt2", "depth-scaled", "pytorch", "note-proj-0.02"] * 2
+    return [
+        RunSpec(model=sizes, train=TrainSpec(**{**common, **difference}), init=init, seed=seed)
+        for seed, (difference, init) in enumerate(zip(differences, inits, strict=True))
+    ]
+
+
+def _records(specs: Sequence[RunSpec]) -> dict[int, list[tuple[str, str]]]:
+    """Every record of every lane by seed; rows as text, so that NaN equals NaN and nothing else is forgiven."""
+    corpus = load_corpus("synthetic")
+    found: dict[int, list[tuple[str, str]]] = {spec.seed: [] for spec in specs}
+    for record in Group(specs, [corpus] * len(specs)).run():
+        found[specs[record.lane].seed].append((record.kind, repr(record.row)))
+    return found
+
+
+@pytest.mark.parametrize("model", [{}, {"dropout": 0.2}, {"tied": False, "bias": False, "n_embd": 48, "n_head": 3}])
+def test_alone_and_among_seven_others(model: dict[str, Any]) -> None:
+    specs = _specs(**model)
+    together = _records(specs)
+    backwards = _records(specs[::-1])
+    assert together == backwards, "where a lane stands changes nothing"
+    for spec in (specs[0], specs[3], specs[7]):
+        assert _records([spec])[spec.seed] == together[spec.seed]
+    assert _records(specs[2:5]) == {seed: together[seed] for seed in (2, 3, 4)}
+
+
+def test_the_comparison_sees_a_single_bit() -> None:
+    """The negative twin: a learning rate off by one part in 10⁷ is told apart."""
+    (spec,) = _specs()[:1]
+    nudged = spec.model_copy(update={"train": spec.train.model_copy(update={"lr": spec.train.lr * (1 + 1e-7)})})
+    assert _records([spec]) != _records([nudged])
+
+
+def test_a_lane_trains_as_its_own_gradients_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    """vmap lays gradients out by the number of lanes; an optimizer that ignores strides must never see that.
+
+    Without the copy into parameter order, one lane alone and among others must be seen to part.
+    """
+    specs = _specs(steps=3)[:4]
+    right = _records(specs[:1])
+    monkeypatch.setattr("initlab.engine.forward._contiguous", lambda gradients: gradients)
+    assert _records(specs)[0] != right[0] or _records(specs[:1])[0] != right[0]
+
+
+def test_probing_changes_no_loss() -> None:
+    specs = _specs(steps=12)[:2]
+    rarely = [s.model_copy(update={"train": s.train.model_copy(update={"probe_interval": 12})}) for s in specs]
+    always = [s.model_copy(update={"train": s.train.model_copy(update={"probe_interval": 1})}) for s in specs]
+
+    def metrics(records: dict[int, list[tuple[str, str]]]) -> list[str]:
+        return [row for seed in (0, 1) for kind, row in records[seed] if kind == "metrics"]
+
+    assert metrics(_records(rarely)) == metrics(_records(always))
+
+
+def test_a_lane_that_diverges_is_frozen_and_flagged() -> None:
+    specs = [
+        spec.model_copy(update={"train": spec.train.model_copy(update={"lr": lr, "clip": 0.0, "weight_decay": 0.0})})
+        for spec, lr in zip(_specs(steps=8)[:2], (1e-3, 1e30), strict=True)
+    ]
+    corpus = load_corpus("synthetic")
+    summaries = {r.lane: r.row for r in Group(specs, [corpus] * 2).run() if r.kind == "summary"}
+    assert not summaries[0]["diverged"]
+    assert summaries[1]["diverged"]
+    assert 0 < summaries[1]["diverged_at"] <= 8
+    assert "not finite" in summaries[1]["reason"] or "nats" in summaries[1]["reason"]
+
+
+def test_the_model_is_compared_with_itself_in_float64() -> None:
+    """float32 losses follow float64's within float32's own accuracy over a few steps."""
+    (spec,) = _specs(steps=5)[:1]
+    double = spec.model_copy(update={"train": spec.train.model_copy(update={"precision": "float64"})})
+    corpus = load_corpus("synthetic")
+
+    def losses(one: RunSpec) -> list[float]:
+        return [r.row["train_loss"] for r in Group([one], [corpus]).run() if r.kind == "metrics"]
+
+    for single, exact in zip(losses(spec), losses(double), strict=True):
+        assert single == pytest.approx(exact, rel=1e-5)
+        assert single != exact
