@@ -1,8 +1,12 @@
 """The point-wise functions an MLP may use, by name.
 
 Importing this module does not import torch: planning and ``initlab list`` need the names alone.
+
+silu and gelu-tanh are spelt out with tanh: torch's own kernels for them finish the last few entries of an array
+with other instructions than the rest, so an entry's value would depend on how many lanes are stacked.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
@@ -56,9 +60,7 @@ def _gelu(x: "Tensor") -> "Tensor":
     aliases=("gelu-new",),
 )
 def _gelu_tanh(x: "Tensor") -> "Tensor":
-    from torch.nn.functional import gelu
-
-    return gelu(x, approximate="tanh")
+    return 0.5 * x * (1 + (math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)).tanh())
 
 
 @activation("relu", formula="max(x, 0)", source="Nair & Hinton 2010")
@@ -73,9 +75,7 @@ def _relu2(x: "Tensor") -> "Tensor":
 
 @activation("silu", formula="x·sigmoid(x)", source="Elfwing et al., arXiv 1702.03118", aliases=("swish",))
 def _silu(x: "Tensor") -> "Tensor":
-    from torch.nn.functional import silu
-
-    return silu(x)
+    return 0.5 * x * (1 + (0.5 * x).tanh())
 
 
 @activation("tanh", formula="tanh(x)", source="LeCun et al. 1998, Efficient BackProp")

@@ -119,6 +119,8 @@ def resolve(text: str) -> Init:
         if key not in defaults:
             hint = did_you_mean(key, defaults) if defaults else "; it has none"
             raise InitlabError(f"init {text!r}: {name} has no parameter {key!r}{hint}")
+        if key in given:
+            raise InitlabError(f"init {text!r}: {key} is given twice")
         given[key] = _typed(text, key, value, type(defaults[key]))
     changed = {key: value for key, value in given.items() if value != defaults[key]}
     canonical = name + (":" + ",".join(f"{k}={v}" for k, v in sorted(changed.items())) if changed else "")
