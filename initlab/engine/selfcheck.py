@@ -1,12 +1,26 @@
 """Whether lanes are independent on this machine: what resuming and ``--jobs`` rely on, checked in a second."""
 
+import torch
+
 from initlab.data.load import load_corpus
 from initlab.engine.group import Group
 from initlab.spec import ModelSpec, RunSpec, TrainSpec
 
 
 def lanes_are_independent() -> bool:
-    """Train one small run alone and beside two others; True when every record of it is bit-identical."""
+    """Train one small run alone and beside two others, as workers do: on one thread.
+
+    True when every record of it is bit-identical.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return _alone_equals_together()
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _alone_equals_together() -> bool:
     model = ModelSpec(n_layer=2, n_head=2, n_embd=32, block_size=16)
     train = TrainSpec(steps=5, batch_size=4, eval_batches=2)
     specs = [RunSpec(model=model, train=train, seed=seed) for seed in range(3)]

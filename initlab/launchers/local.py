@@ -16,7 +16,11 @@ from typing import Any
 
 from initlab.launchers.task import Task
 
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+WORKER_ENV = {
+    **{"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+    "MKL_CBWR": "AUTO,STRICT",
+}
+"""One thread, and matrix products that do not depend on where in memory a lane happens to lie."""
 GRACE_SECONDS = 5.0
 
 
@@ -42,7 +46,7 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
-            env={**os.environ, **ONE_THREAD},
+            env={**os.environ, **WORKER_ENV},
         )
         self.task: Task | None = None
         threading.Thread(target=self._listen, args=(inbox,), daemon=True).start()
