@@ -17,7 +17,9 @@ from typing import Any
 from initlab.launchers.task import Task
 
 WORKER_ENV = {
-    **{"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
     "MKL_CBWR": "AUTO,STRICT",
 }
 """One thread, and matrix products that do not depend on where in memory a lane happens to lie."""
