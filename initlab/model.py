@@ -84,8 +84,8 @@ class Block(nn.Module):
         """Causal multi-head attention, (B, T, C) to (B, T, C)."""
         q, k, v = (self._heads(project(x)) for project in (self.query, self.key, self.value))
         scores = (q / math.sqrt(q.shape[-1])) @ k.transpose(-2, -1)  # (B, H, T, T)
-        future = torch.ones(x.shape[-2], x.shape[-2], dtype=torch.bool, device=x.device).triu(1)
-        weights = drop("attn_weights", scores.masked_fill(future, -math.inf).softmax(-1))
+        future = torch.full((x.shape[-2], x.shape[-2]), -math.inf, dtype=x.dtype, device=x.device).triu(1)
+        weights = drop("attn_weights", (scores + future).softmax(-1))
         return self.attn_out((weights @ v).transpose(-3, -2).flatten(-2))
 
     def mlp(self, x: Tensor) -> Tensor:
