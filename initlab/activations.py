@@ -26,12 +26,15 @@ class Activation:
     function: Pointwise
     formula: str
     source: str
+    gated: bool = False
 
     def __call__(self, x: "Tensor") -> "Tensor":
         return self.function(x)
 
 
-ACTIVATIONS: Registry[Activation] = Registry("activation")
+ACTIVATIONS: Registry[Activation] = Registry(
+    "activation", code=lambda entry: entry.function, entry_points="initlab.activations"
+)
 
 
 def activation(

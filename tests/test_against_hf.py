@@ -125,7 +125,7 @@ def start(init: str | None, dims: Dims, dtype: torch.dtype) -> Tensors:
     """Return the init's draw, or for None weights, gains and biases that are all random."""
     if init is None:
         return random_tensors(dims, dtype=dtype)
-    return draw_all(resolve(init), dims, seed=0, dtype=dtype)
+    return draw_all(resolve(init).blueprint(dims), seed=0, dtype=dtype)
 
 
 def logits_differ(dims: Dims, tensors: Tensors, activation: str, theirs: Any) -> float:

@@ -18,6 +18,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "errors",
         "registry stats laws environment",
         "slots spec activations data probes",
+        "layers blueprint",
         "store model inits",
         "engine plan",
         "launchers report",

@@ -36,8 +36,8 @@ def test_explain_prints_the_law_of_every_slot() -> None:
     # 0.02/√(2·12): what nanoGPT's code computes for c_proj at 12 layers
     assert slots["blocks.11.attn_out.weight"]["std"] == pytest.approx(0.02 / math.sqrt(24), rel=1e-12)
     assert slots["blocks.0.query.weight"]["std"] == 0.02
-    assert slots["blocks.0.ffn_norm.weight"] == {
-        "slot": "blocks.0.ffn_norm.weight",
+    assert slots["blocks.0.ffn.norm.weight"] == {
+        "slot": "blocks.0.ffn.norm.weight",
         "role": "norm_gain",
         "layer": 0,
         "shape": [768],
