@@ -26,6 +26,13 @@ def test_the_inits_of_the_note_and_their_neighbours_are_there() -> None:
     assert set(names["depth-scaled"]["aliases"]) == {"nanogpt", "gpt2-scaled"}
 
 
+def test_activations_are_listed_with_what_people_call_them() -> None:
+    items = {item["name"]: item for item in initlab("list", "activations", "--json").json["items"]}
+    assert items["hard-swish"]["aliases"] == ["hard-silu", "hardsilu", "hardswish"]
+    assert items["swiglu"]["summary"] == "a·silu(g)"
+    assert "2002.05202" in items["swiglu"]["source"]
+
+
 def test_explain_prints_the_law_of_every_slot() -> None:
     sizes = ["--n-layer", "12", "--n-head", "12", "--n-embd", "768", "--vocab-size", "50304"]
     document = initlab("explain", "nanogpt", *sizes, "--json").json
