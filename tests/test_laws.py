@@ -82,6 +82,8 @@ def test_a_law_as_data_says_everything() -> None:
         "wd": 4.0,
         "eps": 8.0,
         "train": False,
+        "joint": False,
+        "calibrated": False,
     }
     assert json.loads(json.dumps(law.to_json())) == law.to_json()
 
@@ -96,8 +98,36 @@ def test_topology_as_data() -> None:
         "norm_at": "pre",
         "final_norm": True,
         "norm": "layernorm",
+        "norm_gain": "plain",
+        "embed_norm": False,
+        "sub_norm": False,
+        "qk_norm": False,
         "positions": "learned",
+        "parallel": False,
+        "softcap": None,
+        "channel_scales": False,
+        "shared_scales": False,
     }
+
+
+@pytest.mark.parametrize(
+    ("norm_at", "before", "on_branch", "after", "final"),
+    [
+        ("pre", True, False, False, True),
+        ("post", False, False, True, False),  # what leaves the last block has just been normalised
+        ("sandwich", True, True, False, True),
+        ("branch-out", False, True, False, True),
+        ("none", False, False, False, False),
+    ],
+)
+def test_where_norms_stand(norm_at: Any, before: bool, on_branch: bool, after: bool, final: bool) -> None:
+    found = Topology(norm_at=norm_at)
+    assert (found.norm_before, found.norm_branch, found.norm_after, found.final_norm) == (
+        before,
+        on_branch,
+        after,
+        final,
+    )
 
 
 def slot(role: Any, **fields: Any) -> Slot:
