@@ -27,7 +27,7 @@ from initlab.laws import Law, Slot, scale
 from initlab.model import GPT
 from initlab.probes.reductions import second_moment
 from initlab.spec import DataSpec, ModelSpec, RunSpec, TrainSpec
-from tests.networks import network
+from tests.networks import network, started
 
 VOCAB = 32
 MODEL: dict[str, Any] = {"n_layer": 2, "n_head": 2, "n_embd": 32, "block_size": 16}
@@ -389,6 +389,18 @@ def test_abc_invariance_holds_along_the_whole_trajectory() -> None:
         assert rows["metrics"][0]["train_loss"] == plain["metrics"][0]["train_loss"]
         # 1e-6 is far above float64's rounding and far below what leaving a factor out does (1e-5 or more).
         assert abs(rows["metrics"][-1]["train_loss"] - plain["metrics"][-1]["train_loss"]) > 1e-6
+
+
+def test_an_init_that_starts_from_data_sees_the_lanes_own_first_batch() -> None:
+    for seed, text in ((0, CORPUS), (1, corpus(5))):
+        one = spec(init="lsuv", seed=seed)
+        group = Group([spec(init="lsuv", seed=7), one], [CORPUS, text])
+        first = draw_batch(text.train, block_size=16, batch_size=4, seed=seed, split="train", step=0)[0]
+        blueprint = resolve("lsuv").blueprint(one.model.dims(VOCAB))
+        expected = started(blueprint, seed=seed, tokens=torch.from_numpy(first))
+        assert all(torch.equal(group._parameters[name][1], tensor) for name, tensor in expected.items())
+        other = started(blueprint, seed=seed)  # on another batch
+        assert not torch.equal(other["blocks.0.query.weight"], expected["blocks.0.query.weight"])
 
 
 def test_a_frozen_slot_stays_as_drawn_and_the_rest_moves() -> None:

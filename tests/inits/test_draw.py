@@ -16,6 +16,7 @@ from initlab.laws import Constant, Dims, Dist, Law, Normal, Orthogonal, Slot, Tr
 from tests.assertions import (
     assert_in_support,
     assert_mean_close,
+    assert_rate,
     assert_realises,
     assert_std_close,
     assert_uncorrelated,
@@ -104,6 +105,35 @@ def test_the_same_seed_draws_the_same_and_another_seed_another(name: str) -> Non
         assert torch.equal(first[slot.name], again[slot.name])
         if law.dist.std or not law.calibrated:  # what a calibration makes of a constant may depend on the seed
             assert torch.equal(first[slot.name], other[slot.name]) == (law.dist.std == 0)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if "orthogonal" in name or name == "lsuv"])
+def test_orthogonal_draws_have_equal_singular_values(name: str) -> None:
+    dims = sizes(tied=False)
+    tensors, found = drawn(name, dims, dtype=torch.float64), 0
+    for slot, law in resolve(name).table(dims):
+        if isinstance(law.dist, Orthogonal):
+            singular = torch.linalg.svdvals(tensors[slot.name])
+            gain = float(singular.mean()) if by_hook(law) else law.dist.std * math.sqrt(max(slot.shape))
+            assert singular.tolist() == pytest.approx([gain] * min(slot.shape), rel=8 * FLOAT32), slot.name
+            # Σx² = rank·gain², so the entries' std is exactly gain/√(longer side).
+            rms = float(tensors[slot.name].square().mean().sqrt())
+            assert rms == pytest.approx(gain / math.sqrt(max(slot.shape)), rel=8 * FLOAT32)
+            found += 1
+    assert found >= 12
+
+
+def test_normal_draws_have_unequal_singular_values() -> None:
+    # Negative twin: those of a square Gaussian matrix of width d fill (0, 2√d·std).
+    singular = torch.linalg.svdvals(drawn("gpt2", sizes())["blocks.0.query.weight"])
+    assert float(singular.max() / singular.min()) > 5
+
+
+def test_orthogonal_draws_have_no_preferred_sign() -> None:
+    # The diagonal of LAPACK's own Q leans to one sign; with the signs of R's diagonal, Q is uniform (Mezzadri 2007).
+    slot = next(slot for slot, _ in resolve("gpt2").table(sizes()) if slot.role == "query")
+    positive = torch.stack([draw(slot, Orthogonal(1.0), seed=seed).diagonal() > 0 for seed in range(20)])
+    assert_rate(positive, 0.5, sigmas(1))
 
 
 def test_no_global_generator_is_read_or_moved() -> None:
