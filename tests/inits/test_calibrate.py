@@ -13,22 +13,18 @@ from initlab.blueprint import Blueprint, Forward, Tap, Tensors
 from initlab.engine.start import calibration
 from initlab.errors import InitlabError
 from initlab.inits.draw import draw_all
-from tests.inits.golden import BLOCK, HIDDEN, INTO_MLP, Golden, alike, assert_golden, by_fan_in, orthogonal
+from tests.inits.golden import BLOCK, MLP, QKV, Golden, assert_golden, orthogonal
 from tests.networks import at_init, blueprint_of, random_tokens, started, tiny
 
 Array = npt.NDArray[np.float64]
 MATRICES = ("query", "key", "value", "attn_out", "ffn_gate", "ffn_up", "ffn_down")
 
-GOLDEN = {
-    # What the pass over the batch starts from: orthonormal, so that entries have 1/√(longer side).
-    "lsuv": Golden(
-        {
-            **by_fan_in(lambda fan_in: orthogonal(max(fan_in, 768) ** -0.5, calibrated=True)),
-            **alike(INTO_MLP, orthogonal(HIDDEN**-0.5, calibrated=True)),
-            "lm_head": orthogonal(50304**-0.5, calibrated=True),
-        }
-    ),
+ORTHONORMAL = {
+    role: orthogonal(longer**-0.5, calibrated=True)
+    for longer, roles in ((768, (*QKV, "attn_out")), (3072, MLP), (50304, ("lm_head",)))
+    for role in roles
 }
+GOLDEN = {"lsuv": Golden(ORTHONORMAL)}  # what the pass over the batch starts from: entries of 1/√(longer side)
 
 
 @pytest.mark.parametrize("init", GOLDEN)

@@ -24,17 +24,18 @@ SHAPES: list[dict[str, Any]] = [
 ]
 
 
-def test_the_first_eight_are_there() -> None:
-    assert {
-        "gpt2",
-        "depth-scaled",
-        "pytorch",
-        "note-proj-0.02",
-        "note-inv-sqrt-depth",
-        "note-sqrt-2-over-depth",
-        "note-inv-sqrt-width",
-        "note-default-scaled",
-    } <= set(NAMES)
+REQUIRED = """
+    gpt2 depth-scaled pytorch gpt2-released trunc-normal xavier kaiming lecun orthogonal fairseq small-init neox bloom
+    spike-no-more mitchell full-megatron olmo-llama olmo-llama-depth torchtitan llama2c t5 palm gemma spectral
+    zero-residual deepnorm deepnorm-torchscale sub-ln t-fixup fixup fixup-transformer rezero skipinit layerscale admin
+    admin-torch deepscale-lm layernorm-scaling mimetic looks-linear wesar mup depth-mup completep megatron-mup u-mup
+    lsuv note-proj-0.02 note-inv-sqrt-depth note-sqrt-2-over-depth note-inv-sqrt-width note-default-scaled
+    normal uniform truncated
+"""
+
+
+def test_everything_promised_is_there() -> None:
+    assert set(REQUIRED.split()) <= set(NAMES)
     assert INITS.canonical("nanogpt") == INITS.canonical("gpt2-scaled") == "depth-scaled"
 
 

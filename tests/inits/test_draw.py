@@ -186,6 +186,37 @@ def scale_of(dist: Dist, factor: float) -> Dist:
     return Constant(dist.mean * factor) if isinstance(dist, Constant) else type(dist)(dist.std * factor)
 
 
+def of_unit_std(name: str, dims: Dims) -> dict[tuple[str, str, float], torch.Tensor]:
+    """Return every draw that is a law's alone over its std, by slot, family and cut."""
+    tensors = drawn(name, dims, dtype=torch.float64)
+    return {
+        (slot.name, law.dist.name, getattr(law.dist, "cut", 0.0)): tensors[slot.name] / law.dist.std
+        for slot, law in resolve(name).table(dims)
+        if law.dist.std and not by_hook(law)
+    }
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_inits_that_draw_a_slot_from_one_family_share_its_directions(tied: bool) -> None:
+    # Common random numbers: what two inits draw from one family differs by the ratio of their stds and nothing else.
+    dims = tiny(tied=tied, gated=True)
+    known: dict[tuple[str, str, float], torch.Tensor] = {}
+    shared = 0
+    for name in NAMES:
+        if name == "looks-linear":
+            continue  # has no gated form
+        for key, directions in of_unit_std(name, dims).items():
+            if key in known:
+                shared += 1
+                # A uniform draw is rounded where it begins, at the edge of its support; a normal one where it is.
+                atol = 0.0 if key[1] == "normal" else 8 * FLOAT64
+                assert torch.allclose(directions, known[key], rtol=8 * FLOAT64, atol=atol), (name, key)
+            known.setdefault(key, directions)
+    assert shared > 10 * len(NAMES), "or there was little to compare"
+    normals = [x for (slot, family, _), x in known.items() if family == "normal" and slot.endswith("query.weight")]
+    assert_uncorrelated(normals[0], normals[1], sigmas(1))  # two layers do not
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_depth_scaled_is_gpt2_with_shorter_residual_projections(seed: int) -> None:
     dims = tiny(n_layer=3)

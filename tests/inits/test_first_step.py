@@ -11,7 +11,7 @@ import torch
 
 from initlab.blueprint import Blueprint
 from initlab.inits.catalogue import INITS
-from initlab.laws import Slot
+from initlab.laws import SCALE_ROLES, Slot
 from tests.networks import at_init, blueprint_of, random_tokens, tiny
 
 NAMES = [name for name, _ in INITS.items()]
@@ -66,6 +66,10 @@ def test_what_moves_at_the_first_step(name: str, activation: str, form: dict[str
         still = INNER if silent(blueprint) else set()
         still |= {"key"} if is_zero(blueprint, "query") else set()  # scores are zero whatever the keys are
         assert {s.name for s in weights(blueprint)} - found == {s.name for s in weights(blueprint) if s.role in still}
+        # A multiplier of what is not zero moves with it.
+        assert (
+            silent(blueprint) or {s.name for s, law in blueprint.laws if law.train and s.role in SCALE_ROLES} <= found
+        )
 
 
 @pytest.mark.parametrize(

@@ -190,5 +190,5 @@ def test_golden_of_parameters(init: str, changes: dict[str, Value]) -> None:
     ],
 )
 def test_last_layers_number(init: str, slot: str, sigma: float) -> None:
-    found = {s.role: law.dist for s, law in resolve(init).table(dims()) if s.layer == 11 and s.of is None}[slot]
+    found = {s.name: law.dist for s, law in resolve(init).table(dims())}[f"blocks.11.{slot}.weight"]
     assert getattr(found, "sigma", found.std) == pytest.approx(sigma, rel=1e-8)

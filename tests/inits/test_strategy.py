@@ -68,6 +68,11 @@ def test_canonical_name(text: str, canonical: str) -> None:
         ("gpt2:std=inf", "std wants a finite number that is not negative, got 'inf'"),
         ("example:layers=2.5", "layers wants a int, got '2.5'"),
         ("example:deep=yes", "deep wants a bool, got 'yes'"),
+        ("normal:width=fanin", "init 'normal:width=fanin': no width 'fanin'; did you mean 'fan-in'?"),
+        ("normal:depth=inv-sqrt-l2", "no depth 'inv-sqrt-l2'; did you mean 'inv-sqrt-l"),
+        ("xavier:dist=gauss", "no dist 'gauss'; legal are: normal, uniform"),
+        ("sub-ln:base=xaver", "no base 'xaver'; did you mean 'xavier'?"),
+        ("spectral:zero=0", "zero wants a bool, got '0'"),
     ],
 )
 def test_a_wrong_parameter_is_an_error_with_the_right_one(text: str, message: str) -> None:
