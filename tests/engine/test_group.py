@@ -98,7 +98,8 @@ def frozen_head() -> Strategy:
 
     def law(slot: Slot) -> Law | None:
         found = plain(slot)
-        assert found is not None
+        if found is None:
+            return None
         return Law(dist=found.dist, train=slot.is_embedding, mult=3.0 if slot.role == "query" else 1.0)
 
     return Strategy(law)
@@ -385,9 +386,10 @@ def test_abc_invariance_holds_along_the_whole_trajectory() -> None:
 def test_a_frozen_slot_stays_as_drawn_and_the_rest_moves() -> None:
     group = Group([spec(init="frozen-head", train={"steps": 2})], [CORPUS])
     before = {name: x.clone() for name, x in group._parameters.items()}
-    assert list(group.run())
+    rows = [record.row for record in group.run() if record.kind == "layers"]
     moved = {name for name, x in group._parameters.items() if not torch.equal(x, before[name])}
     assert moved == {"token_embedding.weight", "position_embedding.weight"}
+    assert {value for row in rows for value in row["weight_grad_rms"]} == {0.0}  # nothing in a block moves
 
 
 def test_training_learns_what_there_is_to_learn() -> None:
