@@ -51,7 +51,9 @@ class Reference:
             x = self.joined(x, added, f"{block}.attn")
             trace.attention.append(added)
             trace.sites.append(x)
-            added = self.added(self.mlp(read if topology.parallel else self.read(x, f"{block}.ffn"), block), block, "ffn")
+            added = self.added(
+                self.mlp(read if topology.parallel else self.read(x, f"{block}.ffn"), block), block, "ffn"
+            )
             x = self.joined(x, added, f"{block}.ffn")
             trace.mlp.append(added)
             trace.sites.append(x)
@@ -114,10 +116,8 @@ class Reference:
 
     def mlp(self, x: Array, block: str) -> Array:
         up = self.linear(x, f"{block}.ffn_up") + self.get(f"{block}.ffn_shift.weight", 0.0)
-        if self.dims.gated:
-            hidden = self.activation(self.linear(x, f"{block}.ffn_gate")) * up
-        else:
-            hidden = self.activation(up)
+        gate = self.activation(self.linear(x, f"{block}.ffn_gate")) if self.dims.gated else None
+        hidden = self.activation(up) if gate is None else gate * up
         if self.topology.sub_norm:
             hidden = self.norm(hidden, f"{block}.ffn_sub_norm")
         return self.linear(hidden, f"{block}.ffn_down")

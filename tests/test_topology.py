@@ -132,7 +132,9 @@ def test_a_gated_mlp_multiplies_by_the_activated_gate(activation: str) -> None:
     }
     swapped = difference(ours, reference_logits(dims, Topology(), exchanged, activation))
     assert swapped < ROUNDING if activation == "bilinear" else swapped > TOLD_APART
-    assert difference(ours, reference_logits(replace(dims, gated=False), Topology(), tensors, activation)) > TOLD_APART
+    assert (
+        difference(ours, reference_logits(replace(dims, gated=False), Topology(), tensors, activation)) > TOLD_APART
+    )
 
 
 # Multipliers and scalar biases --------------------------------------------------------------------------------------

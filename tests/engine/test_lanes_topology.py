@@ -64,7 +64,7 @@ def specs(inits: Sequence[str], activation: str = "gelu", **model: Any) -> list[
 
 
 def records(chosen: Sequence[RunSpec]) -> dict[int, list[tuple[str, str]]]:
-    """Return every record of every lane by seed; rows as text, so that NaN equals NaN and nothing else is forgiven."""
+    """Return every record of every lane by seed; rows as text: NaN equals NaN, and nothing else is forgiven."""
     corpus = load_corpus("synthetic")
     found: dict[int, list[tuple[str, str]]] = {spec.seed: [] for spec in chosen}
     for record in Group(chosen, [corpus] * len(chosen)).run():

@@ -72,8 +72,9 @@ def test_what_moves_in_no_lane_is_a_constant_with_its_multiplier() -> None:
     assert set(constants) == {name}
     assert name not in parameters
     assert torch.equal(constants[name][0], 2 * drawn(one)[name])
-    scalars = blueprint(override(normal(0.02), {"branch_scale": fixed(0.25)})), blueprint(
-        override(normal(0.02), {"branch_scale": fixed(4.0)})
+    scalars = (
+        blueprint(override(normal(0.02), {"branch_scale": fixed(0.25)})),
+        blueprint(override(normal(0.02), {"branch_scale": fixed(4.0)})),
     )
     parameters, constants = lanes(*scalars)
     assert {tuple(x.tolist()) for x in constants.values()} == {(0.25, 4.0)}
