@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from initlab.laws import Dims, Topology
-from initlab.layers import NORM_EPS, relative_buckets
-from initlab.slots import Network, possible_slots
+from initlab.layers import relative_buckets
+from initlab.slots import NORM_EPS, Network, possible_slots
 from tests.conftest import optional_module
 from tests.networks import Tensors, holding, random_tokens, random_values, tiny
 
