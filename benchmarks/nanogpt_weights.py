@@ -28,7 +28,8 @@ from torch import Tensor
 from torch.func import functional_call
 
 from initlab.activations import ACTIVATIONS
-from initlab.checkpoints.make import Checkpoint, Request, make_checkpoint
+from initlab.checkpoints.make import Checkpoint, make_checkpoint
+from initlab.checkpoints.request import Request
 from initlab.checkpoints.write import write_checkpoint
 from initlab.model import skeleton
 from initlab.spec import ModelSpec

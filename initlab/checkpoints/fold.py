@@ -20,21 +20,11 @@ Fold: TypeAlias = Callable[[Tensors, Slot, Tensor], None]
 """Works a multiplier's value into the tensors of the plain network, in place."""
 
 
-def check_multipliers(blueprint: Blueprint) -> str | None:
-    """Say which multiplier cannot be folded: one that is trained, or that no tensor could take up."""
-    for slot, law in blueprint.laws:
-        if slot.is_extra and slot.role not in FOLDS:
-            return f"the network has {slot.name}, a {slot.role}, which no other tensor can take up"
-        if slot.is_extra and law.train:
-            return f"the network trains {slot.name}, a {slot.role}, which the format has no tensor for"
-    return None
-
-
 def folded(blueprint: Blueprint, tensors: Tensors, *, bias: bool) -> tuple[Tensors, list[str]]:
     """Return the tensors of the network without multipliers that is the same function, and what was folded.
 
     The plain network has every gain, and every bias if ``bias``; what the blueprint lacks of them is the identity.
-    Only for a blueprint of which ``check_multipliers`` has nothing to say.
+    Only for a network whose multipliers are all fixed and foldable.
     """
     plain, done = _plain(blueprint, tensors, bias)
     for slot, law in blueprint.laws:
@@ -117,4 +107,3 @@ FOLDS: dict[str, Fold] = {
     "norm_scale": _norm_scale,
     "branch_scale": _branch_scale,
 }
-"""Where each multiplier goes. One on the skip path, or a bias before a matrix, has nowhere to go."""

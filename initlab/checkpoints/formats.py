@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from initlab.blueprint import Blueprint
-from initlab.laws import GPT2_TOPOLOGY, Topology
+from initlab.laws import GPT2_TOPOLOGY, SCALE_ROLES, Topology
 from initlab.registry import Registry
 from initlab.slots import NORM_EPS, ROTARY_BASE
 
@@ -76,11 +76,25 @@ class Format:
             return "it ties the head to the token embedding, which the network does not: --tied does"
         if self.ffn_ratio is not None and dims.ffn_hidden != self.ffn_ratio * dims.n_embd:
             return f"its MLP has {self.ffn_ratio} · n_embd hidden units, the network's {dims.ffn_hidden}"
-        return None
+        return unfoldable(blueprint)
 
 
 HELD = ("norm_at", "norm", "positions", "embed_norm", "sub_norm", "qk_norm", "parallel", "softcap")
 """What of a topology must be the format's own; a one-plus gain and multipliers can be folded into tensors."""
+
+
+FOLDABLE: frozenset[str] = SCALE_ROLES - {"skip_scale"}
+"""Multipliers that another tensor can take up. One on the skip path, or a bias before a matrix, has nowhere to go."""
+
+
+def unfoldable(blueprint: Blueprint) -> str | None:
+    """Say which multiplier cannot be folded: one that is trained, or that no tensor could take up."""
+    for slot, law in blueprint.laws:
+        if slot.is_extra and slot.role not in FOLDABLE:
+            return f"the network has {slot.name}, a {slot.role}, which no other tensor can take up"
+        if slot.is_extra and law.train:
+            return f"the network trains {slot.name}, a {slot.role}, which the format has no tensor for"
+    return None
 
 
 def _toml(value: Any) -> str:

@@ -9,36 +9,19 @@ from torch import Tensor
 
 from initlab.activations import ACTIVATIONS
 from initlab.blueprint import Blueprint, Tensors
-from initlab.checkpoints.fold import added, check_multipliers, folded
-from initlab.checkpoints.formats import ANY, FORMATS, Format
+from initlab.checkpoints.fold import added, folded
+from initlab.checkpoints.formats import Format
+from initlab.checkpoints.request import Plan, Request, planned
 from initlab.data.batches import draw_batch
-from initlab.data.corpus import Corpus
 from initlab.engine.start import calibration
 from initlab.environment import versions
-from initlab.errors import InitlabError
-from initlab.inits.catalogue import blueprint_for, resolve
 from initlab.inits.draw import draw_all, slot_generator
-from initlab.laws import GPT2_TOPOLOGY
-from initlab.spec import ModelSpec, TrainSpec, canonical_json
+from initlab.spec import TrainSpec, canonical_json
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
 CALIBRATION_BATCH = TrainSpec().batch_size
 DONE = {"weights", "joint draws", "calibration batch"}
 """Needs of an init that are met once its tensors exist."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is asked for. ``activation`` None is the format's own; ``corpus`` None calibrates on random tokens."""
-
-    format: str
-    model: ModelSpec
-    init: str
-    vocab_size: int
-    activation: str | None = None
-    seed: int = 0
-    dtype: str = "float32"
-    corpus: Corpus | None = None
 
 
 @dataclass(frozen=True)
@@ -72,33 +55,15 @@ class Checkpoint:
 def make_checkpoint(request: Request) -> Checkpoint:
     """Draw the init and name its tensors as the format does.
 
-    Raises InitlabError where the format has no place for a feature of the network, naming the feature.
+    Raises InitlabError as ``planned`` does.
     """
-    name = FORMATS.canonical(request.format)
-    form = FORMATS.get(name)
-    activation = ACTIVATIONS.canonical(request.activation or (form.activation if form else "gelu"))
-    model = fitted(request.model, request.init, form)
-    blueprint = blueprint_for(model, request.init, activation, request.vocab_size)
-    if form is not None:
-        _check(form, name, blueprint, activation)
-    drawn = _draw(blueprint, activation, request)
-    if form is None:
-        contents = Contents(_cast(drawn, request), [need for need in blueprint.needs if need not in DONE])
+    plan = planned(request)
+    drawn = _draw(plan.blueprint, plan.activation, request)
+    if plan.form is None:
+        contents = Contents(_cast(drawn, request), [need for need in plan.blueprint.needs if need not in DONE])
     else:
-        contents = _translated(form, blueprint, activation, drawn, request)
-    return Checkpoint(blueprint, activation, contents, _metadata(name, blueprint, activation, request, contents))
-
-
-def fitted(model: ModelSpec, init: str, form: Format | None) -> ModelSpec:
-    """Return the model with the format's choice of what neither the user nor the init has chosen."""
-    defaults, topology = form.defaults if form else {}, resolve(init).strategy.topology
-    left_open = {
-        field: value
-        for field, value in defaults.items()
-        if field not in model.model_fields_set
-        and getattr(topology, field, None) == getattr(GPT2_TOPOLOGY, field, None)
-    }
-    return model.model_copy(update=left_open)
+        contents = _translated(plan.form, plan.blueprint, plan.activation, drawn, request)
+    return Checkpoint(plan.blueprint, plan.activation, contents, _metadata(plan, request, contents))
 
 
 def renamed(plain: Tensors, form: Format) -> Tensors:
@@ -109,13 +74,6 @@ def renamed(plain: Tensors, form: Format) -> Tensors:
         parts[form.names.key(name)].append(tensor.T if turned else tensor)
     outputs = -1 if form.conv1d else 0
     return {key: torch.cat(found, outputs) if len(found) > 1 else found[0] for key, found in parts.items()}
-
-
-def _check(form: Format, name: str, blueprint: Blueprint, activation: str) -> None:
-    reason = form.misfit(blueprint, activation) or check_multipliers(blueprint)
-    if reason:
-        network = f"the network of init {blueprint.init!r}"
-        raise InitlabError(f"format {name} cannot hold {network}: {reason}; format {ANY} holds any network")
 
 
 def _translated(form: Format, blueprint: Blueprint, activation: str, drawn: Tensors, request: Request) -> Contents:
@@ -147,7 +105,6 @@ def _tokens(blueprint: Blueprint, request: Request) -> Tensor:
     if request.corpus is None:
         shape, generator = (CALIBRATION_BATCH, dims.block_size), slot_generator("calibration batch", request.seed)
         return torch.randint(dims.vocab_size, shape, generator=generator)
-    request.corpus.check(block_size=dims.block_size, vocab_size=dims.vocab_size)
     tokens, _ = draw_batch(
         request.corpus.train,
         block_size=dims.block_size,
@@ -171,16 +128,15 @@ def _notes(done: list[str], kinds: list[str]) -> list[str]:
     return notes
 
 
-def _metadata(
-    name: str, blueprint: Blueprint, activation: str, request: Request, contents: Contents
-) -> dict[str, str]:
+def _metadata(plan: Plan, request: Request, contents: Contents) -> dict[str, str]:
     """What the file says of itself. ``format`` is safetensors' own key: Hugging Face loads only files with ``pt``."""
+    blueprint = plan.blueprint
     facts: dict[str, Any] = {
-        "format": name,
+        "format": plan.name,
         "version": versions()["initlab"] or "unknown",
         "init": blueprint.init,
         "seed": request.seed,
-        "activation": activation,
+        "activation": plan.activation,
         "dims": asdict(blueprint.dims),
         "topology": blueprint.topology.to_json(),
         "needs": contents.needs,

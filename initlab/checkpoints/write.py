@@ -4,11 +4,12 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from safetensors.torch import save_file
-
-from initlab.checkpoints.make import Checkpoint
 from initlab.errors import InitlabError
+
+if TYPE_CHECKING:
+    from initlab.checkpoints.make import Checkpoint
 
 
 def check_target(path: Path, *, force: bool) -> None:
@@ -25,8 +26,10 @@ def check_target(path: Path, *, force: bool) -> None:
         raise InitlabError(f"cannot write {path}: no permission to write in {path.parent}")
 
 
-def write_checkpoint(path: Path, checkpoint: Checkpoint) -> str:
+def write_checkpoint(path: Path, checkpoint: "Checkpoint") -> str:
     """Write a safetensors file atomically and return its sha256. Raises InitlabError where that fails."""
+    from safetensors.torch import save_file  # with torch, which checking a target does without
+
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         temporary.touch()

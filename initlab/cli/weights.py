@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from initlab.checkpoints.formats import ANY, FORMATS
+from initlab.checkpoints.request import Request, planned
+from initlab.checkpoints.write import check_target, write_checkpoint
 from initlab.cli.catalogue import GPT2_VOCABULARY, one_model
 from initlab.cli.console import guarded, print_json, stderr, stdout
 from initlab.cli.fields import with_fields
@@ -42,13 +44,13 @@ def weights(
     fields: dict[str, Any],
 ) -> None:
     """Write an initial checkpoint in the names of your trainer's model, for it to start from."""
-    from initlab.checkpoints.make import Request, make_checkpoint
-    from initlab.checkpoints.write import check_target, write_checkpoint
-
     check_target(out, force=force)
     text = load_corpus(corpus, tokenizer) if corpus else None
     vocabulary = text.vocab_size if text else GPT2_VOCABULARY
     request = Request(format_, one_model(fields), init, vocabulary, activation, seed, dtype, text)
+    planned(request)  # says what does not fit before torch takes its seconds to load
+    from initlab.checkpoints.make import make_checkpoint
+
     checkpoint = make_checkpoint(request)
     document = _document(out, request.format, seed, checkpoint, write_checkpoint(out, checkpoint))
     if as_json:

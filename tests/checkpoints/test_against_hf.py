@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import load_file
 
 from initlab.checkpoints.formats import HF_NAMES
-from initlab.checkpoints.make import Checkpoint, Request, make_checkpoint
+from initlab.checkpoints.make import Checkpoint, make_checkpoint
+from initlab.checkpoints.request import Request
 from initlab.checkpoints.write import write_checkpoint
 from initlab.spec import ModelSpec
 from tests.conftest import optional_module

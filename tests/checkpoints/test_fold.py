@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from initlab.blueprint import Blueprint
-from initlab.checkpoints.fold import FOLDS, added, check_multipliers, folded
+from initlab.checkpoints.fold import FOLDS, added, folded
+from initlab.checkpoints.formats import FOLDABLE, unfoldable
 from initlab.laws import ONES, Dims, Law, Topology
 from initlab.slots import gpt_slots, possible_slots
 from tests.networks import Tensors, holding, network, random_tokens, random_values, tiny
@@ -67,7 +68,7 @@ def test_every_multiplier_alone(topology: Topology, sizes: dict[str, Any]) -> No
         if ".1." in name:
             continue  # the second block's are as the first's
         one = blueprint(dims, topology, {name}, {})
-        assert check_multipliers(one) is None
+        assert unfoldable(one) is None
         tensors = random_values(one.network.slots, dtype=torch.float64)
         before = {key: value.clone() for key, value in tensors.items()}
         plain, done = folded(one, tensors, bias=dims.bias)
@@ -146,11 +147,12 @@ def test_a_network_without_multipliers_is_itself() -> None:
 
 
 def test_what_cannot_be_folded_is_named() -> None:
+    assert set(FOLDS) == FOLDABLE
     dims, topology = tiny(), Topology()
     for slot in possible_slots(dims, topology):
         if not slot.is_extra:
             continue
-        reason = check_multipliers(blueprint(dims, topology, {slot.name}, {}))
+        reason = unfoldable(blueprint(dims, topology, {slot.name}, {}))
         if slot.role in FOLDS:
             assert reason is None
         else:
@@ -159,6 +161,6 @@ def test_what_cannot_be_folded_is_named() -> None:
             assert slot.name in reason
     moving = blueprint(dims, topology, {"blocks.1.ffn.branch_scale.weight"}, {})
     laws = tuple((slot, replace(law, train=True)) for slot, law in moving.laws)
-    reason = check_multipliers(replace(moving, laws=laws))
+    reason = unfoldable(replace(moving, laws=laws))
     assert reason is not None
     assert "trains blocks.1.ffn.branch_scale.weight" in reason

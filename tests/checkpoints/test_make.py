@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from initlab.checkpoints.make import CALIBRATION_BATCH, Checkpoint, Request, make_checkpoint
+from initlab.checkpoints.make import CALIBRATION_BATCH, Checkpoint, make_checkpoint
+from initlab.checkpoints.request import Request
 from initlab.data.load import load_corpus
 from initlab.engine.group import Group
 from initlab.errors import InitlabError

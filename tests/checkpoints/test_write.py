@@ -11,7 +11,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from initlab.checkpoints.make import Checkpoint, Request, make_checkpoint
+from initlab.checkpoints.make import Checkpoint, make_checkpoint
+from initlab.checkpoints.request import Request
 from initlab.checkpoints.write import check_target, write_checkpoint
 from initlab.errors import InitlabError
 from initlab.spec import ModelSpec
@@ -40,7 +41,8 @@ def test_what_is_written_is_read(checkpoint: Checkpoint, tmp_path: Path) -> None
 WRITE = """
 import sys
 from pathlib import Path
-from initlab.checkpoints.make import Request, make_checkpoint
+from initlab.checkpoints.make import make_checkpoint
+from initlab.checkpoints.request import Request
 from initlab.checkpoints.write import write_checkpoint
 from initlab.spec import ModelSpec
 sizes = ModelSpec(n_layer=1, n_head=2, n_embd=16, block_size=8)
@@ -70,7 +72,7 @@ def test_a_failed_write_leaves_what_was_there(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("initlab.checkpoints.write.save_file", full)
+        patched.setattr("safetensors.torch.save_file", full)
         with pytest.raises(InitlabError, match="No space left on device"):
             write_checkpoint(path, checkpoint)
     assert [item.read_text() for item in tmp_path.iterdir()] == ["what was there"]

@@ -28,7 +28,7 @@ def test_every_run_is_in_exactly_one_group_and_costly_groups_come_first() -> Non
         ("train.warmup", [0, 5], True),
         ("init", ["gpt2", "pytorch"], True),
         ("seed", [0, 1], True),
-        ("init", ["completep", "depth-mup"], True),
+        ("init", ["completep", "depth-mup:std=0.1"], True),
         ("init", ["skipinit", "skipinit:alpha=0.5"], True),
         ("init", ["u-mup", "mup"], False),
         ("init", ["rezero", "skipinit"], False),
