@@ -9,6 +9,7 @@ from initlab.cli.catalogue import explain, list_
 from initlab.cli.report import report
 from initlab.cli.status import doctor, status
 from initlab.cli.sweep import sweep
+from initlab.cli.weights import weights
 
 app = typer.Typer(
     name="initlab",
@@ -22,6 +23,7 @@ app.command()(report)
 app.command()(status)
 app.command("list")(list_)
 app.command()(explain)
+app.command()(weights)
 app.command()(doctor)
 
 

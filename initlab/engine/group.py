@@ -72,13 +72,7 @@ class Group:
                 zip(specs, corpora, (blueprint.laws for blueprint in blueprints), strict=True)
             )
         ]
-        self._moving = [
-            [
-                [slot.name for slot, law in blueprint.laws if slot.layer == layer and law.train]
-                for layer in range(self.dims.n_layer)
-            ]
-            for blueprint in blueprints
-        ]
+        self._moving = [_moving(blueprint) for blueprint in blueprints]
 
     def run(self) -> Iterator[Record]:
         """Train to the end, or until no lane is left, yielding every lane's rows and then its summary."""
@@ -217,6 +211,14 @@ def _rms(tensors: list[Tensor]) -> float:
     if not tensors:
         return 0.0
     return float(nn.utils.get_total_norm(tensors)) / math.sqrt(sum(tensor.numel() for tensor in tensors))
+
+
+def _moving(blueprint: Blueprint) -> list[list[str]]:
+    """Return the slots that move, block by block; a slot that stands still here may move in another lane."""
+    return [
+        [slot.name for slot, law in blueprint.laws if slot.layer == layer and law.train]
+        for layer in range(blueprint.dims.n_layer)
+    ]
 
 
 def _stack(arrays: list[np.ndarray[Any, Any]]) -> Tensor:
