@@ -32,8 +32,8 @@ class Registry(Generic[T]):
     """Names, with aliases, of one kind of thing (``kind`` is the word used in messages).
 
     ``code`` gives the Python function an entry is made of, and ``reserved`` are names nobody may take.
-    ``entry_points`` is the group under which packages offer more entries; ``broken`` holds the plug-ins that cannot be
-    used, and why. With INITLAB_STRICT_PLUGINS=1 in the environment a broken one is an error.
+    ``entry_points`` is the group under which packages offer more entries; ``broken`` holds the plug-ins that cannot
+    be used, and why. With INITLAB_STRICT_PLUGINS=1 in the environment a broken one is an error.
     """
 
     def __init__(
@@ -58,8 +58,8 @@ class Registry(Generic[T]):
         """Register ``entry``; raises InitlabError when a name or alias is taken, or when it is not made of code."""
         if self._code is not None and not inspect.isfunction(code := self._code(entry)):
             raise InitlabError(
-                f"{self.kind} {name!r} is made of a {type(code).__name__}; wrap it in a function, so that a change of "
-                "it can be noticed"
+                f"{self.kind} {name!r} is made of a {type(code).__name__}; wrap it in a function, so that a change "
+                "of it can be noticed"
             )
         for candidate in (name, *aliases):
             if candidate in self._reserved:

@@ -1,4 +1,4 @@
-"""``--plugin``, which every command that names inits, activations or probes takes, and what is said of broken ones."""
+"""``--plugin``, for every command that names inits, activations or probes, and what is said of broken plug-ins."""
 
 from typing import Annotated, Any, TypeAlias
 

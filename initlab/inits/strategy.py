@@ -91,7 +91,9 @@ def init(
         entry = InitEntry(build, source, status)
         for key, default in entry.parameters.items():
             if type(default) not in (float, int, bool, str):
-                raise InitlabError(f"init {name!r}: parameter {key} wants a number, a bool or a string as its default")
+                raise InitlabError(
+                    f"init {name!r}: parameter {key} wants a number, a bool or a string as its default"
+                )
         INITS.add(name, entry, aliases=aliases)
         return build
 

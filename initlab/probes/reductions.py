@@ -1,7 +1,7 @@
 """What is measured on a tapped tensor: reductions to one number, written for a single run.
 
-Tensors have shape (B, T, C): batch, tokens, channels (the vocabulary, for logits). A probe is registered by decorating
-its reduction::
+Tensors have shape (B, T, C): batch, tokens, channels (the vocabulary, for logits). A probe is registered by
+decorating its reduction::
 
     @probe("residual_peak", place="residual", summary="largest entry of the residual stream")
     def residual_peak(x: Tensor) -> Tensor:
@@ -27,8 +27,8 @@ class Probe:
     """Reduces the tensor tapped at ``place`` to a scalar; the values of one forward pass form a list over sites.
 
     ``residual`` has 2L+1 sites (after the embedding, after each attention, after each MLP), the branches one a
-    layer, ``logits`` a single one. The reduction is mapped over lanes by torch.vmap: it may neither ask for a tensor's
-    value (``.item()``, ``if x > 0``) nor keep anything.
+    layer, ``logits`` a single one. torch.vmap maps the reduction over lanes: it may neither ask for a tensor's value
+    (``.item()``, ``if x > 0``) nor keep anything.
     """
 
     place: Place
