@@ -94,7 +94,7 @@ def _check_registered(module: ModuleType, name: str, text: str) -> None:
 
 
 def _hint(name: str, registered: list[str]) -> str:
-    return did_you_mean(name, registered) if registered else "; the file registers nothing"
+    return did_you_mean(name, registered) if registered else "; it registers nothing"
 
 
 def _registered(value: object) -> tuple[Registry[Any], str] | None:

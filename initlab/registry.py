@@ -55,12 +55,7 @@ class Registry(Generic[T]):
         _registries.add(self)
 
     def add(self, name: str, entry: T, *, aliases: tuple[str, ...] = ()) -> None:
-        """Register ``entry``; raises InitlabError when a name or alias is taken, or when it is not made of code."""
-        if self._code is not None and not inspect.isfunction(code := self._code(entry)):
-            raise InitlabError(
-                f"{self.kind} {name!r} is made of a {type(code).__name__}; wrap it in a function, so that a change "
-                "of it can be noticed"
-            )
+        """Register ``entry``; raises InitlabError when a name or alias is taken."""
         for candidate in (name, *aliases):
             if candidate in self._reserved:
                 raise InitlabError(f"{self.kind} {candidate!r} has a name that initlab needs for itself")
@@ -137,11 +132,17 @@ class Registry(Generic[T]):
         """Name the code behind a plug-in: its package or file, and a hash of it. None for what is built in.
 
         Where it lies is no part of it. The hash is that of the file, or, in a package, of all the package's Python
-        files: what a plug-in computes may depend on any of them.
+        files: what a plug-in computes may depend on any of them. Raises InitlabError where there is no such file.
         """
         name = self.canonical(name)
         if self._own(name):
             return None
+        code = self._code(self._entries[name]) if self._code is not None else None
+        if code is not None and not inspect.isfunction(code):
+            raise InitlabError(
+                f"{self.kind} {name!r} is made of a {type(code).__name__}; wrap it in a function, so that a change "
+                "of it can be noticed"
+            )
         module = sys.modules.get(self._home(self._entries[name]))
         if module is None or getattr(module, "__file__", None) is None:
             raise InitlabError(f"{self.kind} {name!r} is not defined in a file, so a change of it cannot be noticed")
@@ -191,7 +192,7 @@ class Registry(Generic[T]):
     def _home(self, entry: T) -> str:
         """Return the module an entry comes from; a file loaded by path is a module named by that path."""
         code = type(entry) if self._code is None else self._code(entry)
-        return str(code.__module__)
+        return str(code.__module__ or type(code).__module__)
 
     def _own(self, name: str) -> bool:
         return _top(self._home(self._entries[name])) == "initlab"

@@ -150,7 +150,7 @@ def explain(
         print_json(explain_document(found, blueprint))
         return
     console, entry = stdout(), found.entry
-    console.print(f"[bold]{escape(found.name)}[/]  {escape(plain_text(entry.summary))}", soft_wrap=True)
+    console.print(f"[bold]{escape(found.name)}[/]  {escape(plain_text(entry.summary))}")
     console.print(f"{plain_text(entry.why)}\nsource: {entry.source}".lstrip(), markup=False)
     console.print(f"needs: {', '.join(blueprint.needs)}", markup=False)
     console.print(f"network: {blueprint.words or 'as GPT-2'}\n", markup=False)
@@ -196,7 +196,7 @@ def explain_document(init: Init, blueprint: Blueprint) -> dict[str, Any]:
 def _law_table(blueprint: Blueprint) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for header in ("slot", "layers", "shape", "starts as", "mult", "lr", "wd", "eps"):
-        table.add_column(header)
+        table.add_column(header, overflow="fold")
     for row in law_rows(blueprint):
         table.add_row(row.slot, row.layers, row.shape, *row.law)
     return table
