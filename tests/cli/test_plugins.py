@@ -25,7 +25,7 @@ def site(tmp_path: Path) -> Path:
     modules = {
         "shore/__init__": "print('noise')",
         "shore/wave": INIT_FILE.format(name="wave", std=0.5),
-        "shore/late": "from initlab.inits.strategy import init\n@init('late', source='?')\ndef late(): return 1 / 0\n",
+        "shore/late": "from initlab.inits.strategy import init\n@init('late', source='?')\ndef late(): 1 / 0\n",
     }
     install(folder, "shore", {"initlab.inits": {"wave": "shore.wave", "late": "shore.late"}}, modules)
     install(
