@@ -20,7 +20,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "slots spec activations data probes",
         "layers blueprint",
         "store model inits",
-        "engine plan",
+        "engine plan plugins docs",
         "launchers report checkpoints",
         "runner",
         "cli",

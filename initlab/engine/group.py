@@ -21,6 +21,7 @@ from initlab.engine.start import calibration, lane_tensors
 from initlab.inits.catalogue import blueprint_for
 from initlab.inits.draw import draw_all
 from initlab.laws import Dims
+from initlab.probes.reductions import PROBES
 from initlab.spec import RunSpec
 
 TRAIN_LOSS_WINDOW = 20
@@ -100,7 +101,7 @@ class Group:
                 continue
             if seen is not None:
                 profile = {name: values[n] for name, values in seen.items()}
-                profile["logit_var"] = profile["logit_var"][0]
+                profile |= {name: profile[name][0] for name, probe in PROBES.items() if probe.place == "logits"}
                 if step == 0:
                     lane.residual_ms = profile["residual_ms"][::2]
                 yield Record(n, "layers", {"step": step, "loss": loss, **profile})
