@@ -9,7 +9,19 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = (
-    *("initlab", "torch", "numpy", "pandas", "matplotlib", "scipy", "pydantic", "typer", "rich", "jinja2", "safetensors"),
+    *(
+        "initlab",
+        "torch",
+        "numpy",
+        "pandas",
+        "matplotlib",
+        "scipy",
+        "pydantic",
+        "typer",
+        "rich",
+        "jinja2",
+        "safetensors",
+    ),
 )
 
 

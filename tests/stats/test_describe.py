@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from initlab.stats import geometric_mean, mean, mean_interval, standard_deviation
+from initlab.stats.describe import geometric_mean, mean, mean_interval, standard_deviation
 
 
 def test_known_values() -> None:
