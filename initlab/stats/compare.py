@@ -58,7 +58,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Comparison:
-    """``a`` minus ``b``; ``estimate`` is None where too few seeds allow none, ``correlation`` is that of the pairs."""
+    """``a`` minus ``b``; ``estimate`` is None of too few seeds, ``correlation`` is that of the pairs."""
 
     method: Method
     difference: float

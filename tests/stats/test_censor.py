@@ -22,8 +22,8 @@ def test_leaving_diverged_runs_out_would_turn_the_comparison_around() -> None:
 
 def test_clopper_pearson_by_hand() -> None:
     # none of n: the upper end is 1 - 0.025^(1/n); all of n mirrors it
-    assert tuple(rate_interval(0, 3)) == (0.0, pytest.approx(1 - 0.025 ** (1 / 3)))
-    assert tuple(rate_interval(3, 3)) == (pytest.approx(0.025 ** (1 / 3)), 1.0)
+    assert rate_interval(0, 3) == pytest.approx((0.0, 1 - 0.025 ** (1 / 3)))
+    assert rate_interval(3, 3) == pytest.approx((0.025 ** (1 / 3), 1.0))
     with pytest.raises(ValueError, match="no rate"):
         rate_interval(1, 0)
 

@@ -48,7 +48,7 @@ def test_one_init_under_two_names_is_exactly_a_tie() -> None:
 def test_a_constant_difference_is_known_exactly() -> None:
     found = paired([1.1, 2.1, 3.1], [1.0, 2.0, 3.0])
     assert found.interval is not None
-    assert tuple(found.interval) == (pytest.approx(0.1), pytest.approx(0.1))
+    assert found.interval == pytest.approx((0.1, 0.1))
     assert found.p == 0.0
     assert found.answer(margin=0.01) == "different"
     assert found.answer(margin=0.5) == "tie", "real, and too small to matter"
