@@ -80,6 +80,18 @@ class Blueprint:
         }
         return [name for name, needed in found.items() if needed]
 
+    @property
+    def words(self) -> str:
+        """How the network differs from GPT-2's, for people; empty where it does not."""
+        plain, scales = asdict(GPT2_TOPOLOGY), ("channel_scales", "shared_scales")
+        differs = {name: value for name, value in asdict(self.topology).items() if value != plain[name]}
+        named = [
+            name.replace("_", " ") if value is True else f"{name} = {value}"
+            for name, value in differs.items()
+            if name not in scales
+        ]
+        return ", ".join([*named, *["untied"] * (not self.dims.tied)])
+
     def to_json(self) -> dict[str, Any]:
         """Return the resolved law table, part of a run's identity.
 

@@ -14,7 +14,7 @@ from initlab.cli.fields import axes_from_flags, with_fields
 from initlab.data.load import corpus_names
 from initlab.errors import InitlabError, did_you_mean
 from initlab.inits.catalogue import INITS, Init, blueprint_for, resolve
-from initlab.laws import GPT2_TOPOLOGY, Law, Slot
+from initlab.laws import Law, Slot
 from initlab.plan.expand import validate_table
 from initlab.probes.reductions import BACKWARD_PROBES, PROBES
 from initlab.spec import SCHEMA_VERSION, ModelSpec
@@ -104,7 +104,7 @@ def explain(
     console.print(f"[bold]{escape(found.name)}[/]  {escape(entry.summary)}", soft_wrap=True)
     console.print(f"{entry.why}\nsource: {entry.source}", markup=False)
     console.print(f"needs: {', '.join(blueprint.needs)}", markup=False)
-    console.print(f"network: {topology_words(blueprint)}\n", markup=False)
+    console.print(f"network: {blueprint.words or 'as GPT-2'}\n", markup=False)
     console.print(_law_table(blueprint))
 
 
@@ -117,14 +117,6 @@ def one_model(fields: dict[str, Any]) -> ModelSpec:
     model = validate_table("model", {path.partition(".")[2]: values[0] for path, values in axes.items()})
     assert isinstance(model, ModelSpec)
     return model
-
-
-def topology_words(blueprint: Blueprint) -> str:
-    """Say what differs from GPT-2's network."""
-    plain = GPT2_TOPOLOGY.to_json()
-    differs = {key: value for key, value in blueprint.topology.to_json().items() if value != plain[key]}
-    words = [f"{key} = {value}" for key, value in differs.items()] + ["untied"] * (not blueprint.dims.tied)
-    return ", ".join(words) or "GPT-2's"
 
 
 def explain_document(init: Init, blueprint: Blueprint) -> dict[str, Any]:
