@@ -16,11 +16,11 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
     frozenset(floor.split())
     for floor in (
         "errors",
-        "registry stats laws environment pointwise quadrature",
+        "registry stats laws environment pointwise quadrature tomlfile",
         "slots spec activations data probes",
         "layers blueprint",
         "store model inits",
-        "engine plan",
+        "engine plan verdicts",
         "launchers report",
         "runner",
         "cli",
