@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from initlab.laws import ONES, ZEROS, Constant, Dist, Law, Normal, Slot, Topology, Uniform, scale
+from initlab.laws import ONES, ZEROS, Constant, Dist, Law, Normal, Slot, Topology, TruncNormal, Uniform, scale
 from tests.networks import tiny
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(400)
@@ -136,3 +136,10 @@ def test_a_tied_token_embedding_is_a_matrix_too() -> None:
 
 def test_a_bias_of_a_residual_projection_is_not_one() -> None:
     assert not slot("bias", of="attn_out").writes_residual
+
+
+def test_where_a_normal_is_cut_is_part_of_its_identity() -> None:
+    once, twice = (Law(dist=TruncNormal.of_std(0.02, cut)).to_json() for cut in (2.0, 3.0))
+    assert once["std"] == pytest.approx(twice["std"])
+    assert (once["cut"], twice["cut"]) == (2.0, 3.0)
+    assert "cut" not in Law(dist=Normal(0.02)).to_json()

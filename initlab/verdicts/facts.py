@@ -54,7 +54,7 @@ def law_fact(wanted: LawFact) -> Fact:
     tables = [_blueprint(wanted.init, {**size, **wanted.model}) for size in SIZES]
     slots = [(slot, law) for table in tables for slot, law in table.laws if slot.role in wanted.roles]
     if wanted.exists is not None:
-        return _existence(wanted, slots)
+        return _existence(wanted, slots, sum(len(table.laws) for table in tables))
     if not slots:
         raise InitlabError(f"{wanted.init} has no slot of role {' or '.join(wanted.roles)}")
     if wanted.same_as is not None:
@@ -81,9 +81,9 @@ def _blueprint(init: str, model: dict[str, Scalar]) -> Blueprint:
         raise InitlabError(f"model = {model}: {error}") from error
 
 
-def _existence(wanted: LawFact, slots: list[tuple[Slot, Law]]) -> Fact:
-    words = f"{len(slots)} slots of role {' or '.join(wanted.roles)}, at {_sizes()}"
-    return Fact(bool(slots) == wanted.exists, float(len(slots)), wanted.exists, len(slots), words)
+def _existence(wanted: LawFact, slots: list[tuple[Slot, Law]], total: int) -> Fact:
+    words = f"{len(slots)} of {total} slots are {' or '.join(wanted.roles)}, at {_sizes()}"
+    return Fact(bool(slots) == wanted.exists, float(len(slots)), wanted.exists, total, words)
 
 
 def _likeness(wanted: LawFact, slots: list[tuple[Slot, Law]]) -> Fact:

@@ -98,6 +98,11 @@ def _above(name: str, base: str) -> Callable[[StoredRun], float | None]:
     return read
 
 
+def _learnt(run: StoredRun) -> float | None:
+    start, end = _start(run), final_loss(run)
+    return None if start is None or end is None else start - end
+
+
 def _diverged(run: StoredRun) -> float | None:
     return float(bool(run.summary.get("diverged"))) if run.summary else None
 
@@ -113,6 +118,7 @@ METRICS: dict[str, Metric] = {
             _above("final_loss", "entropy_floor"),
             trained=True,
         ),
+        Metric("learnt", "nats", "loss at init above final loss", _learnt, trained=True),
         Metric("train_loss", "nats", "mean over the last batches", _summary("train_loss"), trained=True),
         Metric("diverged", "", "1 for a run that diverged, else 0", _diverged, trained=True),
         Metric("initial_loss", "nats", "loss before the first step", _summary("initial_loss")),

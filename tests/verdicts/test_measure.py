@@ -21,6 +21,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> StoredRun:
     [
         ("final_loss", 2.5),
         ("above_floor", 1.25),
+        ("learnt", UNIFORM - 2.5),
         ("train_loss", 2.51),
         ("diverged", 0.0),
         ("initial_loss", UNIFORM),
@@ -44,7 +45,7 @@ def test_values(run: StoredRun, name: str, value: float) -> None:
 
 def test_every_metric_of_a_run_is_tested() -> None:
     assert set(METRICS) == {
-        *("final_loss", "above_floor", "train_loss", "diverged", "initial_loss", "initial_excess", "growth")
+        *("final_loss", "above_floor", "learnt", "train_loss", "diverged", "initial_loss", "initial_excess", "growth")
     }
 
 
