@@ -57,12 +57,14 @@ def gate(
 @guarded
 def claims(
     path: Annotated[Path, typer.Argument(help="a sweep's folder")],
-    claims: Annotated[Path, typer.Argument(help="claims.toml, or the folder it is in")],
+    claims: Annotated[
+        Path | None, typer.Argument(help="claims.toml, or the folder it is in; default: the sweep's own")
+    ] = None,
     junit: Junit = None,
     as_json: Json = False,
 ) -> None:
     """Say of each claim whether a stored sweep supports or refutes it: exit 0 whatever comes out, 3 runs missing."""
-    wanted, file = read_claims(claims)
+    wanted, file = read_claims(claims or path)
     sweep = load_stored(path)
     verdicts = judge_claims(wanted, file, sweep)
     _show(verdicts, f"initlab claims: {wanted.title or sweep.name}", as_json, junit, sweep.name)

@@ -7,12 +7,16 @@ from initlab.report.figures import draw_all
 from initlab.report.frames import SweepFrames
 from initlab.report.table import CellRow, NotOk, TextTable, cell_rows, not_ok, text_table
 from initlab.report.words import Banner, banner, describe, headline, shared_settings, versions
+from initlab.verdicts.claims import JudgedClaims
 
 TABLE_NOTE = (
     "Means are over finished runs; ± is the sample standard deviation over seeds. Growth is the residual stream's "
     "second moment after the last block over that after the embedding, before the first step (geometric mean over "
     "seeds). Diverged runs are counted and are in no mean."
 )
+
+
+NO_CLAIMS = JudgedClaims()
 
 
 @dataclass(frozen=True)
@@ -25,12 +29,13 @@ class Content:
     table: TextTable
     table_note: str
     not_ok: list[NotOk]
+    claims: JudgedClaims
     drawings: list[Drawing]
     shared: list[tuple[str, str]]
     versions: list[tuple[str, str]]
 
 
-def gather(frames: SweepFrames) -> Content:
+def gather(frames: SweepFrames, claims: JudgedClaims = NO_CLAIMS) -> Content:
     """Return the content of a report; drawing is the part that takes seconds."""
     rows = cell_rows(frames)
     return Content(
@@ -42,6 +47,7 @@ def gather(frames: SweepFrames) -> Content:
         table=text_table(rows),
         table_note=TABLE_NOTE,
         not_ok=not_ok(frames),
+        claims=claims,
         drawings=draw_all(frames),
         shared=shared_settings(frames),
         versions=versions(frames),

@@ -17,6 +17,7 @@ from initlab.report.content import Content, gather
 from initlab.report.frames import load
 from initlab.report.table import CellRow, counts
 from initlab.store.files import write_json
+from initlab.verdicts.claims import stored_claims
 
 FORMATS = ("html", "md", "csv", "json")
 
@@ -30,7 +31,7 @@ def write_report(path: Path, *, formats: Collection[str] = FORMATS) -> Path:
     for name in formats:
         if name not in FORMATS:
             raise InitlabError(f"no report format {name!r}{did_you_mean(name, FORMATS)}")
-    content = gather(load(path))
+    content = gather(load(path), stored_claims(path))
     folder = path / "report"
     try:
         folder.mkdir(exist_ok=True)
@@ -78,6 +79,7 @@ def summary(content: Content) -> dict[str, Any]:
         "git_sha": frames.git_sha,
         "counts": counts(frames),
         "headline": content.headline,
+        "claims": [verdict.to_json() for verdict in content.claims.verdicts],
         "cells": [asdict(row) for row in content.rows],
         "runs": runs.to_dict("records"),
         "not_ok": [asdict(run) for run in content.not_ok],

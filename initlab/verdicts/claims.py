@@ -5,14 +5,17 @@ where the evidence against it in any group stands up after Holm's correction ove
 1 - confidence. Everything else is UNDECIDED, with what would decide it.
 """
 
+from dataclasses import dataclass
+from pathlib import Path
+
 from initlab.errors import InitlabError
 from initlab.tomlfile import TomlFile
 from initlab.verdicts.check import Check, Outcome, bounds_words, judge
 from initlab.verdicts.evidence import checks
 from initlab.verdicts.facts import Fact, default_fact, law_fact
 from initlab.verdicts.measure import metric_named
-from initlab.verdicts.statement import Claim, ClaimsFile
-from initlab.verdicts.stored import StoredSweep
+from initlab.verdicts.statement import Claim, ClaimsFile, read_claims
+from initlab.verdicts.stored import StoredSweep, load_stored
 from initlab.verdicts.verdict import Verdict
 
 WORDS: dict[Outcome, str] = {"holds": "SUPPORTED", "fails": "REFUTED", "open": "UNDECIDED", "unknown": "UNDECIDED"}
@@ -31,6 +34,27 @@ def judge_claims(claims: ClaimsFile, file: TomlFile, sweep: StoredSweep) -> list
         except InitlabError as error:
             raise InitlabError(f"{file.where(('claim', number))}: {error}") from error
     return verdicts
+
+
+@dataclass(frozen=True)
+class JudgedClaims:
+    """What a report shows: verdicts, or the reason why there are none."""
+
+    verdicts: tuple[Verdict, ...] = ()
+    problem: str | None = None
+
+
+def stored_claims(path: Path) -> JudgedClaims:
+    """Judge the ``claims.toml`` in a sweep's own folder; nothing where there is none.
+
+    A sweep changed by flags may lack what its claims are about: that is a problem to show, not an error.
+    """
+    if not (path / "claims.toml").is_file():
+        return JudgedClaims()
+    try:
+        return JudgedClaims(tuple(judge_claims(*read_claims(path), load_stored(path))))
+    except InitlabError as error:
+        return JudgedClaims(problem=str(error).replace(f"{path}/", ""))
 
 
 def _judged(claim: Claim, sweep: StoredSweep, confidence: float) -> Verdict:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from initlab.errors import InitlabError
-from initlab.verdicts.claims import judge_claims
+from initlab.verdicts.claims import JudgedClaims, judge_claims, stored_claims
 from initlab.verdicts.statement import read_claims
 from initlab.verdicts.stored import StoredSweep
 from initlab.verdicts.verdict import Verdict
@@ -129,3 +129,14 @@ def test_all_fourteen_statements_have_a_claim() -> None:
     claims, _ = read_claims(NOTE)
     assert {claim.id[:2] for claim in claims.claim} == {f"{number:02d}" for number in range(1, 15)}
     assert all(claim.text and claim.source for claim in claims.claim)
+
+
+def test_a_sweeps_own_claims_are_what_its_report_shows(tmp_path: Path) -> None:
+    sweep = _two(tmp_path, 1.0)
+    assert stored_claims(sweep.path) == JudgedClaims()
+    (sweep.path / "claims.toml").write_text(_claim(max="3.0"))
+    assert [verdict.verdict for verdict in stored_claims(sweep.path).verdicts] == ["REFUTED"]
+    (sweep.path / "claims.toml").write_text(_claim(max="3.0", where='{ init = "pytorch" }'))
+    problem = stored_claims(sweep.path).problem
+    assert problem is not None
+    assert problem.startswith("claims.toml, line 1: claim.0: no cell")
