@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
+from initlab.report.answers import Answers
 from initlab.report.canvas import Drawing
 from initlab.report.figures import draw_all
 from initlab.report.frames import SweepFrames
 from initlab.report.table import CellRow, NotOk, TextTable, cell_rows, not_ok, text_table
 from initlab.report.words import Banner, banner, describe, headline, shared_settings, versions
-from initlab.verdicts.claims import JudgedClaims
 
 TABLE_NOTE = (
     "Means are over finished runs; ± is the sample standard deviation over seeds. Growth is the residual stream's "
@@ -16,7 +16,7 @@ TABLE_NOTE = (
 )
 
 
-NO_CLAIMS = JudgedClaims()
+NO_ANSWERS = Answers()
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class Content:
     table: TextTable
     table_note: str
     not_ok: list[NotOk]
-    claims: JudgedClaims
+    answers: Answers
     drawings: list[Drawing]
     shared: list[tuple[str, str]]
     versions: list[tuple[str, str]]
 
 
-def gather(frames: SweepFrames, claims: JudgedClaims = NO_CLAIMS) -> Content:
+def gather(frames: SweepFrames, found: Answers = NO_ANSWERS) -> Content:
     """Return the content of a report; drawing is the part that takes seconds."""
     rows = cell_rows(frames)
     return Content(
@@ -47,7 +47,7 @@ def gather(frames: SweepFrames, claims: JudgedClaims = NO_CLAIMS) -> Content:
         table=text_table(rows),
         table_note=TABLE_NOTE,
         not_ok=not_ok(frames),
-        claims=claims,
+        answers=found,
         drawings=draw_all(frames),
         shared=shared_settings(frames),
         versions=versions(frames),

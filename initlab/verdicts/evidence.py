@@ -77,14 +77,19 @@ def _scaled(label: str, values: dict[int, float], positive: bool) -> Series:
     return Series(label, {seed: math.log(value) if log else value for seed, value in values.items()}, log)
 
 
-def _groups(statement: Statement, cells: list[StoredCell], sweep: StoredSweep) -> list[list[StoredCell]]:
-    """Return cells that differ in the reduced and compared axes alone, and in what moves with these."""
-    axes = [sweep.field(key) for key in (statement.over, statement.compare and statement.compare.axis) if key]
+def grouped(cells: list[StoredCell], axes: Sequence[str], sweep: StoredSweep) -> list[list[StoredCell]]:
+    """Return cells that differ in ``axes`` alone, and in what moves with these."""
     rest = [path for path in sweep.axes if path not in axes and not any(_follows(path, axis, cells) for axis in axes)]
     groups: dict[str, list[StoredCell]] = {}
     for cell in cells:
         groups.setdefault(repr([cell.fields.get(path) for path in rest]), []).append(cell)
     return list(groups.values())
+
+
+def _groups(statement: Statement, cells: list[StoredCell], sweep: StoredSweep) -> list[list[StoredCell]]:
+    """Return cells that differ in the reduced and compared axes alone."""
+    keys = (statement.over, statement.compare and statement.compare.axis)
+    return grouped(cells, [sweep.field(key) for key in keys if key], sweep)
 
 
 def _follows(path: str, axis: str, cells: list[StoredCell]) -> bool:
@@ -101,31 +106,47 @@ def _series(statement: Statement, metric: Metric, group: list[StoredCell], sweep
     return _reduced(statement, metric, group, sweep.field(statement.over))
 
 
-def _reduced(statement: Statement, metric: Metric, group: list[StoredCell], axis: str) -> Series:
-    """Return one number a seed from its curve over an axis; seeds that lack a point are left out."""
-    assert statement.reduce is not None
-    label = f"{_common_label(group, axis)} over {axis.rpartition('.')[2]}"
-    curves: dict[int, dict[float, float]] = {}
+@dataclass(frozen=True)
+class Curves:
+    """One curve a seed: the axis's values to the metric's, in its own unit, and to whether the run diverged."""
+
+    values: dict[int, dict[float, float]] = field(default_factory=dict)
+    diverged: dict[int, dict[float, int]] = field(default_factory=dict)
+    problem: str | None = None
+
+
+def curves(metric: Metric, group: Sequence[StoredCell], axis: str) -> Curves:
+    """Return the curves of a group over an axis; seeds that lack a point are left out."""
+    values: dict[int, dict[float, float]] = {}
     diverged: dict[int, dict[float, int]] = {}
     for cell in group:
-        found, x = measured(metric, cell), _number(axis, cell.fields[axis])
+        found, x = measured(metric, cell), number(axis, cell.fields[axis])
         if found.problem:
-            return Series(label, problem=found.problem)
+            return Curves(problem=found.problem)
         for seed, value in found.values.items():
-            curves.setdefault(seed, {})[x] = math.exp(value) if found.log else value
+            values.setdefault(seed, {})[x] = math.exp(value) if found.log else value
             diverged.setdefault(seed, {})[x] = int(cell.runs[seed].state.status == "diverged")
-    whole = {seed: curve for seed, curve in curves.items() if len(curve) == len(group)}
+    return Curves({seed: curve for seed, curve in values.items() if len(curve) == len(group)}, diverged)
+
+
+def _reduced(statement: Statement, metric: Metric, group: list[StoredCell], axis: str) -> Series:
+    """Return one number a seed from its curve over an axis."""
+    assert statement.reduce is not None
+    label = f"{common_label(group, axis)} over {axis.rpartition('.')[2]}"
+    found = curves(metric, group, axis)
+    if found.problem:
+        return Series(label, problem=found.problem)
     reduce = REDUCTIONS[statement.reduce]
-    values = {seed: reduce(curve, diverged[seed], statement.within) for seed, curve in whole.items()}
-    if not values or None in values.values():
+    values = {seed: reduce(curve, found.diverged[seed], statement.within) for seed, curve in found.values.items()}
+    known = {seed: value for seed, value in values.items() if value is not None}
+    if not known or len(known) < len(values):
         return Series(
             label, problem=f"{label}: {statement.reduce} of {metric.name} wants two values or more, all finite"
         )
-    known = {seed: value for seed, value in values.items() if value is not None}
     return _scaled(label, known, statement.reduce in ("ratio", "optimum"))
 
 
-def _number(axis: str, value: Any) -> float:
+def number(axis: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InitlabError(f"over = {axis!r}: wants an axis of numbers, which {value!r} is not")
     return float(value)
@@ -153,13 +174,12 @@ REDUCTIONS: dict[Reduction, Callable[[Curve, Mapping[float, int], float], float 
 axis, where its lowest value lies, how many decades are stable, and that lowest value."""
 
 
-def _common_label(group: Sequence[StoredCell], axis: str) -> str:
-    """Return the label of the group's first cell without the axis that runs."""
+def common_label(group: Sequence[StoredCell], *axes: str) -> str:
+    """Return the label of the group's first cell without the axes that run."""
     cell = group[0].cell
-    axes = {path: value for path, value in cell.axes.items() if path != axis}
-    parts = cell.label.split(" · ")[:2]
-    named = [part for name, part in zip(("init", "activation"), parts, strict=False) if name != axis]
-    return " · ".join([*named, *(f"{path.rpartition('.')[2]}={value}" for path, value in axes.items())])
+    named = [value for name, value in (("init", cell.init), ("activation", cell.activation)) if name not in axes]
+    rest = [f"{path.rpartition('.')[2]}={value}" for path, value in cell.axes.items() if path not in axes]
+    return " · ".join([*named, *rest])
 
 
 def _sides(
@@ -174,7 +194,7 @@ def _sides(
         here, there = ([cell for cell in group if cell.fields.get(axis) == value] for value in (of, against))
         if here and there:
             one, other = (_series(statement, metric, side, sweep) for side in (here, there))
-            rest = _common_label(here, axis)
+            rest = common_label(here, axis)
             label = f"{wanted.of} against {wanted.against}" + (f" · {rest}" if rest else "")
             sides.append((replace(one, label=label), replace(other, label=label)))
     if not sides:
