@@ -79,6 +79,14 @@ def write_plan(sweep: Sweep) -> None:
         },
         entries=[run.entry for run in sweep.runs],
     )
+    keep_claims(sweep)
+
+
+def keep_claims(sweep: Sweep) -> None:
+    """Copy the claims that stand beside the spec into the sweep's folder, where its report finds them."""
+    beside = sweep.source.path.parent / "claims.toml" if sweep.source.path else None
+    if beside is not None and beside.is_file():
+        (sweep.folder.path / "claims.toml").write_bytes(beside.read_bytes())
 
 
 def missing_runs(sweep: Sweep, retry: Retry) -> list[PlannedRun]:

@@ -16,11 +16,11 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
     frozenset(floor.split())
     for floor in (
         "errors",
-        "registry stats laws environment pointwise quadrature",
+        "registry stats laws environment pointwise quadrature tomlfile",
         "slots spec activations data probes",
         "layers blueprint",
         "store model inits",
-        "engine plan plugins docs",
+        "engine plan plugins docs verdicts",
         "launchers report checkpoints",
         "runner",
         "cli",

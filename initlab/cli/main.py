@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from initlab.cli.catalogue import explain, list_
+from initlab.cli.gate import claims, gate
 from initlab.cli.report import report
 from initlab.cli.status import doctor, status
 from initlab.cli.sweep import sweep
@@ -20,6 +21,8 @@ app = typer.Typer(
 )
 app.command()(sweep)
 app.command()(report)
+app.command()(gate)
+app.command()(claims)
 app.command()(status)
 app.command("list")(list_)
 app.command()(explain)
