@@ -1,0 +1,117 @@
+"""From the last site to logits, the loss before any training, and the loss's gradient at the head.
+
+With a tied head a token's own logit is special: x_L still contains the token's embedding, and the branches, random
+rotations of it, do not. All other logits are independent normals.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from initlab.theory.forward import Trace
+from initlab.theory.norms import jacobian, normalise
+from initlab.theory.positions import Array, Positions, stack
+from initlab.theory.setup import Setup
+from initlab.theory.softmax import expected_log_sum, own_probability, participation
+from initlab.theory.tokens import Tokens
+
+
+@dataclass(frozen=True)
+class Head:
+    """Means over positions. ``variance`` is that of the logits of other tokens, ``own`` the mean logit of a position's
+    own token (0 untied), ``own_share`` the part of the stream that is the token's own embedding."""
+
+    variance: float
+    own: float
+    own_share: float
+    vocab: int
+    final: Array
+
+    @property
+    def logit_variance(self) -> float:
+        """Variance over the vocabulary."""
+        return self.variance + self.own**2 / self.vocab
+
+    @property
+    def own_variance(self) -> float:
+        return self.variance * max(1 - self.own_share, 0.0)
+
+    @property
+    def own_chance(self) -> float:
+        """Probability that the model gives to repeating the token, 1/V untied."""
+        if self.own == 0:
+            return 1 / self.vocab
+        return own_probability(self.variance, self.vocab - 1, self.own, self.own_variance)
+
+    def loss(self, next_equal: float) -> float:
+        """Return the expected loss in nats per token; ``next_equal`` is how often a token is its own target."""
+        if self.own == 0:
+            return expected_log_sum(self.variance, self.vocab)
+        total = expected_log_sum(self.variance, self.vocab - 1, self.own, self.own_variance)
+        return total - next_equal * self.own
+
+
+def head(setup: Setup, trace: Trace, positions: Positions) -> Head:
+    """Return the moments of the logits that a trace ends in."""
+    last = trace.stream[-1]
+    final = normalise(last, setup.final_norm, setup.width)
+    shares = trace.own / np.maximum(last[-2], 1e-300)
+    own = np.zeros(len(positions))
+    if setup.tied:
+        own = np.sqrt(setup.head * setup.width * shares * final[-2])
+    return Head(
+        variance=setup.head * positions.mean(final),
+        own=float(positions.weight @ own) / positions.length,
+        own_share=float(positions.weight @ shares) / positions.length if setup.tied else 0.0,
+        vocab=setup.vocab,
+        final=final,
+    )
+
+
+def gradient(setup: Setup, tokens: Tokens, trace: Trace, found: Head, positions: Positions) -> Array:
+    """Return the gram of the gradient of the loss, summed over tokens, at the last site.
+
+    With D = softmax - onehot(target) it is the head's variance times Σ_v D_sv D_tv, through the final norm.
+    """
+    agree = tokens.by_lag(setup.length + 2)
+    overlap = _other_logits(setup, found, positions)
+    if not setup.tied:
+        same = 1 - 2 / setup.vocab + overlap[-2]
+        lagged = positions.by_lag(agree[: setup.length])
+        pairs = lagged[:-2] - 2 / setup.vocab + overlap[:-2]
+        twins = tokens.collision - 2 / setup.vocab + overlap[-1]
+    else:
+        same, pairs, twins = _tied(tokens, agree, found, overlap, positions)
+    errors = stack(pairs, same, twins)
+    return jacobian(setup.head / setup.width * errors, trace.stream[-1], setup.final_norm, setup.width)
+
+
+def _tied(
+    tokens: Tokens, agree: Array, found: Head, overlap: Array, positions: Positions
+) -> tuple[Array, Array, Array]:
+    """Σ_v D D where a position gives its own token the probability π. The final norm takes back the part of the
+    gradient that lies along the token's embedding, own_share of it."""
+    vocab, chance, left = found.vocab, found.own_chance, 1 - found.own_share
+    rest = (1 - chance) ** 2
+    same = 1 - 2 * ((1 - chance) / vocab + tokens.next_equal * chance) + rest * overlap[-2] + chance**2 * left
+    count = positions.length
+    # P(y_s = x_t) with y_s = x_{s+1}, at lag t - s = k and, the other way round, -k.
+    ahead = agree[np.abs(np.arange(count) - 1)]
+    ahead[1:2] = agree[1] + (1 - agree[1]) * left
+    behind = agree[1 : count + 1]
+    target_is_own = positions.by_lag(ahead + behind)[:-2]
+    collide = positions.by_lag(agree[:count])[:-2]
+    common = -2 * (1 - chance) / vocab
+    pairs = collide + rest * overlap[:-2] + chance**2 * collide * left + common - chance * target_is_own
+    far = tokens.collision
+    twins = far * (1 + chance**2 * left - 2 * chance) + rest * overlap[-1] + common
+    return same, pairs, twins
+
+
+def _other_logits(setup: Setup, found: Head, positions: Positions) -> Array:
+    """Return the gram of Σ_v p_v p_v over softmaxes whose logits have the covariances head·N."""
+    covariance = setup.head * found.final
+    top = max(float(covariance.max()), 1e-12)
+    grid = np.linspace(0, top, 33)
+    table = participation(grid, np.array([float(setup.vocab)]))[:, 0]
+    return np.interp(np.maximum(covariance, 0), grid, table)
