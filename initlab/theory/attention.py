@@ -87,6 +87,12 @@ def attend(norm: Array, attention: Attention, positions: Positions, at: Attendin
     return attention.value.gain * (at.mean + learned) + attention.value.bias
 
 
+def mix(read: Array, attention: Attention, positions: Positions, width: int) -> tuple[Array, float]:
+    """Return the gram of the weighted averages and the mean variance of the logits."""
+    at = attending(read, attention, positions, width)
+    return attend(read, attention, positions, at), at.logit_variance
+
+
 def attend_back(gradient: Array, norm: Array, attention: Attention, positions: Positions, at: Attending) -> Array:
     """Return the gradient's gram at the attention's input, from that at the weighted averages.
 

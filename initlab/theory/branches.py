@@ -1,56 +1,58 @@
 """One residual branch: norm, attention or MLP, norms, scales; forward on grams of the stream, back on its gradient's."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
-import numpy as np
-
-from initlab.theory.attention import Attending, attend, attend_back, attending, effective
+from initlab.theory.attention import attend_back, attending, effective, mix
 from initlab.theory.kernels import Kernel
 from initlab.theory.norms import jacobian, normalise
 from initlab.theory.positions import Array, Positions, outer
 from initlab.theory.setup import Attention, Branch, Matrix, Mlp, Norm
 
+Mix: TypeAlias = Callable[[Array, Attention, Positions, int], tuple[Array, float]]
+
 
 @dataclass(frozen=True)
 class Medium:
-    """What all branches of a network share."""
+    """What all branches of a network share; ``mix`` is how attention averages (see :mod:`initlab.theory.scalar`)."""
 
     positions: Positions
     kernel: Kernel
     width: int
+    mix: Mix = mix
 
 
 @dataclass(frozen=True)
 class Passage:
-    """A branch's way forward: grams after its norm, in its hidden vector, after its last matrix; ``added`` to x."""
+    """A branch's way forward: grams after its norm, in its hidden vector, after its last matrix; ``added`` to x.
+
+    ``logit_variance`` is that of attention's logits once a row's common shift is removed, 0 for an MLP.
+    """
 
     read: Array
     hidden: Array
     out: Array
     added: Array
-    at: Attending | None
-
-    @property
-    def logit_std(self) -> float:
-        return float(np.sqrt(self.at.logit_variance)) if self.at else 0.0
+    logit_variance: float
 
 
 def forward(stream: Array, branch: Branch, medium: Medium) -> Passage:
     """Return how a stream with these moments passes through the branch."""
     read = branch.incoming_scale * normalise(stream, branch.incoming, medium.width)
-    at = None
+    variance = 0.0
     if isinstance(branch.body, Attention):
         attention = effective(branch.body, medium.positions.mean(read))
-        at = attending(read, attention, medium.positions, medium.width)
-        hidden, last = attend(read, attention, medium.positions, at), attention.out
-        shared = np.zeros(len(medium.positions))
+        hidden, variance = medium.mix(read, attention, medium.positions, medium.width)
+        last = attention.out
     else:
-        hidden, shared, last = *_mlp(read, branch.body, medium.kernel), branch.body.down
-    if branch.inner and branch.inner.kind == "layernorm":
-        hidden = hidden - outer(shared)  # it takes the channels' common mean away
+        hidden, shared = _mlp(read, branch.body, medium.kernel)
+        last = branch.body.down
+        if branch.inner and branch.inner.kind == "layernorm":
+            hidden = hidden - outer(shared)  # it takes the channels' common mean away
     out = last.gain * normalise(hidden, _scaling(branch.inner), medium.width) + last.bias
     added = branch.scale * normalise(out, branch.outgoing, medium.width)
-    return Passage(read, hidden, out, added, at)
+    return Passage(read, hidden, out, added, variance)
 
 
 def backward(gradient: Array, stream: Array, branch: Branch, medium: Medium) -> Array:
@@ -58,16 +60,15 @@ def backward(gradient: Array, stream: Array, branch: Branch, medium: Medium) -> 
 
     ``gradient`` is that of what the branch adds. The way forward is computed again rather than kept.
     """
-    way = forward(stream, branch, medium)
+    way, body = forward(stream, branch, medium), branch.body
     gradient = jacobian(branch.scale * gradient, way.out, branch.outgoing, medium.width)
-    body = branch.body
+    last = body.out if isinstance(body, Attention) else body.down
+    hidden = jacobian(last.gain * gradient, way.hidden, _scaling(branch.inner), medium.width)
     if isinstance(body, Attention):
         attention = effective(body, medium.positions.mean(way.read))
-        assert way.at is not None
-        hidden = jacobian(attention.out.gain * gradient, way.hidden, _scaling(branch.inner), medium.width)
-        inside = attend_back(hidden, way.read, attention, medium.positions, way.at)
+        at = attending(way.read, attention, medium.positions, medium.width)
+        inside = attend_back(hidden, way.read, attention, medium.positions, at)
     else:
-        hidden = jacobian(body.down.gain * gradient, way.hidden, _scaling(branch.inner), medium.width)
         inside = hidden * _mlp_slopes(way.read, body, medium.kernel)
     return jacobian(branch.incoming_scale * inside, stream, branch.incoming, medium.width)
 

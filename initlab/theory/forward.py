@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from initlab.theory.branches import Medium, forward
+from initlab.theory.branches import Medium, Passage, forward
 from initlab.theory.norms import normalise
 from initlab.theory.positions import Array, Positions, stack
 from initlab.theory.setup import Norm, Setup
@@ -13,37 +13,32 @@ from initlab.theory.tokens import Tokens
 
 @dataclass(frozen=True)
 class Trace:
-    """``stream`` has 2L + 1 grams: after the embedding, and after each branch. ``branches`` has 2L.
+    """``stream`` has 2L + 1 grams: after the embedding, and after each branch; ``branches`` the 2L ways forward.
 
-    ``own`` is, per position, the second moment of a token's own embedding in the last of them.
+    ``own`` is, at each site and position, the second moment of the token's own embedding in the stream; ``embedded``
+    that of everything the embedding put there.
     """
 
     stream: tuple[Array, ...]
-    branches: tuple["BranchMoments", ...]
-    own: Array
-
-
-@dataclass(frozen=True)
-class BranchMoments:
-    """What one branch adds, as a gram, and the standard deviation of its attention logits (0 for an MLP)."""
-
-    added: Array
-    logit_std: float
+    branches: tuple[Passage, ...]
+    own: tuple[Array, ...]
+    embedded: tuple[Array, ...]
 
 
 def trace(setup: Setup, tokens: Tokens, medium: Medium) -> Trace:
     """Return the whole way from the embedding to the last block."""
-    gram = embedding(setup, tokens, medium.positions)
-    own = np.full(len(medium.positions), setup.token)
-    own, gram = _through(own, gram, setup.embed_norm, setup.width)
-    stream, moments = [gram], []
+    before = embedding(setup, tokens, medium.positions)
+    gram, kept = _through(before, np.ones(before.shape[1]), setup.embed_norm, setup.width)
+    stream, ways, shares = [gram], [], [kept]
     for index, branch in enumerate(setup.branches):
         way = forward(stream[source(setup, index)], branch, medium)
         summed = branch.skip * stream[-1] + way.added
-        own, summed = _through(branch.skip * own, summed, branch.after, setup.width)
-        stream.append(summed)
-        moments.append(BranchMoments(way.added, way.logit_std))
-    return Trace(tuple(stream), tuple(moments), own)
+        gram, kept = _through(summed, branch.skip * kept, branch.after, setup.width)
+        stream.append(gram)
+        ways.append(way)
+        shares.append(kept)
+    own, embedded = ([start * kept for kept in shares] for start in (setup.token, before[-2]))
+    return Trace(tuple(stream), tuple(ways), tuple(own), tuple(embedded))
 
 
 def source(setup: Setup, index: int) -> int:
@@ -72,10 +67,9 @@ def _waves(setup: Setup, positions: Positions) -> Array:
     return gram
 
 
-def _through(own: Array, gram: Array, norm: Norm | None, width: int) -> tuple[Array, Array]:
+def _through(gram: Array, kept: Array, norm: Norm | None, width: int) -> tuple[Array, Array]:
+    """Return the gram after a norm, and what is ``kept`` there of a part of it."""
     after = normalise(gram, norm, width)
     if norm is None:
-        return own, after
-    return own * (after[-2] - norm.bias) / np.maximum(gram[-2], 1e-300), after
-
-
+        return after, kept
+    return after, kept * (after[-2] - norm.bias) / np.maximum(gram[-2], 1e-300)

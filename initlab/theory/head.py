@@ -55,7 +55,7 @@ def head(setup: Setup, trace: Trace, positions: Positions) -> Head:
     """Return the moments of the logits that a trace ends in."""
     last = trace.stream[-1]
     final = normalise(last, setup.final_norm, setup.width)
-    shares = trace.own / np.maximum(last[-2], 1e-300)
+    shares = trace.own[-1] / np.maximum(last[-2], 1e-300)
     own = np.zeros(len(positions))
     if setup.tied:
         own = np.sqrt(setup.head * setup.width * shares * final[-2])

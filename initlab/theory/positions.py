@@ -76,13 +76,20 @@ class Positions:
         total = self.weight @ pairs @ self.weight - self.weight @ np.diagonal(pairs)
         return float(total) / (self.length * (self.length - 1)) if self.length > 1 else float("nan")
 
-    def batch_mean(self, gram: Array, batch: int) -> float:
-        """Return the mean over all (batch·T)² pairs of tokens of a batch.
+    def batch_mean_square(self, gram: Array, batch: int, variance: float = 0.0) -> float:
+        """Return the mean square over all (batch·T)² pairs of tokens of a batch.
 
-        Different positions count alike whether or not they share a sequence.
+        ``variance`` is that of an entry for two different positions. Of positions in two sequences only the twins are
+        known; any two share at most what their twins do, and what they would share within a sequence.
         """
-        same = self.mean(gram) / batch + (1 - 1 / batch) * float(self.weight @ gram[-1]) / self.length
-        return same / self.length + (1 - 1 / self.length) * (self.pair_mean(gram) if self.length > 1 else 0.0)
+        twin = np.maximum(gram[-1], 0)
+        across = stack(np.minimum(np.abs(gram[:-2]), np.sqrt(np.outer(twin, twin))), twin, twin)
+        one, other = (self._all_pairs(part**2) + variance for part in (gram, across))
+        return one / batch + other * (1 - 1 / batch)
+
+    def _all_pairs(self, gram: Array) -> float:
+        pairs = self.pair_mean(gram) if self.length > 1 else 0.0
+        return self.mean(gram) / self.length + (1 - 1 / self.length) * pairs
 
     def past_sum(self, gram: Array) -> Array:
         """Return the gram of Σ_{i≤s, j≤t} F[i, j]."""
