@@ -18,7 +18,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "errors",
         "registry stats laws environment",
         "slots spec activations data probes",
-        "store model inits",
+        "store model inits theory",
         "engine plan",
         "launchers report",
         "runner",

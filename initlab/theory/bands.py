@@ -8,7 +8,6 @@ draw of d numbers however many tokens there are. Bands are standard deviations r
 import math
 from collections.abc import Sequence
 
-
 from initlab.theory.branches import Passage
 from initlab.theory.forward import Trace
 from initlab.theory.head import Head
@@ -48,12 +47,11 @@ def branch_bands(setup: Setup, ways: Sequence[Passage], positions: Positions, ba
     """Return the bands of the 2L branches: of the last matrix, of the values, and of the tokens' overlap."""
     bands = []
     for branch, way in zip(setup.branches, ways, strict=True):
-        private = positions.mean(way.added) - positions.pair_mean(way.added) if positions.length > 1 else 0.0
+        private = positions.mean(way.added) - positions.pair_mean(way.added)
         last = chi_square(way.added, positions, setup.width, batch, _overlap(private, setup.width))
         if isinstance(branch.body, Attention):
             hidden = chi_square(way.hidden, positions, setup.width, batch)
-            cosine = positions.pair_mean(way.read) / max(positions.mean(way.read), 1e-300)
-            (scatter,) = cosine_bands(setup, [cosine if math.isfinite(cosine) else 0.0])
+            (scatter,) = cosine_bands(setup, [positions.cosine(way.read)])
             size = positions.mean(way.hidden)
             read = branch.body.value.gain * positions.mean(way.read) * scatter / size if size > 0 else 0.0
             last = math.hypot(last, hidden, read)
@@ -81,7 +79,9 @@ def gradient_bands(
 def loss_band(tokens: Tokens, head: Head, positions: Positions, batch: int) -> float:
     """Return the sd of the initial loss in nats: that of the targets' mean logit, over their collisions."""
     count = batch * positions.length
-    shared = positions.pair_mean(head.final) / max(positions.mean(head.final), 1e-300) if positions.length > 1 else 0.0
+    shared = (
+        positions.pair_mean(head.final) / max(positions.mean(head.final), 1e-300) if positions.length > 1 else 0.0
+    )
     more = max(tokens.collision - 1 / tokens.vocab_size, 0.0)
     return math.sqrt(head.variance * (1 / count + max(shared, 0.0) * more * (1 - 1 / count)))
 
@@ -94,5 +94,3 @@ def logit_band(head: Head, positions: Positions, width: int, batch: int) -> floa
 def _overlap(private: float, width: int) -> float:
     """Variance of two vectors' overlap by chance."""
     return private**2 / width
-
-

@@ -1,8 +1,10 @@
-"""One residual branch: norm, attention or MLP, norms, scales; forward on grams of the stream, back on its gradient's."""
+"""One residual branch: norm, attention or MLP, norms, scales; grams of the stream forward, of its gradient back."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
+
+import numpy as np
 
 from initlab.theory.attention import attend_back, attending, effective, mix
 from initlab.theory.kernels import Kernel

@@ -1,7 +1,7 @@
 """Which law a curve over depth follows: constant, logarithmic, linear or exponential.
 
-    >>> fit([1.0, 2.0, 3.0, 4.0]).law
-    'linear'
+>>> fit([1.0, 2.0, 3.0, 4.0]).law
+'linear'
 """
 
 import math

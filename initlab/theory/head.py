@@ -18,8 +18,11 @@ from initlab.theory.tokens import Tokens
 
 @dataclass(frozen=True)
 class Head:
-    """Means over positions. ``variance`` is that of the logits of other tokens, ``own`` the mean logit of a position's
-    own token (0 untied), ``own_share`` the part of the stream that is the token's own embedding."""
+    """Means over positions.
+
+    ``variance`` is that of the logits of other tokens, ``own`` the mean logit of a position's own token (0 untied),
+    ``own_share`` the part of the stream that is the token's own embedding, ``final`` the gram after the final norm.
+    """
 
     variance: float
     own: float
@@ -89,22 +92,27 @@ def gradient(setup: Setup, tokens: Tokens, trace: Trace, found: Head, positions:
 def _tied(
     tokens: Tokens, agree: Array, found: Head, overlap: Array, positions: Positions
 ) -> tuple[Array, Array, Array]:
-    """Σ_v D D where a position gives its own token the probability π. The final norm takes back the part of the
-    gradient that lies along the token's embedding, own_share of it."""
-    vocab, chance, left = found.vocab, found.own_chance, 1 - found.own_share
+    """Σ_v D D where a position gives its own token the probability π, by what D holds: own token, target, the rest.
+
+    The final norm takes back the part of the gradient along the stream, and of the stream own_share is the token's
+    embedding: of a gradient along it 1 - own_share is left, or ``both`` where two positions hold the same token.
+    """
+    vocab, chance, left, repeat = found.vocab, found.own_chance, 1 - found.own_share, tokens.next_equal
+    new = 1 - repeat  # the target is another token than the input
     rest = (1 - chance) ** 2
-    same = 1 - 2 * ((1 - chance) / vocab + tokens.next_equal * chance) + rest * overlap[-2] + chance**2 * left
+    same = new * (1 - 2 * (1 - chance) / vocab) + rest * overlap[-2]
+    same = same + left * (chance**2 - 2 * chance * repeat + repeat)
     count = positions.length
-    # P(y_s = x_t) with y_s = x_{s+1}, at lag t - s = k and, the other way round, -k.
-    ahead = agree[np.abs(np.arange(count) - 1)]
-    ahead[1:2] = agree[1] + (1 - agree[1]) * left
-    behind = agree[1 : count + 1]
-    target_is_own = positions.by_lag(ahead + behind)[:-2]
     collide = positions.by_lag(agree[:count])[:-2]
-    common = -2 * (1 - chance) / vocab
-    pairs = collide + rest * overlap[:-2] + chance**2 * collide * left + common - chance * target_is_own
+    # P(y_s = x_t ≠ x_s), y_s = x_{s+1}, at lag t - s = k and, the other way round, -k.
+    target_is_own = positions.by_lag(new * (agree[np.abs(np.arange(count) - 1)] + agree[1 : count + 1]))[:-2]
+    alike = float(found.final[:-2].mean() / found.final[-2].mean()) - found.own_share * tokens.collision
+    both = left**2 + found.own_share * alike
+    drawn = new**2 + (chance - repeat) ** 2 * both
+    common = -2 * (1 - chance) * new / vocab
+    pairs = drawn * collide + rest * overlap[:-2] + common - left * (chance - repeat) * target_is_own
     far = tokens.collision
-    twins = far * (1 + chance**2 * left - 2 * chance) + rest * overlap[-1] + common
+    twins = far * (drawn - 2 * left * (chance - repeat) * new) + rest * overlap[-1] + common
     return same, pairs, twins
 
 

@@ -6,14 +6,13 @@ Row -2 of a gram is the variance at each position (see :mod:`initlab.theory.posi
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 from numpy.polynomial import chebyshev
 
 from initlab.theory.pointwise import Array, Function, Pointwise
-from initlab.theory.positions import outer, rows
+from initlab.theory.positions import outer
 
 TERMS = 24
 TINY = 1e-300
@@ -158,7 +157,8 @@ class Hermite:
         self._df = Series(function.df, function.kinks)
 
     def mean(self, variance: Array) -> Array:
-        return self._f.coefficients(variance)[0]
+        mean: Array = self._f.coefficients(variance)[0]
+        return mean
 
     def product(self, gram: Array) -> Array:
         return self._f.product(gram)

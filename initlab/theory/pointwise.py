@@ -36,13 +36,15 @@ def _sigmoid(x: Array) -> Array:
 
 
 def _gelu_tanh(x: Array) -> Array:
-    return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+    bend: Array = np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))
+    return 0.5 * x * (1 + bend)
 
 
 def _gelu_tanh_slope(x: Array) -> Array:
     inner = math.sqrt(2 / math.pi)
-    bend = np.tanh(inner * (x + 0.044715 * x**3))
-    return 0.5 * (1 + bend) + 0.5 * x * (1 - bend**2) * inner * (1 + 3 * 0.044715 * x**2)
+    bend: Array = np.tanh(inner * (x + 0.044715 * x**3))
+    slope: Array = 0.5 * (1 + bend) + 0.5 * x * (1 - bend**2) * inner * (1 + 3 * 0.044715 * x**2)
+    return slope
 
 
 POINTWISE: dict[str, Pointwise] = {

@@ -1,12 +1,12 @@
 """The positions of a sequence, and averages over pairs of them.
 
-A *gram* holds a second moment for every pair of positions: shape (n + 2, n), where row s < n is the pair (s, t) of two
-different positions in one sequence, row n the position t with itself, row n + 1 the position t with the same position
+A *gram* holds a second moment for every pair of positions: shape (n + 2, n), where row s < n is the pair (s, t) of
+two different positions in one sequence, row n the position t with itself, row n + 1 the position t with the same one
 of another sequence of the batch. So what acts on each pair alone (a kernel, a norm) is one expression over the array.
 
 Long sequences are cut into blocks whose length grows in proportion to the position, and an entry is the mean over the
-pairs of two blocks: everything a causal average makes varies slowly in log t. With blocks of one position the sums are
-exact; ``tests/theory/test_positions.py`` says what the blocks cost.
+pairs of two blocks: everything a causal average makes varies slowly in ln t. With blocks of one position the sums are
+exact; ``tests/theory/test_positions.py`` bounds what the blocks cost.
 """
 
 from functools import cached_property, lru_cache
@@ -31,11 +31,6 @@ def stack(pairs: Array, same: Array, twin: Array) -> Array:
 def outer(u: Array) -> Array:
     """Return the gram of u_s u_t, for u of shape (n,)."""
     return stack(np.outer(u, u), u * u, u * u)
-
-
-def rows(u: Array) -> Array:
-    """Return the gram of u_s, the first position's value; the second's is ``u`` itself, by broadcasting."""
-    return stack(np.broadcast_to(u[:, None], (len(u), len(u))), u, u)
 
 
 def square(pairs: Array) -> Array:
@@ -71,10 +66,16 @@ class Positions:
         return float(self.weight @ gram[-2]) / self.length
 
     def pair_mean(self, gram: Array) -> float:
-        """Return the mean over pairs of different positions; NaN where there is a single position."""
+        """Return the mean over pairs of different positions, 0 where there is a single position."""
+        if self.length == 1:
+            return 0.0
         pairs = gram[:-2]
         total = self.weight @ pairs @ self.weight - self.weight @ np.diagonal(pairs)
-        return float(total) / (self.length * (self.length - 1)) if self.length > 1 else float("nan")
+        return float(total) / (self.length * (self.length - 1))
+
+    def cosine(self, gram: Array) -> float:
+        """Return the mean over pairs of different positions of the cosine between them, 0 of vectors that are 0."""
+        return self.pair_mean(gram / outer(np.sqrt(np.maximum(gram[-2], 1e-300))))
 
     def batch_mean_square(self, gram: Array, batch: int, variance: float = 0.0) -> float:
         """Return the mean square over all (batch·T)² pairs of tokens of a batch.
@@ -88,8 +89,7 @@ class Positions:
         return one / batch + other * (1 - 1 / batch)
 
     def _all_pairs(self, gram: Array) -> float:
-        pairs = self.pair_mean(gram) if self.length > 1 else 0.0
-        return self.mean(gram) / self.length + (1 - 1 / self.length) * pairs
+        return self.mean(gram) / self.length + (1 - 1 / self.length) * self.pair_mean(gram)
 
     def past_sum(self, gram: Array) -> Array:
         """Return the gram of Σ_{i≤s, j≤t} F[i, j]."""
@@ -107,7 +107,8 @@ class Positions:
         """Return R of shape (n, n), R[t, s] = mean over i ≤ t of F[i, s]."""
         pairs = gram[:-2]
         extra = self.past / self.weight * (gram[-2] - np.diagonal(pairs))
-        return (self.past @ pairs + extra) / self.time[:, None]
+        mean: Array = (self.past @ pairs + extra) / self.time[:, None]
+        return mean
 
     def by_lag(self, values: Array) -> Array:
         """Return the gram of values[|s - t|], averaged over blocks; ``values`` has shape (T,), lag 0 first.

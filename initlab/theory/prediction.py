@@ -1,7 +1,7 @@
 """What theory expects of a network at step 0, from its laws, sizes and text.
 
-    >>> setup = read(dims, init.topology(dims), init.table(dims), "gelu")
-    >>> predict(setup, Tokens.uniform(dims.vocab_size)).growth
+>>> setup = read(dims, init.topology(dims), init.table(dims), "gelu")
+>>> predict(setup, Tokens.uniform(dims.vocab_size)).growth
 """
 
 from dataclasses import dataclass, field
@@ -69,7 +69,7 @@ def _predict(setup: Setup, tokens: Tokens, at: Positions, mixing: Mix, batch: in
     way = trace(setup, tokens, medium)
     top = head(setup, way, at)
     ms = [at.mean(gram) for gram in way.stream]
-    cosine = [at.pair_mean(gram) / mean for gram, mean in zip(way.stream, ms, strict=True)]
+    cosine = [at.cosine(gram) for gram in way.stream]
     stds = [passage.logit_variance**0.5 for passage in way.branches[::2]]
     curves = {
         "residual_ms": tuple(ms),

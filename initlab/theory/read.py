@@ -88,7 +88,7 @@ def read(dims: Dims, topology: Topology, table: Sequence[tuple[Slot, Law]], acti
 def _branch(laws: _Table, dims: Dims, topology: Topology, branch: int) -> Branch:
     layer = branch // 2
     norms = laws.norms(topology.norm, branch) or [Norm(kind=topology.norm)]
-    at = topology.norm_at
+    at: str = topology.norm_at
     return Branch(
         body=_mlp(laws, dims, branch) if branch % 2 else _attention(laws, dims, topology, branch),
         incoming=norms[0] if at in ("pre", "sandwich") else None,
@@ -114,7 +114,9 @@ def _attention(laws: _Table, dims: Dims, topology: Topology, branch: int) -> Att
         key=laws.matrix("key", branch),
         value=laws.matrix("value", branch),
         out=laws.matrix("attn_out", branch),
-        scale=_product(second_moment(law) for _, law in own_scale) * (dims.n_embd / dims.n_head) if own_scale else 1.0,
+        scale=_product(second_moment(law) for _, law in own_scale) * (dims.n_embd / dims.n_head)
+        if own_scale
+        else 1.0,
         qk_norm=1.0 if getattr(topology, "qk_norm", False) else None,
         position_bias=sum(second_moment(law) for _, law in laws.rows("relative_position_bias")),
     )

@@ -33,7 +33,8 @@ def _participation(variance: float, count: Array) -> Array:
     log_phi = _log_mean_exp_minus(share)
     psi = (share**2 * np.exp(-share)) @ _Z_WEIGHT  # u²·E e^{2a} e^{-u eᵃ}
     integrand = psi[:, None] * np.exp(np.outer(log_phi, count - 1))
-    return np.clip(count * integrand.sum(0) * _STEP, 1 / count, 1.0)
+    ratio: Array = np.clip(count * integrand.sum(0) * _STEP, 1 / count, 1.0)
+    return ratio
 
 
 def expected_log_sum(variance: float, count: int, own_mean: float = 0.0, own_variance: float | None = None) -> float:
@@ -63,7 +64,8 @@ def _grid(variance: float, count: float, own_mean: float = 0.0) -> Array:
 
 def _log_mean_exp_minus(share: Array) -> Array:
     """ln E exp(-share), precise where it is almost 0."""
-    return np.log1p(np.maximum(np.expm1(-share) @ _Z_WEIGHT, -1 + 1e-16))
+    logarithm: Array = np.log1p(np.maximum(np.expm1(-share) @ _Z_WEIGHT, -1 + 1e-16))
+    return logarithm
 
 
 class Sharpening:
