@@ -86,7 +86,10 @@ def gradient(setup: Setup, tokens: Tokens, trace: Trace, found: Head, positions:
     else:
         same, pairs, twins = _tied(tokens, agree, found, overlap, positions)
     errors = stack(pairs, same, twins)
-    return jacobian(setup.head / setup.width * errors, trace.stream[-1], setup.final_norm, setup.width)
+    set_by_a_norm = bool(setup.branches and setup.branches[-1].after)
+    return jacobian(
+        setup.head / setup.width * errors, trace.stream[-1], setup.final_norm, setup.width, rigid=set_by_a_norm
+    )
 
 
 def _tied(

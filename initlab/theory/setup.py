@@ -10,14 +10,14 @@ from typing import Literal, TypeAlias
 EPS = 1e-5
 """The norms' epsilon."""
 
-NormAt: TypeAlias = Literal["pre", "post", "sandwich", "branch-out", "none"]
+NormKind: TypeAlias = Literal["layernorm", "rmsnorm"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Norm:
     """``gain`` and ``bias`` are second moments over channels of the norm's own gain and bias."""
 
-    kind: Literal["layernorm", "rmsnorm"] = "layernorm"
+    kind: NormKind = "layernorm"
     gain: float = 1.0
     bias: float = 0.0
 

@@ -29,7 +29,7 @@ def participation(variance: Array, count: Array) -> Array:
 
 def _participation(variance: float, count: Array) -> Array:
     y = _grid(variance, float(count.max()))
-    share = np.exp(y[:, None] + math.sqrt(variance) * _Z)  # u·eᵃ
+    share = _exp(y[:, None] + math.sqrt(variance) * _Z)  # u·eᵃ
     log_phi = _log_mean_exp_minus(share)
     psi = (share**2 * np.exp(-share)) @ _Z_WEIGHT  # u²·E e^{2a} e^{-u eᵃ}
     integrand = psi[:, None] * np.exp(np.outer(log_phi, count - 1))
@@ -43,23 +43,28 @@ def expected_log_sum(variance: float, count: int, own_mean: float = 0.0, own_var
     b ~ N(own_mean, own_variance) is one more logit; without ``own_variance`` there is none.
     """
     y = _grid(max(variance, own_variance or 0.0), count, own_mean if own_variance is not None else 0.0)
-    log_all = count * _log_mean_exp_minus(np.exp(y[:, None] + math.sqrt(variance) * _Z))
+    log_all = count * _log_mean_exp_minus(_exp(y[:, None] + math.sqrt(variance) * _Z))
     if own_variance is not None:
-        log_all = log_all + _log_mean_exp_minus(np.exp(y[:, None] + own_mean + math.sqrt(own_variance) * _Z))
-    return float((np.exp(-np.exp(y)) - np.exp(log_all)).sum() * _STEP)
+        log_all = log_all + _log_mean_exp_minus(_exp(y[:, None] + own_mean + math.sqrt(own_variance) * _Z))
+    return float((np.exp(-_exp(y)) - np.exp(log_all)).sum() * _STEP)
 
 
 def own_probability(variance: float, count: int, own_mean: float, own_variance: float) -> float:
     """Return E e^b / (Σ e^{a_v} + e^b), the probability that a softmax gives to the logit b."""
     y = _grid(max(variance, own_variance), count, own_mean)
-    log_rest = count * _log_mean_exp_minus(np.exp(y[:, None] + math.sqrt(variance) * _Z))
-    share = np.exp(y[:, None] + own_mean + math.sqrt(own_variance) * _Z)
+    log_rest = count * _log_mean_exp_minus(_exp(y[:, None] + math.sqrt(variance) * _Z))
+    share = _exp(y[:, None] + own_mean + math.sqrt(own_variance) * _Z)
     return float(((share * np.exp(-share)) @ _Z_WEIGHT * np.exp(log_rest)).sum() * _STEP)
 
 
 def _grid(variance: float, count: float, own_mean: float = 0.0) -> Array:
     reach = 9 * math.sqrt(variance)
-    return np.arange(-math.log(count + 1) - max(variance, 0.0) - reach - max(own_mean, 0.0) - 30, 5 + reach, _STEP)
+    return np.arange(-math.log(count + 1) - reach - max(own_mean, 0.0) - 30, 5 + reach, _STEP)
+
+
+def _exp(x: Array) -> Array:
+    """Cut off where exp(-exp(x)) has long been 0."""
+    return np.exp(np.minimum(x, 300.0))
 
 
 def _log_mean_exp_minus(share: Array) -> Array:
