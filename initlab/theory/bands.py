@@ -8,11 +8,15 @@ draw of d numbers however many tokens there are. Bands are standard deviations r
 import math
 from collections.abc import Sequence
 
-from initlab.theory.branches import Passage
+import numpy as np
+
+from initlab.theory.branches import Passage, affine
 from initlab.theory.forward import Trace
 from initlab.theory.head import Head
-from initlab.theory.positions import Array, Positions
-from initlab.theory.setup import Attention, Setup
+from initlab.theory.kernels import Series
+from initlab.theory.pointwise import POINTWISE
+from initlab.theory.positions import Array, Positions, outer
+from initlab.theory.setup import Attention, Mlp, Setup
 from initlab.theory.tokens import Tokens
 
 
@@ -22,7 +26,7 @@ def chi_square(gram: Array, positions: Positions, channels: int, batch: int, ent
     ``entry`` is the variance of the realised covariance of two tokens about that of the gram.
     """
     mean = positions.mean(gram)
-    square = positions.batch_mean_square(gram, batch, entry)
+    square = positions.batch_mean(gram**2, batch) + entry
     return math.sqrt(2 / channels * square) / mean if mean > 0 else 0.0
 
 
@@ -44,7 +48,10 @@ def cosine_bands(setup: Setup, cosines: Sequence[float]) -> list[float]:
 
 
 def branch_bands(setup: Setup, ways: Sequence[Passage], positions: Positions, batch: int) -> list[float]:
-    """Return the bands of the 2L branches: of the last matrix, of the values, and of the tokens' overlap."""
+    """Return the bands of the 2L branches: what the last matrix scatters, and what it is given does.
+
+    That is an MLP's hidden squares; the values of attention, and the overlap of the tokens they are averaged over.
+    """
     bands = []
     for branch, way in zip(setup.branches, ways, strict=True):
         private = positions.mean(way.added) - positions.pair_mean(way.added)
@@ -54,9 +61,24 @@ def branch_bands(setup: Setup, ways: Sequence[Passage], positions: Positions, ba
             (scatter,) = cosine_bands(setup, [positions.cosine(way.read)])
             size = positions.mean(way.hidden)
             read = branch.body.value.gain * positions.mean(way.read) * scatter / size if size > 0 else 0.0
-            last = math.hypot(last, hidden, read)
-        bands.append(last)
+            bands.append(math.hypot(last, hidden, read))
+        else:
+            bands.append(math.hypot(last, _hidden(setup, branch.body, way, positions, batch)))
     return bands
+
+
+def _hidden(setup: Setup, mlp: Mlp, way: Passage, positions: Positions, batch: int) -> float:
+    """Relative sd of the mean square of the hidden vector: independent channels of covariance E h² h² - E h² E h²."""
+    function = POINTWISE[setup.activation]
+    series = Series(lambda x: function.f(x) ** 2, function.kinks)
+    bent = affine(way.read, mlp.gate or mlp.up)
+    squares, mean = series.product(bent), series.coefficients(bent[-2])[0]
+    if mlp.gate:
+        linear = affine(way.read, mlp.up)
+        squares, mean = squares * (outer(linear[-2]) + 2 * linear**2), mean * linear[-2]
+    scatter = positions.batch_mean(np.maximum(squares - outer(mean), 0), batch)
+    size = float(positions.weight @ mean) / positions.length
+    return math.sqrt(scatter / setup.hidden) / size if size > 0 else 0.0
 
 
 def gradient_bands(

@@ -75,24 +75,25 @@ def backward(gradient: Array, stream: Array, branch: Branch, medium: Medium) -> 
     return jacobian(branch.incoming_scale * inside, stream, branch.incoming, medium.width)
 
 
-def _affine(read: Array, matrix: Matrix) -> Array:
+def affine(read: Array, matrix: Matrix) -> Array:
+    """Return the gram of what a fresh matrix and its bias make of vectors with the gram ``read``."""
     return matrix.gain * read + matrix.bias
 
 
 def _mlp(read: Array, mlp: Mlp, kernel: Kernel) -> tuple[Array, Array]:
     """Return the hidden gram, and the mean over hidden channels by position."""
     if mlp.gate is None:
-        before = _affine(read, mlp.up)
+        before = affine(read, mlp.up)
         return kernel.product(before), kernel.mean(before[-2])
-    hidden = kernel.product(_affine(read, mlp.gate)) * _affine(read, mlp.up)
+    hidden = kernel.product(affine(read, mlp.gate)) * affine(read, mlp.up)
     return hidden, np.zeros(hidden.shape[1])  # a gated product is odd in up: no mean
 
 
 def _mlp_slopes(read: Array, mlp: Mlp, kernel: Kernel) -> Array:
     """Return what the hidden gradient's moments are multiplied by on their way to the MLP's input."""
     if mlp.gate is None:
-        return mlp.up.gain * kernel.slopes(_affine(read, mlp.up))
-    gate, up = _affine(read, mlp.gate), _affine(read, mlp.up)
+        return mlp.up.gain * kernel.slopes(affine(read, mlp.up))
+    gate, up = affine(read, mlp.gate), affine(read, mlp.up)
     return mlp.up.gain * kernel.product(gate) + mlp.gate.gain * kernel.slopes(gate) * up
 
 

@@ -77,16 +77,14 @@ class Positions:
         """Return the mean over pairs of different positions of the cosine between them, 0 of vectors that are 0."""
         return self.pair_mean(gram / outer(np.sqrt(np.maximum(gram[-2], 1e-300))))
 
-    def batch_mean_square(self, gram: Array, batch: int, variance: float = 0.0) -> float:
-        """Return the mean square over all (batch·T)² pairs of tokens of a batch.
+    def batch_mean(self, gram: Array, batch: int) -> float:
+        """Return the mean over all (batch·T)² pairs of tokens of a batch, of a gram without negative entries.
 
-        ``variance`` is that of an entry for two different positions. Of positions in two sequences only the twins are
-        known; any two share at most what their twins do, and what they would share within a sequence.
+        Of positions in two sequences only the twins are known; any two share at most what their twins do, and what
+        they would share within a sequence.
         """
-        twin = np.maximum(gram[-1], 0)
-        across = stack(np.minimum(np.abs(gram[:-2]), np.sqrt(np.outer(twin, twin))), twin, twin)
-        one, other = (self._all_pairs(part**2) + variance for part in (gram, across))
-        return one / batch + other * (1 - 1 / batch)
+        across = stack(np.minimum(gram[:-2], np.sqrt(np.outer(gram[-1], gram[-1]))), gram[-1], gram[-1])
+        return self._all_pairs(gram) / batch + self._all_pairs(across) * (1 - 1 / batch)
 
     def _all_pairs(self, gram: Array) -> float:
         return self.mean(gram) / self.length + (1 - 1 / self.length) * self.pair_mean(gram)

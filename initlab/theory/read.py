@@ -70,6 +70,7 @@ def read(dims: Dims, topology: Topology, table: Sequence[tuple[Slot, Law]], acti
     outer_norms = laws.norms()
     return Setup(
         width=dims.n_embd,
+        hidden=dims.ffn_hidden,
         heads=dims.n_head,
         length=dims.block_size,
         vocab=dims.vocab_size,

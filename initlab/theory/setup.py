@@ -81,6 +81,7 @@ class Setup:
     """
 
     width: int
+    hidden: int
     heads: int
     length: int
     vocab: int

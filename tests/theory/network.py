@@ -4,8 +4,9 @@ It is what a :class:`~initlab.theory.setup.Setup` means, in a hundred lines: fre
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 from initlab.activations import ACTIVATIONS
 from initlab.theory.prediction import Prediction
 from initlab.theory.setup import EPS, Attention, Branch, Matrix, Mlp, Norm, Setup
+from tests.assertions import sigmas
 
 Curves = dict[str, np.ndarray]
 
@@ -24,11 +26,9 @@ class Draw:
 
     setup: Setup
     generator: torch.Generator
-    hidden: int = 0
     activation: Callable[[Tensor], Tensor] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.hidden = 4 * self.setup.width
         self.activation = ACTIVATIONS.get(self.setup.activation).function
 
     def normal(self, *shape: int) -> Tensor:
@@ -47,10 +47,10 @@ class Draw:
         return norm(written, branch.outgoing) * math.sqrt(branch.scale)
 
     def mlp(self, x: Tensor, mlp: Mlp) -> Tensor:
-        up = self.linear(x, mlp.up, self.hidden)
+        up = self.linear(x, mlp.up, self.setup.hidden)
         if mlp.gate is None:
             return self.activation(up)
-        return self.activation(self.linear(x, mlp.gate, self.hidden)) * up
+        return self.activation(self.linear(x, mlp.gate, self.setup.hidden)) * up
 
     def attention(self, x: Tensor, attention: Attention) -> Tensor:
         heads, width = self.setup.heads, self.setup.width
@@ -119,13 +119,51 @@ def averages(setup: Setup, seeds: int, batch: int, first: int = 0) -> Curves:
     return {key: np.mean([run[key] for run in runs], axis=0) for key in runs[0]}
 
 
-def deviations(predicted: Prediction, measured: Curves, curve: str, seeds: int) -> np.ndarray:
-    """Return (measured - predicted) / (band / √seeds), over a curve's sites."""
-    value = getattr(predicted, curve)
-    expected = np.array(value if isinstance(value, tuple) else [value])
-    deviation: np.ndarray = (measured[curve] - expected) / (np.array(predicted.bands[curve]) / math.sqrt(seeds))
-    return deviation
+def assert_agrees(predicted: Prediction, measured: Curves, seeds: int, width: int, curves: Sequence[str]) -> None:
+    """Every site is within its band / √seeds, at a confidence for all of them together, and 3/width for what theory
+    leaves out."""
+    for curve in curves:
+        value = getattr(predicted, curve)
+        expected = np.array(value if isinstance(value, tuple) else [value])
+        limit = (
+            sigmas(len(expected)) * np.array(predicted.bands[curve]) / math.sqrt(seeds) + 3 * abs(expected) / width
+        )
+        wrong = np.abs(measured[curve] - expected) > limit
+        assert not wrong.any(), f"{curve}: measured {measured[curve]}, predicted {expected} ± {limit}"
 
 
-def matrix(gain: float, bias: float = 0.0) -> Matrix:
-    return Matrix(gain=gain, bias=bias)
+ALL = ("residual_ms", "attn_ms", "mlp_ms", "token_cosine", "grad_ms", "initial_loss")
+
+LN = Norm()
+RMS = Norm(kind="rmsnorm")
+
+
+def attention(**options: Any) -> Attention:
+    gains = {"query": 0.3, "key": 0.3, "value": 1.0, "out": 0.7}
+    return Attention(**{role: Matrix(gain=gain) for role, gain in gains.items()}, **options)
+
+
+def mlp(*, gated: bool = False) -> Mlp:
+    return Mlp(up=Matrix(gain=0.8), down=Matrix(gain=1.2), gate=Matrix(gain=0.9) if gated else None)
+
+
+def setup(*, width: int = 64, layers: int = 3, bodies: tuple[Any, Any] | None = None, **options: Any) -> Setup:
+    """Return a small network; options that are a branch's go to every branch."""
+    bodies = bodies or (attention(), mlp())
+    own = {field.name for field in fields(Branch)} & set(options)
+    shared = {name: options.pop(name) for name in own}
+    defaults: dict[str, Any] = {
+        "width": width,
+        "hidden": 3 * width,
+        "heads": 4,
+        "length": 24,
+        "vocab": 50,
+        "activation": "gelu",
+        "token": 0.5,
+        "position": 0.3,
+        "head": 0.5,
+        "tied": False,
+        "final_norm": LN,
+        "branches": tuple(Branch(body=body, **shared) for body in bodies * layers),
+    }
+    return Setup(**{**defaults, **options})

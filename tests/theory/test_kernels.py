@@ -43,7 +43,9 @@ def kernels() -> list[tuple[str, Kernel, Pointwise, float]]:
     return closed + [(f"{name} series", Hermite(POINTWISE[name]), POINTWISE[name], 3e-4) for name in smooth]
 
 
-@pytest.mark.parametrize(("kernel", "function", "limit"), [row[1:] for row in kernels()], ids=[r[0] for r in kernels()])
+@pytest.mark.parametrize(
+    ("kernel", "function", "limit"), [row[1:] for row in kernels()], ids=[r[0] for r in kernels()]
+)
 def test_products_and_slopes(kernel: Kernel, function: Pointwise, limit: float) -> None:
     for a, b, correlation in CASES:
         covariance = correlation * math.sqrt(a * b)

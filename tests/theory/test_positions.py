@@ -51,9 +51,10 @@ def test_means() -> None:
     off = ~np.eye(T, dtype=bool)
     assert exact().mean(gram) == pytest.approx(np.diagonal(matrix).mean())
     assert exact().pair_mean(gram) == pytest.approx(matrix[off].mean())
-    assert exact().batch_mean_square(gram, 1) == pytest.approx((matrix**2).mean())
-    positive = outer(np.full(T, 2.0))
-    assert exact().batch_mean_square(positive, 5) == pytest.approx(16)
+    assert exact().batch_mean(gram**2, 1) == pytest.approx((matrix**2).mean())
+    # Were all sequences the same, five would be as one.
+    assert exact().batch_mean(outer(np.full(T, 2.0)), 5) == pytest.approx(4)
+    assert exact().batch_mean(stack(np.zeros((T, T)), np.ones(T), np.zeros(T)), 5) == pytest.approx(1 / (5 * T))
 
 
 def test_cosines_do_not_depend_on_lengths() -> None:
