@@ -8,7 +8,8 @@ Both get the same draws of the same laws; every number is the mean over seeds of
 Errors are in percent, |predicted / mean over seeds - 1|, and include the seeds' own noise: ``z`` is the last site's
 deviation over the predicted band / √seeds. A row passes when its stream's median error is at most 2% and every
 site's at most max(5%, 3 bands/√seeds), branches' medians are at most 5% and layers 15%, cosines within .05, the
-gradient's median within 5% and sites within 15%, the loss within .1 nats; the stream of LOOSE inits gets twice that.
+gradient's median within 5% and sites within 15%, the loss within .1 nats. The stream and the gradient's sites of
+inits with large logits (LOOSE) get twice that.
 Exit code 1 if a row fails.
 """
 
@@ -199,7 +200,7 @@ def print_row(case: Case, predicted: Prediction, mean: Measured, seeds: int) -> 
         "stream": np.median(error["residual_ms"]) <= 2 * loose and within,
         "branches": all(np.median(error[key]) <= 5 and error[key].max() <= 15 for key in ("attn_ms", "mlp_ms")),
         "cosine": error["token_cosine"].max() <= 5,
-        "gradient": np.median(error["grad_ms"]) <= 5 and error["grad_ms"].max() <= 15,
+        "gradient": np.median(error["grad_ms"]) <= 5 and error["grad_ms"].max() <= 15 * loose,
         "loss": abs(loss) <= 0.1,
     }
     failed = [name for name, passes in checks.items() if not passes]
@@ -213,7 +214,8 @@ def print_row(case: Case, predicted: Prediction, mean: Measured, seeds: int) -> 
 def relative_error(predicted: np.ndarray, mean: np.ndarray) -> np.ndarray:
     """Return percent; a branch that is promised to be silent and is has none."""
     silent = (predicted == 0) & (mean == 0)
-    return 100 * np.abs(predicted - mean) / np.where(silent, 1, mean)
+    error: np.ndarray = 100 * np.abs(predicted - mean) / np.where(silent, 1, mean)
+    return error
 
 
 def cases(options: argparse.Namespace) -> Iterator[Case]:

@@ -74,7 +74,7 @@ def attending(norm: Array, attention: Attention, positions: Positions, width: in
         mean=mean,
         row_mean=row_mean,
         agreement=_agreement(norm, mean, row_mean, positions),
-        noise=_without_twins(private**2 * outer(1 - 1 / positions.time) / width),
+        noise=_without_twins(private**2 / width),  # E ‖CZC‖²/t² of overlaps Z of variance 1/width, C the centring
         sharp=table.gain(variance, latest),
         spread=(1 - table.participation(variance, latest)) ** 2,
         logit_variance=positions.mean(variance),

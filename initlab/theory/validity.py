@@ -7,7 +7,7 @@ from initlab.theory.setup import Attention, Setup
 from initlab.theory.tokens import Tokens
 
 LOGIT_STD = 1.0
-"""Attention logits up to this leave forward and backward within their stated errors; forward holds up to 3."""
+"""Attention logits up to this leave every curve within its stated error, and up to 3 the stream."""
 
 WIDTH = 64
 """Gradients lose terms of order 1/width, and one draw's band passes a tenth below this."""
@@ -34,7 +34,7 @@ def notes(setup: Setup, tokens: Tokens, logit_stds: list[float], own_logit: floa
     found = []
     largest = max(logit_stds, default=0.0)
     if largest > LOGIT_STD:
-        affects = ("grad_ms",) if largest <= 3 else (*FORWARD, "grad_ms")
+        affects = ("attn_ms", "grad_ms") if largest <= 3 else (*FORWARD, "grad_ms")
         found.append(Note("attention logits are small", f"their standard deviation is {largest:.2g}", affects))
     if setup.width < WIDTH:
         found.append(Note("the network is wide", f"n_embd = {setup.width} is less than {WIDTH}", EVERYTHING))

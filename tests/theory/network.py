@@ -1,6 +1,6 @@
 """A network drawn from theory's own description of one, written apart from initlab's model and for its every option.
 
-It is what a :class:`~initlab.theory.setup.Setup` means, in a hundred lines: fresh Gaussian matrices of the stated gains.
+It is what a ``Setup`` means, in a hundred lines: fresh Gaussian matrices of the stated gains.
 """
 
 import math
@@ -139,8 +139,9 @@ RMS = Norm(kind="rmsnorm")
 
 
 def attention(**options: Any) -> Attention:
-    gains = {"query": 0.3, "key": 0.3, "value": 1.0, "out": 0.7}
-    return Attention(**{role: Matrix(gain=gain) for role, gain in gains.items()}, **options)
+    matrices = {"query": 0.3, "key": 0.3, "value": 1.0, "out": 0.7}
+    parts: dict[str, Any] = {role: Matrix(gain=gain) for role, gain in matrices.items()}
+    return Attention(**parts, **options)
 
 
 def mlp(*, gated: bool = False) -> Mlp:
