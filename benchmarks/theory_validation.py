@@ -116,7 +116,7 @@ def measure_nanogpt(nanogpt: Any, dims: Dims, activation: str, tensors: dict[str
         block.attn.register_forward_hook(write(seen.attn))
         block.mlp.register_forward_hook(write(seen.mlp))
     model.transformer.ln_f.register_forward_pre_hook(keep)
-    return seen.measured(*model(batch[:, :-1], batch[:, 1:]))
+    return seen.measured(*model(batch[:, :-1].contiguous(), batch[:, 1:].contiguous()))
 
 
 class Pointwise(nn.Module):
