@@ -31,6 +31,7 @@ from initlab.data.load import load_corpus
 from initlab.engine.group import Group
 from initlab.errors import InitlabError
 from initlab.model import skeleton
+from initlab.slots import plain_network
 from initlab.spec import DataSpec, ModelSpec, RunSpec, TrainSpec
 
 LOSS_LIMIT = 1e-4
@@ -175,7 +176,7 @@ def compare(nanogpt: ModuleType, spec: RunSpec, corpus: Corpus) -> Comparison:
 def logit_difference(group: Group, theirs: Any, spec: RunSpec, corpus: Corpus) -> float:
     """Return the largest difference of a logit on batch 0, over the rms of the logits."""
     tokens, targets = batch(spec, corpus, 0)
-    ours = skeleton(group.dims, ACTIVATIONS.get(spec.activation).function)
+    ours = skeleton(plain_network(group.dims), ACTIVATIONS.get(spec.activation).function)
     weights = {name: stacked[0] for name, stacked in group._parameters.items()}
     with torch.no_grad():
         logits, _ = functional_call(ours, weights, (tokens,))

@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from initlab.activations import ACTIVATIONS
+from initlab.blueprint import Blueprint
 from initlab.data.load import load_corpus
 from initlab.inits.catalogue import resolve
 from initlab.inits.draw import draw_all
@@ -40,7 +41,7 @@ from initlab.theory.prediction import Prediction, predict
 from initlab.theory.read import read
 from initlab.theory.tokens import Tokens
 
-INITS = "gpt2,depth-scaled,note-proj-0.02,note-inv-sqrt-depth,pytorch"
+INITS = "gpt2,depth-scaled,zero-residual,note-proj-0.02,note-inv-sqrt-depth,pytorch,xavier,mitchell,trunc-normal"
 LOOSE = frozenset({"xavier", "mitchell", "trunc-normal"})
 CURVES = ("residual_ms", "attn_ms", "mlp_ms", "token_cosine", "grad_ms")
 
@@ -74,7 +75,7 @@ class Seen:
         }
 
 
-def measure_initlab(dims: Dims, activation: str, tensors: dict[str, Tensor], batch: Tensor) -> Measured:
+def measure_initlab(blueprint: Blueprint, activation: str, tensors: dict[str, Tensor], batch: Tensor) -> Measured:
     """Run initlab's model on (B, T + 1) tokens."""
     seen, logits = Seen(), []
     branches = {"attn_branch": seen.attn, "mlp_branch": seen.mlp}
@@ -86,14 +87,17 @@ def measure_initlab(dims: Dims, activation: str, tensors: dict[str, Tensor], bat
             logits.append(x)
         return seen.site(x) if place == "residual" else x
 
-    model = skeleton(dims, ACTIVATIONS.get(activation).function)
-    leaves = {name: x.requires_grad_() for name, x in tensors.items()}
+    model = skeleton(blueprint.network, ACTIVATIONS.get(activation).function)
+    leaves = {slot.name: (tensors[slot.name] * law.mult).requires_grad_() for slot, law in blueprint.laws}
     _, loss = functional_call(model, leaves, (batch[:, :-1], batch[:, 1:]), {"tap": tap})
     return seen.measured(logits[0], loss)
 
 
-def measure_nanogpt(nanogpt: Any, dims: Dims, activation: str, tensors: dict[str, Tensor], batch: Tensor) -> Measured:
+def measure_nanogpt(
+    nanogpt: Any, blueprint: Blueprint, activation: str, tensors: dict[str, Tensor], batch: Tensor
+) -> Measured:
     """Run nanoGPT's model with the same weights, its stream seen where norms read it."""
+    dims = blueprint.dims
     spec = RunSpec(model=ModelSpec(n_layer=dims.n_layer, n_head=dims.n_head, n_embd=dims.n_embd,
                                    block_size=dims.block_size, bias=dims.bias))  # fmt: skip
     model = nanogpt_model(nanogpt, spec, dims.vocab_size)
@@ -176,14 +180,15 @@ def run(case: Case, options: argparse.Namespace, model: Callable[..., Measured])
     source = text(case.text, options.vocab, options.length)
     dims = Dims(n_layer=case.depth, n_head=max(options.width // 32, 1), n_embd=options.width,
                 vocab_size=source.tokens.vocab_size, block_size=options.length,
-                ffn_hidden=4 * options.width, tied=case.tied)  # fmt: skip
-    init = resolve(case.init)
-    setup = read(dims, init.topology(dims), init.table(dims), case.activation)
+                ffn_hidden=4 * options.width, tied=case.tied,
+                gated=ACTIVATIONS.get(case.activation).gated)  # fmt: skip
+    blueprint = resolve(case.init).blueprint(dims)
+    setup = read(blueprint, case.activation)
     predicted = predict(setup, source.tokens, batch=options.batch)
     runs = []
     for seed in range(options.first_seed, options.first_seed + options.seeds):
         batch = torch.from_numpy(source.sample(seed, options.batch, options.length + 1).astype(np.int64))
-        runs.append(model(dims, case.activation, draw_all(init, dims, seed=seed), batch))
+        runs.append(model(blueprint, case.activation, draw_all(blueprint, seed=seed), batch))
     mean = {key: np.mean([run[key] for run in runs], axis=0) for key in runs[0]}
     return print_row(case, predicted, mean, options.seeds)
 

@@ -8,7 +8,21 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("initlab", "torch", "numpy", "pandas", "matplotlib", "scipy", "pydantic", "typer", "rich", "jinja2")
+PACKAGES = (
+    *(
+        "initlab",
+        "torch",
+        "numpy",
+        "pandas",
+        "matplotlib",
+        "scipy",
+        "pydantic",
+        "typer",
+        "rich",
+        "jinja2",
+        "safetensors",
+    ),
+)
 
 
 def versions() -> dict[str, str | None]:

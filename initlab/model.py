@@ -1,110 +1,109 @@
 """The one GPT, written for a single run: nanoGPT's function, with its slots named and its stream tapped.
 
-It knows no init (parameters start as whatever memory held), no lanes and no probes. Axes: B batch, T tokens,
-C width, H heads, V vocabulary. Parameter names are slot names (see ``initlab.slots``).
+It knows no init, no lanes and no probes. What an init asks of the network around its weights (multipliers, other
+norms, other positions) are parts that exist or not; see ``initlab.layers``. Axes: B batch, T tokens, C width,
+H heads, V vocabulary. Parameter names are slot names (see ``initlab.slots``).
 """
 
-import math
 from collections.abc import Callable
-from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from initlab.laws import Dims
-
-Hook: TypeAlias = Callable[[str, Tensor], Tensor]
-"""Called with a place's name and its tensor; returns the tensor the network goes on with."""
-
-NORM_EPS = 1e-5
-
-
-def untouched(place: str, x: Tensor) -> Tensor:
-    return x
-
-
-class Linear(nn.Module):
-    """x Wᵀ + b with W of shape (fan_out, fan_in), uninitialised."""
-
-    def __init__(self, fan_out: int, fan_in: int, *, bias: bool) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(fan_out, fan_in))
-        self.bias = nn.Parameter(torch.empty(fan_out)) if bias else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight, self.bias)
-
-
-class Norm(nn.Module):
-    """LayerNorm over channels, with an optional bias."""
-
-    def __init__(self, width: int, *, bias: bool) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(width))
-        self.bias = nn.Parameter(torch.empty(width)) if bias else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.layer_norm(x, x.shape[-1:], self.weight, self.bias, NORM_EPS)
-
-
-class Embedding(nn.Module):
-    """A table of shape (entries, C), uninitialised."""
-
-    def __init__(self, entries: int, width: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(entries, width))
-
-    def forward(self, index: Tensor) -> Tensor:
-        return F.embedding(index, self.weight)
+from initlab.layers import (
+    Embedding,
+    Hook,
+    Linear,
+    Parts,
+    Residual,
+    causal_mask,
+    relative_buckets,
+    rotate,
+    sinusoids,
+    untouched,
+)
+from initlab.slots import Network
 
 
 class Block(nn.Module):
-    """x + attention(norm(x)), then x + mlp(norm(x))."""
+    """x + attention(norm(x)), then x + mlp(norm(x)), with the norms and multipliers where the network has them."""
 
-    def __init__(self, dims: Dims, activation: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, parts: Parts, prefix: str, activation: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
-        self.n_head = dims.n_head
+        topology = parts.topology
+        self.n_head = parts.dims.n_head
         self.activation = activation
-        self.attn_norm = Norm(dims.n_embd, bias=dims.bias)
+        self.parallel = topology.parallel
+        self.turn = rotate if topology.positions == "rotary" else nn.Identity()
+        self.attn = Residual(parts, f"{prefix}.attn")
         self.query, self.key, self.value, self.attn_out = (
-            Linear(dims.n_embd, dims.n_embd, bias=dims.bias) for _ in range(4)
+            Linear(parts, f"{prefix}.{role}") for role in ("query", "key", "value", "attn_out")
         )
-        self.ffn_norm = Norm(dims.n_embd, bias=dims.bias)
-        self.ffn_up = Linear(dims.ffn_hidden, dims.n_embd, bias=dims.bias)
-        self.ffn_down = Linear(dims.n_embd, dims.ffn_hidden, bias=dims.bias)
+        self.query_norm = parts.norm(f"{prefix}.query_norm", topology.qk_norm)
+        self.key_norm = parts.norm(f"{prefix}.key_norm", topology.qk_norm)
+        self.attn_scale = parts.attn_scale(f"{prefix}.attn_scale")
+        self.attn_sub_norm = parts.norm(f"{prefix}.attn_sub_norm", topology.sub_norm)
+        self.ffn = Residual(parts, f"{prefix}.ffn")
+        self.ffn_gate = Linear(parts, f"{prefix}.ffn_gate") if parts.dims.gated else None
+        self.ffn_up = Linear(parts, f"{prefix}.ffn_up")
+        self.ffn_shift = parts.shift(f"{prefix}.ffn_shift")
+        self.ffn_sub_norm = parts.norm(f"{prefix}.ffn_sub_norm", topology.sub_norm)
+        self.ffn_down = Linear(parts, f"{prefix}.ffn_down")
+        self.branch_scale = parts.scale(f"{prefix}.branch_scale")  # one for both branches, where they share it
 
-    def forward(self, x: Tensor, tap: Hook, drop: Hook) -> Tensor:
-        x = x + tap("attn_branch", drop("attn_out", self.attention(self.attn_norm(x), drop)))
-        x = tap("residual", x)
-        x = x + tap("mlp_branch", drop("mlp_out", self.mlp(self.ffn_norm(x))))
-        return tap("residual", x)
+    def forward(self, x: Tensor, mask: Tensor, tap: Hook, drop: Hook) -> Tensor:
+        inputs = self.attn.read(x)
+        branch = self.branch_scale(self.attn.weigh(self.attention(inputs, mask, tap, drop)))
+        x = tap("residual", self.attn.write(x, tap("attn_branch", drop("attn_out", branch))))
+        inputs = inputs if self.parallel else self.ffn.read(x)
+        branch = self.branch_scale(self.ffn.weigh(self.mlp(inputs, tap)))
+        return tap("residual", self.ffn.write(x, tap("mlp_branch", drop("mlp_out", branch))))
 
-    def attention(self, x: Tensor, drop: Hook) -> Tensor:
-        """Causal multi-head attention, (B, T, C) to (B, T, C)."""
-        q, k, v = (self._heads(project(x)) for project in (self.query, self.key, self.value))
-        scores = (q / math.sqrt(q.shape[-1])) @ k.transpose(-2, -1)  # (B, H, T, T)
-        future = torch.full((x.shape[-2], x.shape[-2]), -math.inf, dtype=x.dtype, device=x.device).triu(1)
-        weights = drop("attn_weights", (scores + future).softmax(-1))
-        return self.attn_out((weights @ v).transpose(-3, -2).flatten(-2))
+    def attention(self, x: Tensor, mask: Tensor, tap: Hook, drop: Hook) -> Tensor:
+        """Multi-head attention, (B, T, C) to (B, T, C); ``mask`` of shape (T, T) or (H, T, T) is added to logits."""
+        q = self.turn(self.query_norm(self._heads(tap("query", self.query(x)))))
+        k = self.turn(self.key_norm(self._heads(tap("key", self.key(x)))))
+        v = self._heads(tap("value", self.value(x)))
+        scores = self.attn_scale(q) @ k.transpose(-2, -1)  # (B, H, T, T)
+        weights = drop("attn_weights", (scores + mask).softmax(-1))
+        mixed = (weights @ v).transpose(-3, -2).flatten(-2)
+        return tap("attn_projection", self.attn_out(self.attn_sub_norm(mixed)))
 
-    def mlp(self, x: Tensor) -> Tensor:
-        return self.ffn_down(self.activation(self.ffn_up(x)))
+    def mlp(self, x: Tensor, tap: Hook) -> Tensor:
+        up = tap("ffn_up", self.ffn_shift(self.ffn_up(x)))
+        if self.ffn_gate is None:
+            hidden = self.activation(up)
+        else:
+            hidden = self.activation(tap("ffn_gate", self.ffn_gate(x))) * up
+        return tap("ffn_projection", self.ffn_down(self.ffn_sub_norm(hidden)))
 
     def _heads(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.n_head, -1)).transpose(-3, -2)  # (B, H, T, C/H)
 
 
 class GPT(nn.Module):
-    """Decoder-only transformer of the given sizes; ``forward`` returns (logits, loss)."""
+    """Decoder-only transformer as ``network`` describes it; ``forward`` returns (logits, loss).
 
-    def __init__(self, dims: Dims, activation: Callable[[Tensor], Tensor]) -> None:
+    ``activation`` acts on the hidden units of the MLP, or on its gate where the network has gated MLPs.
+    """
+
+    def __init__(self, network: Network, activation: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
-        self.token_embedding = Embedding(dims.vocab_size, dims.n_embd)
-        self.position_embedding = Embedding(dims.block_size, dims.n_embd)
-        self.blocks = nn.ModuleList(Block(dims, activation) for _ in range(dims.n_layer))
-        self.final_norm = Norm(dims.n_embd, bias=dims.bias)
-        self.lm_head = None if dims.tied else Linear(dims.vocab_size, dims.n_embd, bias=False)
+        parts, topology = Parts(network), network.topology
+        self.positions, self.softcap = topology.positions, topology.softcap
+        learned, relative = topology.positions == "learned", topology.positions == "relative"
+        self.token_embedding = Embedding(parts, "token_embedding")
+        self.embed_scale = parts.scale("embed_scale")
+        self.position_embedding = Embedding(parts, "position_embedding") if learned else None
+        self.relative_position_bias = Embedding(parts, "relative_position_bias") if relative else None
+        self.embed_norm = parts.norm("embed_norm", topology.embed_norm)
+        self.blocks = nn.ModuleList(
+            Block(parts, f"blocks.{layer}", activation) for layer in range(network.dims.n_layer)
+        )
+        self.final_norm = parts.norm("final_norm", topology.final_norm)
+        self.logit_scale = parts.scale("logit_scale")
+        self.lm_head = None if network.dims.tied else Linear(parts, "lm_head")
 
     def forward(
         self, tokens: Tensor, targets: Tensor | None = None, *, tap: Hook = untouched, drop: Hook = untouched
@@ -112,22 +111,39 @@ class GPT(nn.Module):
         """Map (B, T) token ids to (B, T, V) logits and, given (B, T) targets, the mean loss in nats per token.
 
         ``tap`` sees ``residual`` after the embedding, after each attention and after each MLP, ``attn_branch``
-        and ``mlp_branch`` before they are added, and ``logits``. ``drop`` sees the four places where nanoGPT
-        drops: ``embedding``, ``attn_weights``, ``attn_out``, ``mlp_out``.
+        and ``mlp_branch`` as they are added, the output of every matrix (``query``, ``key``, ``value``,
+        ``attn_projection``, ``ffn_gate``, ``ffn_up``, ``ffn_projection``), and ``logits``. ``drop`` sees the four
+        places where nanoGPT drops: ``embedding``, ``attn_weights``, ``attn_out``, ``mlp_out``.
         """
-        positions = torch.arange(tokens.shape[-1], device=tokens.device)
-        x = self.token_embedding(tokens) + self.position_embedding(positions)
-        x = tap("residual", drop("embedding", x))
+        x = tap("residual", drop("embedding", self.embed_norm(self.embed(tokens))))
+        mask = self.mask(tokens.shape[-1], x)
         for block in self.blocks:
-            x = block(x, tap, drop)
-        head = self.token_embedding.weight if self.lm_head is None else self.lm_head.weight
-        logits = tap("logits", F.linear(self.final_norm(x), head))
+            x = block(x, mask, tap, drop)
+        x = self.logit_scale(self.final_norm(x))
+        logits = F.linear(x, self.token_embedding.matrix()) if self.lm_head is None else self.lm_head(x)
+        if self.softcap is not None:
+            logits = self.softcap * (logits / self.softcap).tanh()
+        logits = tap("logits", logits)
         if targets is None:
             return logits, None
         return logits, F.cross_entropy(logits.flatten(0, -2), targets.flatten())
 
+    def embed(self, tokens: Tensor) -> Tensor:
+        """Map (B, T) ids to the (B, T, C) vectors that tokens and positions start as."""
+        x = self.embed_scale(self.token_embedding(tokens))
+        if self.position_embedding is not None:
+            return x + self.position_embedding(torch.arange(tokens.shape[-1], device=tokens.device))
+        return x + sinusoids(tokens.shape[-1], x) if self.positions == "sinusoidal" else x
 
-def skeleton(dims: Dims, activation: Callable[[Tensor], Tensor]) -> GPT:
+    def mask(self, tokens: int, like: Tensor) -> Tensor:
+        """Return what is added to attention logits: -∞ for the future and, where it exists, the position bias."""
+        causal = causal_mask(tokens, like)
+        if self.relative_position_bias is None:
+            return causal
+        return causal + self.relative_position_bias(relative_buckets(tokens, like.device)).permute(2, 0, 1)
+
+
+def skeleton(network: Network, activation: Callable[[Tensor], Tensor]) -> GPT:
     """Return the model without memory, to be called with parameters from outside."""
     with torch.device("meta"):
-        return GPT(dims, activation)
+        return GPT(network, activation)

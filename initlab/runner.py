@@ -13,7 +13,7 @@ from initlab.environment import git_sha
 from initlab.errors import InitlabError
 from initlab.launchers.local import Event, LocalLauncher
 from initlab.launchers.task import Task, TaskRun
-from initlab.plan.expand import PlannedRun, corpus_name, expand, law_table
+from initlab.plan.expand import PlannedRun, corpus_name, expand
 from initlab.plan.groups import LaneGroup, group_runs, run_seconds
 from initlab.plan.source import SweepSource, to_toml
 from initlab.spec import content_hash
@@ -61,13 +61,13 @@ def plan_sweep(source: SweepSource, out: Path | None, results: Path) -> Sweep:
 
 def write_plan(sweep: Sweep) -> None:
     """Store the spec as given and as expanded, with the law table of every init at every size."""
-    laws = {run.laws: (run.spec.init, run.dims) for run in sweep.runs}
+    laws = {run.blueprint.digest: run.blueprint for run in sweep.runs}
     previous = sweep.folder.document()
     sweep.folder.write_plan(
         spec_text=to_toml(sweep.source),
         resolved={
             "runs": {run.id: run.spec.model_dump() for run in sweep.runs},
-            "laws": {digest: law_table(*arguments) for digest, arguments in laws.items()},
+            "laws": {digest: blueprint.to_json() for digest, blueprint in laws.items()},
         },
         sweep={
             "name": sweep.name,
@@ -143,7 +143,7 @@ def task_of(sweep: Sweep, group: LaneGroup) -> Task:
                 spec=run.spec.model_dump(),
                 corpus=corpus_name(run.spec, base),
                 corpus_sha256=run.corpus.sha256,
-                laws=run.laws,
+                laws=run.blueprint.digest,
             )
             for run in group.runs
         ),

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from initlab.laws import Dims
+from initlab.laws import Dims, NormPlacement, Positions
 
 SCHEMA_VERSION = 1
 """Version of every stored document and part of every run's identity: raise it when the numbers of an unchanged
@@ -39,8 +39,23 @@ class ModelSpec(Frozen):
     vocab_size: Count | None = Field(None, description="vocabulary; default: the corpus's own")
     ffn_ratio: Positive = Field(4.0, description="hidden width of the MLP over n_embd")
     bias: bool = Field(True, description="biases in linear layers and norms")
-    tied: bool = Field(True, description="token embedding and head share one tensor")
+    tied: bool | None = Field(
+        None, description="token embedding and head share one tensor; default: yes, unless the init's source does not"
+    )
     dropout: Fraction = Field(0.0, description="dropout probability")
+    ffn_matched: bool = Field(
+        False, description="2/3 of the hidden width for gated MLPs, as many parameters as others"
+    )
+    norm_at: NormPlacement | None = Field(None, description="where norms stand; default: the init's, else pre")
+    norm: Literal["layernorm", "rmsnorm"] | None = Field(None, description="default: the init's, else layernorm")
+    embed_norm: bool | None = Field(None, description="a norm on the embedding; default: the init's, else none")
+    sub_norm: bool | None = Field(None, description="a norm before each branch's output projection (sub-LN)")
+    qk_norm: bool | None = Field(None, description="a norm on every head's queries and keys")
+    positions: Positions | None = Field(None, description="default: the init's, else learned")
+    parallel: bool | None = Field(None, description="attention and MLP read the same norm")
+    softcap: Positive | None = Field(None, description="logits are softcap · tanh(logits / softcap)")
+    base_n_embd: Count = Field(256, description="width of the small model that μP-like inits scale from")
+    base_n_layer: Count = Field(2, description="depth of the small model that depth-aware μP inits scale from")
 
     @model_validator(mode="after")
     def _check(self) -> "ModelSpec":
@@ -56,17 +71,27 @@ class ModelSpec(Frozen):
             )
         return self
 
-    def dims(self, vocab_size: int) -> Dims:
-        """Return the sizes laws see, with the vocabulary of the corpus where the spec leaves it open."""
+    @property
+    def topology(self) -> dict[str, Any]:
+        """What the spec asks of the network around the weights; None leaves it to the init."""
+        names = ("norm_at", "norm", "embed_norm", "sub_norm", "qk_norm", "positions", "parallel", "softcap")
+        return {name: getattr(self, name) for name in names}
+
+    def dims(self, vocab_size: int, *, gated: bool = False, tied: bool = True) -> Dims:
+        """Return the sizes laws see, with the corpus's vocabulary and the init's wish where the spec is open."""
+        hidden = self.ffn_ratio * self.n_embd
         return Dims(
             n_layer=self.n_layer,
             n_head=self.n_head,
             n_embd=self.n_embd,
             vocab_size=self.vocab_size or vocab_size,
             block_size=self.block_size,
-            ffn_hidden=round(self.ffn_ratio * self.n_embd),
+            ffn_hidden=round(hidden * 2 / 3) if gated and self.ffn_matched else round(hidden),
             bias=self.bias,
-            tied=self.tied,
+            tied=tied if self.tied is None else self.tied,
+            gated=gated,
+            base_n_embd=self.base_n_embd,
+            base_n_layer=self.base_n_layer,
         )
 
 
@@ -85,6 +110,7 @@ class TrainSpec(Frozen):
     batch_size: Count = Field(12, description="sequences a step")
     lr: Positive = Field(1e-3, description="peak learning rate")
     min_lr: NonNegative | None = Field(None, description="where the cosine ends; default: lr / 10")
+    optimizer: Literal["adamw", "sgd"] = Field("adamw", description="sgd has beta1 as its momentum")
     schedule: Literal["cosine", "constant"] = Field("cosine", description="after the warm-up")
     warmup: Index = Field(0, description="steps of linear warm-up")
     decay_steps: Count | None = Field(None, description="step at which the cosine ends; default: steps")

@@ -8,7 +8,7 @@ from torch import Tensor
 from initlab.activations import ACTIVATIONS
 from initlab.laws import Dims
 from initlab.model import GPT
-from initlab.slots import gpt_slots
+from initlab.slots import gpt_slots, plain_network
 
 Tensors = dict[str, Tensor]
 
@@ -39,7 +39,7 @@ def random_tensors(dims: Dims, *, seed: int = 0, dtype: torch.dtype = torch.floa
 
 def network(dims: Dims, tensors: Tensors, activation: str = "gelu") -> GPT:
     """Return the model holding these tensors."""
-    model = GPT(dims, ACTIVATIONS.get(activation).function).to(next(iter(tensors.values())).dtype)
+    model = GPT(plain_network(dims), ACTIVATIONS.get(activation).function).to(next(iter(tensors.values())).dtype)
     model.load_state_dict(tensors)
     return model
 

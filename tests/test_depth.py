@@ -23,6 +23,7 @@ from initlab.inits.draw import draw_all
 from initlab.laws import Dims
 from initlab.model import skeleton
 from initlab.probes.reductions import channel_variance, token_cosine
+from initlab.slots import plain_network
 from tests.networks import Tensors, random_tokens
 
 DEPTHS = (4, 12, 24)
@@ -52,7 +53,7 @@ def last_residual(dims: Dims, tensors: Tensors, seed: int) -> Tensor:
             seen.append(x)
         return x
 
-    model = skeleton(dims, ACTIVATIONS.get("gelu").function)
+    model = skeleton(plain_network(dims), ACTIVATIONS.get("gelu").function)
     with torch.no_grad():
         functional_call(model, tensors, (random_tokens(dims, batch=2, seed=seed),), {"tap": tap})
     assert len(seen) == 2 * dims.n_layer + 1
@@ -63,9 +64,9 @@ def variant(name: str, dims: Dims, seed: int) -> Tensors:
     """Draw ``name``, or ``only:ROLE``: gpt2 with the 1/√(2L) on one of its two residual projections alone."""
     init, _, role = name.partition(":")
     if init != "only":
-        return draw_all(resolve(name), dims, seed=seed)
+        return draw_all(resolve(name).blueprint(dims), seed=seed)
     factor = 1 / math.sqrt(2 * dims.n_layer)
-    drawn = draw_all(resolve("gpt2"), dims, seed=seed)
+    drawn = draw_all(resolve("gpt2").blueprint(dims), seed=seed)
     return {slot: x * factor if f".{role}.weight" in slot else x for slot, x in drawn.items()}
 
 

@@ -16,8 +16,9 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
     frozenset(floor.split())
     for floor in (
         "errors",
-        "registry stats laws environment",
+        "registry stats laws environment pointwise quadrature",
         "slots spec activations data probes",
+        "layers blueprint",
         "store model inits theory",
         "engine plan",
         "launchers report",
@@ -195,7 +196,10 @@ def test_planning_running_and_reporting_do_not_import_torch() -> None:
     assert torch_is_imported_by("import initlab.model")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["list", "inits"], ["explain", "pytorch"], ["sweep", "--help"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["list", "inits"], ["list", "activations"], ["explain", "pytorch"], ["sweep", "--help"]],
+)
 def test_commands_that_train_nothing_do_not_import_torch(arguments: list[str]) -> None:
     code = "from initlab.cli.main import app\ntry:\n"
     code += f"    app({arguments!r})\nexcept SystemExit as end:\n    assert not end.code, end.code"

@@ -15,8 +15,9 @@ import initlab.model
 from initlab.activations import ACTIVATIONS
 from initlab.inits.catalogue import INITS
 from initlab.laws import Dims
-from initlab.model import GPT, Block, Hook, skeleton, untouched
-from initlab.slots import gpt_slots
+from initlab.layers import Hook, causal_mask, untouched
+from initlab.model import GPT, Block, skeleton
+from initlab.slots import gpt_slots, plain_network
 from tests.networks import network, random_tensors, random_tokens, tiny
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -35,7 +36,7 @@ def slot_table(dims: Dims) -> list[tuple[str, tuple[int, ...]]]:
 
 @pytest.mark.parametrize("dims", VARIANTS, ids=lambda dims: f"tied={dims.tied},bias={dims.bias}")
 def test_parameters_are_the_slots(dims: Dims) -> None:
-    parameters = parameter_table(skeleton(dims, GELU))
+    parameters = parameter_table(skeleton(plain_network(dims), GELU))
     assert parameters == slot_table(dims)
     assert all(parameters != slot_table(other) for other in VARIANTS if other != dims)
 
@@ -184,7 +185,7 @@ def test_attention_is_the_sum_over_earlier_tokens_head_by_head() -> None:
     assert isinstance(block, Block)
     x = torch.randn(2, 5, dims.n_embd, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        attended = block.attention(x, untouched).numpy()
+        attended = block.attention(x, causal_mask(5, x), untouched, untouched).numpy()
     arrays = {name.removeprefix("blocks.0."): tensor.numpy() for name, tensor in tensors.items()}
     # A dozen float64 roundings on numbers of order 1.
     assert np.abs(attended - attention_by_hand(x.numpy(), arrays, dims.n_head)).max() < 1e-12
@@ -269,10 +270,10 @@ def test_the_model_names_no_init() -> None:
 
 def test_a_skeleton_has_no_memory() -> None:
     dims = tiny()
-    bare = skeleton(dims, GELU)
+    bare = skeleton(plain_network(dims), GELU)
     assert all(parameter.is_meta for parameter in bare.parameters())
     assert not list(bare.buffers())
-    assert not any(parameter.is_meta for parameter in GPT(dims, GELU).parameters())
+    assert not any(parameter.is_meta for parameter in GPT(plain_network(dims), GELU).parameters())
     tokens, tensors = random_tokens(dims), random_tensors(dims)
     outside, _ = torch.func.functional_call(bare, tensors, (tokens,))
     assert torch.equal(outside, network(dims, tensors)(tokens)[0])
@@ -284,6 +285,6 @@ def test_building_draws_no_random_number() -> None:
         build()
         return not torch.equal(before, torch.get_rng_state())
 
-    assert not moves_the_global_stream(lambda: GPT(tiny(), GELU))
-    assert not moves_the_global_stream(lambda: skeleton(tiny(), GELU))
+    assert not moves_the_global_stream(lambda: GPT(plain_network(tiny()), GELU))
+    assert not moves_the_global_stream(lambda: skeleton(plain_network(tiny()), GELU))
     assert moves_the_global_stream(lambda: nn.Linear(2, 2))

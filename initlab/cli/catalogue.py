@@ -1,5 +1,6 @@
 """``initlab list`` and ``initlab explain``: what there is, and what it does to every slot."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -7,25 +8,29 @@ from rich.markup import escape
 from rich.table import Table
 
 from initlab.activations import ACTIVATIONS
+from initlab.blueprint import Blueprint
 from initlab.cli.console import guarded, print_json, stdout
 from initlab.cli.fields import axes_from_flags, with_fields
 from initlab.data.load import corpus_names
 from initlab.errors import InitlabError, did_you_mean
-from initlab.inits.catalogue import INITS, Init, resolve
-from initlab.laws import Dims, Law, Slot
+from initlab.inits.catalogue import INITS, Init, blueprint_for, resolve
+from initlab.laws import Law, Slot
 from initlab.plan.expand import validate_table
 from initlab.probes.reductions import BACKWARD_PROBES, PROBES
 from initlab.spec import SCHEMA_VERSION, ModelSpec
 
 GPT2_VOCABULARY = 50257
-DEFAULT_DIMS = ModelSpec().dims(GPT2_VOCABULARY)
 
 
 def _inits() -> list[dict[str, Any]]:
     return [
-        _item(name, entry.summary, entry.source, INITS.aliases(name), resolve(name).needs(DEFAULT_DIMS))
+        _item(name, entry.summary, entry.source, INITS.aliases(name), _blueprint(name).needs)
         for name, entry in INITS.items()
     ]
+
+
+def _blueprint(init: str, model: ModelSpec | None = None, activation: str = "gelu") -> Blueprint:
+    return blueprint_for(model or ModelSpec(), init, activation, GPT2_VOCABULARY)
 
 
 def _activations() -> list[dict[str, Any]]:
@@ -44,7 +49,11 @@ def _probes() -> list[dict[str, Any]]:
 
 
 def _item(
-    name: str, summary: str, source: str, aliases: tuple[str, ...] = (), needs: list[str] | None = None
+    name: str,
+    summary: str,
+    source: str,
+    aliases: tuple[str, ...] = (),
+    needs: list[str] | None = None,
 ) -> dict[str, Any]:
     return {"name": name, "aliases": list(aliases), "summary": summary, "source": source, "needs": needs or []}
 
@@ -80,34 +89,37 @@ def list_(
 @with_fields(("model",))
 def explain(
     init: Annotated[str, typer.Argument(help="an init, such as depth-scaled or gpt2:std=0.01")],
+    activation: Annotated[str, typer.Option(help="a gated one adds the gate's slots")] = "gelu",
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document on stdout")] = False,
     *,
     fields: dict[str, Any],
 ) -> None:
     """Print the law of every slot an init sets, for any sizes."""
     found = resolve(init)
-    dims = _dims(fields)
+    blueprint = _blueprint(init, one_model(fields), activation)
     if as_json:
-        print_json(explain_document(found, dims))
+        print_json(explain_document(found, blueprint))
         return
-    console = stdout()
-    console.print(f"[bold]{escape(found.name)}[/]  {escape(found.entry.summary)}", soft_wrap=True)
-    console.print(f"{found.entry.why}\nsource: {found.entry.source}", markup=False)
-    console.print(f"needs: {', '.join(found.needs(dims))}\n", markup=False)
-    console.print(_law_table(found, dims))
+    console, entry = stdout(), found.entry
+    console.print(f"[bold]{escape(found.name)}[/]  {escape(entry.summary)}", soft_wrap=True)
+    console.print(f"{entry.why}\nsource: {entry.source}", markup=False)
+    console.print(f"needs: {', '.join(blueprint.needs)}", markup=False)
+    console.print(f"network: {blueprint.words or 'as GPT-2'}\n", markup=False)
+    console.print(_law_table(blueprint))
 
 
-def _dims(fields: dict[str, Any]) -> Dims:
+def one_model(fields: dict[str, Any]) -> ModelSpec:
+    """Return the model that flags describe, each with one value."""
     axes = axes_from_flags(fields, None, None, None, [])
     several = [path for path, values in axes.items() if len(values) > 1]
     if several:
-        raise InitlabError(f"{several[0]}: explain takes one value, got {axes[several[0]]}")
+        raise InitlabError(f"{several[0]}: takes one value, got {axes[several[0]]}")
     model = validate_table("model", {path.partition(".")[2]: values[0] for path, values in axes.items()})
     assert isinstance(model, ModelSpec)
-    return model.dims(GPT2_VOCABULARY)
+    return model
 
 
-def explain_document(init: Init, dims: Dims) -> dict[str, Any]:
+def explain_document(init: Init, blueprint: Blueprint) -> dict[str, Any]:
     """Return the public JSON document of an init at given sizes."""
     slots = [
         {
@@ -119,25 +131,26 @@ def explain_document(init: Init, dims: Dims) -> dict[str, Any]:
             "aliases": list(slot.aliases),
             **law.to_json(),
         }
-        for slot, law in init.table(dims)
+        for slot, law in blueprint.laws
     ]
     return {
         "schema_version": SCHEMA_VERSION,
         "init": init.name,
-        "dims": dims.__dict__,
-        "needs": init.needs(dims),
-        "topology": init.topology(dims).to_json(),
+        "status": init.entry.status,
+        "dims": asdict(blueprint.dims),
+        "needs": blueprint.needs,
+        "topology": blueprint.topology.to_json(),
         "slots": slots,
     }
 
 
-def _law_table(init: Init, dims: Dims) -> Table:
+def _law_table(blueprint: Blueprint) -> Table:
     """One line for every run of layers whose slots of one role share a law."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for header in ("slot", "layers", "shape", "starts as", "mult", "lr", "wd", "eps"):
         table.add_column(header)
     rows: dict[tuple[str, Law, tuple[int, ...]], list[Slot]] = {}
-    for slot, law in init.table(dims):
+    for slot, law in blueprint.laws:
         name = slot.name.split(".", 2)[2] if slot.layer is not None else slot.name
         rows.setdefault((name, law, slot.shape), []).append(slot)
     for (name, law, shape), slots in rows.items():
@@ -156,8 +169,12 @@ def _layers(slots: list[Slot]) -> str:
 
 
 def _start(law: Law) -> str:
+    if law.joint:
+        return "drawn jointly"
+    if law.calibrated:
+        return "measured on a batch"
     if law.dist.std == 0:
-        return f"{law.dist.mean:g}"
+        return f"{law.dist.mean:g}" + ("" if law.train else ", fixed")
     bound = law.dist.support[1]
     bounds = f" on ±{bound:.6g}" if bound < float("inf") else ""
     return f"{law.dist.name}, std {law.dist.std:.6g}{bounds}"

@@ -10,12 +10,13 @@ from typing import Annotated, Any
 
 import typer
 
-from initlab.errors import InitlabError
+from initlab.errors import InitlabError, did_you_mean
 from initlab.plan.expand import SPECS
 from initlab.plan.source import field_path
 
 PANELS = {"model": "Model", "data": "Data", "train": "Training"}
 MARK = "field_"
+BASE_SIZES = ("n_embd", "n_layer")
 
 
 def flag_name(path: str) -> str:
@@ -48,11 +49,22 @@ def with_fields(tables: tuple[str, ...]) -> Callable[[Callable[..., Any]], Calla
 
 
 def _options(table: str) -> list[inspect.Parameter]:
-    return [_option(f"{table}.{name}", field) for name, field in SPECS[table].model_fields.items()]
+    fields = SPECS[table].model_fields.items()
+    options = [_option(f"{table}.{name}", field) for name, field in fields if not name.startswith("base_")]
+    return options + [_base_option()] * (table == "model")
+
+
+def _base_option() -> inspect.Parameter:
+    """``--base n_embd=128,n_layer=2`` sets the sizes of the base model together."""
+    defaults = ",".join(f"{name}={SPECS['model'].model_fields[f'base_{name}'].default}" for name in BASE_SIZES)
+    text = f"sizes of the small model that μP-like inits scale from [default: {defaults}]"
+    option = typer.Option("--base", help=text, rich_help_panel=PANELS["model"], metavar="TEXT", show_default=False)
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(f"{MARK}base", kind, default=None, annotation=Annotated[str | None, option])
 
 
 def _option(path: str, field: Any) -> inspect.Parameter:
-    flag, switch = flag_name(path), field.annotation is bool
+    flag, switch = flag_name(path), field.annotation in (bool, bool | None)
     default = "" if field.default is None else f" [default: {field.default}]"
     option = typer.Option(
         f"--{flag}/--no-{flag}" if switch else f"--{flag}",
@@ -83,6 +95,9 @@ def axes_from_flags(
     if seeds is not None:
         axes["seed"] = parse_seeds(seeds)
     for path, value in fields.items():
+        if path == "base":
+            axes.update(parse_base(value))
+            continue
         axes[path] = [value] if isinstance(value, bool) else parse_values(path, value)
     for setting in settings:
         key, equals, text = setting.partition("=")
@@ -107,6 +122,19 @@ def _toml_value(text: str) -> Any:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text  # validation says what was expected instead
+
+
+def parse_base(text: str) -> dict[str, list[Any]]:
+    """Return the base model's sizes by path, from ``n_embd=128,n_layer=2``."""
+    axes = {}
+    for piece in text.split(","):
+        name, equals, value = (part.strip() for part in piece.partition("="))
+        if not equals:
+            raise InitlabError(f"--base {text}: wants n_embd=NUMBER,n_layer=NUMBER")
+        if name not in BASE_SIZES:
+            raise InitlabError(f"--base {text}: no size {name!r}{did_you_mean(name, BASE_SIZES)}")
+        axes[f"model.base_{name}"] = [_toml_value(value)]
+    return axes
 
 
 def parse_seeds(text: str) -> list[int]:

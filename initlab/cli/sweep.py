@@ -184,7 +184,8 @@ def print_table(console: Console, frames: Any) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for number, header in enumerate(shown.headers):
         numeric = all(isinstance(row[number].value, int | float | None) for row in shown.rows)
-        table.add_column(header, justify="right" if numeric else "left")
+        named = header in ("init", "activation")
+        table.add_column(header, justify="right" if numeric else "left", overflow="fold", no_wrap=named)
     for row in shown.rows:
         table.add_row(*(escape(entry.text) for entry in row))
     console.print(table)

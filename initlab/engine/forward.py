@@ -9,9 +9,10 @@ from torch import Tensor
 from torch.func import functional_call, grad_and_value, vmap
 
 from initlab.engine.dropout import CounterDropout
-from initlab.laws import Dims
-from initlab.model import GPT, Hook, skeleton, untouched
+from initlab.layers import Hook, untouched
+from initlab.model import GPT, skeleton
 from initlab.probes.collect import Collector, n_sites
+from initlab.slots import Network
 
 Tensors: TypeAlias = dict[str, Tensor]
 
@@ -26,56 +27,58 @@ class Batch:
 
 
 class LaneModel:
-    """N networks of one shape as one batched function. Parameters and multipliers have a leading lane axis."""
+    """N networks of one shape as one batched function. All tensors have a leading lane axis.
 
-    def __init__(self, dims: Dims, activation: Callable[[Tensor], Tensor], dropout: float) -> None:
-        self._model: GPT = skeleton(dims, activation)
-        self._sites = n_sites(dims.n_layer)
+    Gradients are taken of ``parameters``. A tensor among ``constants`` is a factor on the parameter of that name, or,
+    where no parameter has its name, a slot that never moves.
+    """
+
+    def __init__(self, network: Network, activation: Callable[[Tensor], Tensor], dropout: float) -> None:
+        self._model: GPT = skeleton(network, activation)
+        self._sites = n_sites(network.dims.n_layer)
         self._dropout = dropout
         self._train = vmap(grad_and_value(self._loss))
         self._probe = vmap(grad_and_value(self._probed_loss, argnums=(0, 1), has_aux=True))
         self._evaluate = vmap(self._eval_loss)
 
-    def step(self, parameters: Tensors, multipliers: Tensors, batch: Batch) -> tuple[Tensors, Tensor]:
+    def step(self, parameters: Tensors, constants: Tensors, batch: Batch) -> tuple[Tensors, Tensor]:
         """Return gradients and the (N,) losses in nats per token."""
-        gradients, losses = self._train(parameters, multipliers, batch.tokens, batch.targets, batch.keys)
+        gradients, losses = self._train(parameters, constants, batch.tokens, batch.targets, batch.keys)
         return _contiguous(gradients), losses
 
-    def probe(self, parameters: Tensors, multipliers: Tensors, batch: Batch) -> tuple[Tensors, Tensor, Tensors]:
+    def probe(self, parameters: Tensors, constants: Tensors, batch: Batch) -> tuple[Tensors, Tensor, Tensors]:
         """Like ``step``, and what the probes saw: (N, sites) each."""
         lanes = batch.tokens.shape[0]
         dtype = next(iter(parameters.values())).dtype
         sinks = torch.zeros(lanes, self._sites, dtype=dtype, device=batch.tokens.device)
         (gradients, moments), (losses, seen) = self._probe(
-            parameters, sinks, multipliers, batch.tokens, batch.targets, batch.keys
+            parameters, sinks, constants, batch.tokens, batch.targets, batch.keys
         )
         return _contiguous(gradients), losses, {**seen, "grad_rms": moments.sqrt()}
 
-    def evaluate(self, parameters: Tensors, multipliers: Tensors, tokens: Tensor, targets: Tensor) -> Tensor:
+    def evaluate(self, parameters: Tensors, constants: Tensors, tokens: Tensor, targets: Tensor) -> Tensor:
         """Return the (N,) losses without dropout."""
         with torch.no_grad():
-            return self._evaluate(parameters, multipliers, tokens, targets)
+            return self._evaluate(parameters, constants, tokens, targets)
 
-    def _call(self, parameters: Tensors, multipliers: Tensors, *args: Any, tap: Hook, drop: Hook) -> Tensor:
-        effective = {name: p * multipliers[name] if name in multipliers else p for name, p in parameters.items()}
-        return functional_call(self._model, effective, args, {"tap": tap, "drop": drop})[1]
+    def _call(self, parameters: Tensors, constants: Tensors, *args: Any, tap: Hook, drop: Hook) -> Tensor:
+        scaled = {name: p * constants[name] if name in constants else p for name, p in parameters.items()}
+        return functional_call(self._model, {**constants, **scaled}, args, {"tap": tap, "drop": drop})[1]
 
     def _drop(self, key: Tensor) -> Hook:
         return CounterDropout(self._dropout, key) if self._dropout else untouched
 
-    def _loss(
-        self, parameters: Tensors, multipliers: Tensors, tokens: Tensor, targets: Tensor, key: Tensor
-    ) -> Tensor:
-        return self._call(parameters, multipliers, tokens, targets, tap=untouched, drop=self._drop(key))
+    def _loss(self, parameters: Tensors, constants: Tensors, tokens: Tensor, targets: Tensor, key: Tensor) -> Tensor:
+        return self._call(parameters, constants, tokens, targets, tap=untouched, drop=self._drop(key))
 
-    def _eval_loss(self, parameters: Tensors, multipliers: Tensors, tokens: Tensor, targets: Tensor) -> Tensor:
-        return self._call(parameters, multipliers, tokens, targets, tap=untouched, drop=untouched)
+    def _eval_loss(self, parameters: Tensors, constants: Tensors, tokens: Tensor, targets: Tensor) -> Tensor:
+        return self._call(parameters, constants, tokens, targets, tap=untouched, drop=untouched)
 
     def _probed_loss(
-        self, parameters: Tensors, sinks: Tensor, multipliers: Tensors, tokens: Tensor, targets: Tensor, key: Tensor
+        self, parameters: Tensors, sinks: Tensor, constants: Tensors, tokens: Tensor, targets: Tensor, key: Tensor
     ) -> tuple[Tensor, Tensors]:
         collector = Collector(sinks)
-        loss = self._call(parameters, multipliers, tokens, targets, tap=collector, drop=self._drop(key))
+        loss = self._call(parameters, constants, tokens, targets, tap=collector, drop=self._drop(key))
         return loss, collector.values()
 
 

@@ -10,15 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from initlab.activations import ACTIVATIONS
+from initlab.blueprint import Blueprint
 from initlab.data.batches import draw_batch
 from initlab.data.corpus import Corpus
 from initlab.engine.dropout import step_key
 from initlab.engine.forward import Batch, LaneModel, Tensors
 from initlab.engine.optim import LaneOptimizer
 from initlab.engine.schedule import evaluates, learning_rate, probes
-from initlab.inits.catalogue import resolve
+from initlab.engine.start import calibration, lane_tensors
+from initlab.inits.catalogue import blueprint_for
 from initlab.inits.draw import draw_all
-from initlab.laws import Dims, Law, Slot
+from initlab.laws import Dims
 from initlab.spec import RunSpec
 
 TRAIN_LOSS_WINDOW = 20
@@ -43,7 +45,6 @@ class Lane:
 
     spec: RunSpec
     corpus: Corpus
-    laws: list[tuple[Slot, Law]]
     optimizer: LaneOptimizer
     losses: list[float] = field(default_factory=list)
     val_loss: float | None = None
@@ -56,17 +57,24 @@ class Group:
 
     def __init__(self, specs: Sequence[RunSpec], corpora: Sequence[Corpus]) -> None:
         self._train = specs[0].train
-        self.dims = specs[0].model.dims(corpora[0].vocab_size)
-        self._model = LaneModel(self.dims, ACTIVATIONS.get(specs[0].activation).function, specs[0].model.dropout)
-        tables = [resolve(spec.init).table(self.dims) for spec in specs]
-        self._parameters = self._draw(specs)
-        self._multipliers = self._stack_multipliers(tables)
+        blueprints = [
+            blueprint_for(spec.model, spec.init, spec.activation, corpus.vocab_size)
+            for spec, corpus in zip(specs, corpora, strict=True)
+        ]
+        self.dims = blueprints[0].dims
+        self._model = LaneModel(
+            blueprints[0].network, ACTIVATIONS.get(specs[0].activation).function, specs[0].model.dropout
+        )
+        self._parameters, self._constants = lane_tensors(blueprints, self._draw(blueprints, specs, corpora))
         self._lanes = [
-            Lane(spec, corpus, laws, LaneOptimizer({k: p[n] for k, p in self._parameters.items()}, laws, spec.train))
-            for n, (spec, corpus, laws) in enumerate(zip(specs, corpora, tables, strict=True))
+            Lane(spec, corpus, LaneOptimizer({k: p[n] for k, p in self._parameters.items()}, laws, spec.train))
+            for n, (spec, corpus, laws) in enumerate(
+                zip(specs, corpora, (blueprint.laws for blueprint in blueprints), strict=True)
+            )
         ]
         self._layer_slots = [
-            [slot.name for slot, _ in tables[0] if slot.layer == layer] for layer in range(self.dims.n_layer)
+            [slot.name for slot, _ in blueprints[0].laws if slot.layer == layer and slot.name in self._parameters]
+            for layer in range(self.dims.n_layer)
         ]
 
     def run(self) -> Iterator[Record]:
@@ -84,11 +92,11 @@ class Group:
         batch = self._batch(step)
         seen: dict[str, list[Any]] | None = None
         if probes(step, self._train):
-            gradients, losses, measured = self._model.probe(self._parameters, self._multipliers, batch)
+            gradients, losses, measured = self._model.probe(self._parameters, self._constants, batch)
             seen = {name: values.tolist() for name, values in measured.items()}
             seen["weight_grad_rms"] = self._weight_gradients(gradients)
         else:
-            gradients, losses = self._model.step(self._parameters, self._multipliers, batch)
+            gradients, losses = self._model.step(self._parameters, self._constants, batch)
         for n, loss in enumerate(losses.tolist()):
             lane = self._lanes[n]
             if lane.diverged_at is not None:
@@ -117,19 +125,19 @@ class Group:
         return row
 
     def _batch(self, step: int) -> Batch:
-        drawn = [
-            draw_batch(
-                lane.corpus.train,
-                block_size=self.dims.block_size,
-                batch_size=self._train.batch_size,
-                seed=lane.spec.data_seed,
-                split="train",
-                step=step,
-            )
-            for lane in self._lanes
-        ]
+        drawn = [self._lane_batch(lane.spec, lane.corpus, step) for lane in self._lanes]
         keys = torch.tensor([step_key(lane.spec.seed, step) for lane in self._lanes])
         return Batch(_stack([x for x, _ in drawn]), _stack([y for _, y in drawn]), keys)
+
+    def _lane_batch(self, spec: RunSpec, corpus: Corpus, step: int) -> tuple[Any, Any]:
+        return draw_batch(
+            corpus.train,
+            block_size=self.dims.block_size,
+            batch_size=self._train.batch_size,
+            seed=spec.data_seed,
+            split="train",
+            step=step,
+        )
 
     def _evaluate(self) -> list[float]:
         """Return each lane's mean loss over the same fixed validation batches, whatever its seed."""
@@ -147,7 +155,7 @@ class Group:
                 for lane in self._lanes
             ]
             tokens, targets = _stack([x for x, _ in drawn]), _stack([y for _, y in drawn])
-            totals += self._model.evaluate(self._parameters, self._multipliers, tokens, targets)
+            totals += self._model.evaluate(self._parameters, self._constants, tokens, targets)
         return [float(total) / self._train.eval_batches for total in totals]
 
     def _weight_gradients(self, gradients: Tensors) -> list[list[float]]:
@@ -164,19 +172,17 @@ class Group:
             for n in range(len(self._lanes))
         ]
 
-    def _draw(self, specs: Sequence[RunSpec]) -> Tensors:
+    def _draw(
+        self, blueprints: Sequence[Blueprint], specs: Sequence[RunSpec], corpora: Sequence[Corpus]
+    ) -> list[Tensors]:
+        """Draw every lane; an init that starts from data sees the lane's first training batch."""
         dtype = {"float32": torch.float32, "float64": torch.float64}[self._train.precision]
-        drawn = [draw_all(resolve(spec.init), self.dims, seed=spec.seed, dtype=dtype) for spec in specs]
-        return {name: torch.stack([tensors[name] for tensors in drawn]) for name in drawn[0]}
-
-    def _stack_multipliers(self, tables: list[list[tuple[Slot, Law]]]) -> Tensors:
-        """Return the (N,) forward multipliers of the slots where any lane's is not 1."""
-        stacked = {}
-        for row in zip(*tables, strict=True):
-            slot, values = row[0][0], [law.mult for _, law in row]
-            if any(value != 1 for value in values):
-                stacked[slot.name] = torch.tensor(values, dtype=self._parameters[slot.name].dtype)
-        return stacked
+        drawn = []
+        for blueprint, spec, corpus in zip(blueprints, specs, corpora, strict=True):
+            tokens, _ = self._lane_batch(spec, corpus, step=0)
+            forward = calibration(blueprint, ACTIVATIONS.get(spec.activation).function, torch.from_numpy(tokens))
+            drawn.append(draw_all(blueprint, seed=spec.seed, dtype=dtype, forward=forward))
+        return drawn
 
 
 def summarise(lane: Lane, dims: Dims) -> dict[str, Any]:

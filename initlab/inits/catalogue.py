@@ -1,8 +1,25 @@
 """Every built-in init, registered by being imported here; ``resolve`` and ``INITS`` are then complete."""
 
-from initlab.inits import gpt, note
+from functools import lru_cache
+
+from initlab.activations import ACTIVATIONS
+from initlab.blueprint import Blueprint
+from initlab.inits import calibrate, classic, depth, family, gpt, joint, labs, mup, note
 from initlab.inits.strategy import INITS, Init, resolve
+from initlab.spec import ModelSpec
 
-FAMILIES = (gpt, note)
+FAMILIES = (gpt, note, classic, labs, depth, joint, calibrate, mup, family)
 
-__all__ = ["FAMILIES", "INITS", "Init", "resolve"]
+__all__ = ["FAMILIES", "INITS", "Init", "blueprint_for", "resolve"]
+
+
+@lru_cache(maxsize=512)
+def blueprint_for(model: ModelSpec, init: str, activation: str, vocab_size: int) -> Blueprint:
+    """Return the network that a spec, an init and an activation make together, with its laws.
+
+    ``vocab_size`` is the corpus's, for a spec that leaves it open. Raises InitlabError where they cannot go together.
+    """
+    found = resolve(init)
+    gated = ACTIVATIONS.get(activation).gated
+    dims = model.dims(vocab_size, gated=gated, tied=found.strategy.tied)
+    return found.blueprint(dims, model.topology)

@@ -1,7 +1,8 @@
 """The GPT-2 line, and PyTorch's own defaults."""
 
-from initlab.inits.strategy import Strategy, init, inv_sqrt_2l, normal, scaled, weights, writes_residual
-from initlab.laws import Dist, Normal, Slot, Uniform
+from initlab.inits.compose import inv_sqrt_2l, normal, override, scaled, weights, writes_residual
+from initlab.inits.strategy import Strategy, init
+from initlab.laws import ZEROS, Dist, Normal, Slot, TruncNormal, Uniform
 
 
 @init("gpt2", source="openai/gpt-2 src/model.py, with one std for tokens and positions")
@@ -12,6 +13,16 @@ def gpt2(std: float = 0.02) -> Strategy:
     same variance, so the residual stream's variance grows in proportion to depth.
     """
     return Strategy(normal(std))
+
+
+@init("gpt2-released", source="openai/gpt-2 src/model.py")
+def gpt2_released(std: float = 0.02, position_std: float = 0.01) -> Strategy:
+    """The init of OpenAI's released GPT-2 code: positions smaller than tokens, no residual scaling.
+
+    The scaling by one over the root of the number of residual layers stands in the paper's text and nowhere in the
+    code.
+    """
+    return Strategy(override(normal(std), {"position_embedding": Normal(position_std)}))
 
 
 @init(
@@ -46,4 +57,23 @@ def pytorch() -> Strategy:
     (there the shared tensor is ``lm_head.weight``): the token signal is then far weaker than the position signal.
     With an untied head the token embedding keeps its unit normal.
     """
-    return Strategy(weights(torch_weight, biases=torch_linear))
+    return Strategy(weights(torch_weight, biases=torch_linear), tied_as="lm_head")
+
+
+@init("trunc-normal", source="google-research/bert modeling.py, create_initializer (tf.truncated_normal_initializer)")
+def trunc_normal(std: float = 0.02, cut: float = 2.0) -> Strategy:
+    """BERT's init: every weight a normal cut at a few of its own sigmas, biases zero.
+
+    TensorFlow cuts and does not rescale, so the realised standard deviation is smaller than the number in the config.
+    """
+    return Strategy(weights(lambda slot: TruncNormal(std, cut)))
+
+
+@init("zero-residual", source="KellerJordan/modded-nanogpt, records of October 2024 on")
+def zero_residual(std: float = 0.02) -> Strategy:
+    """GPT-2's init with both residual projections of a block at exactly zero.
+
+    Every block starts as the identity, so nothing depends on depth. At the first step only those projections, the
+    head and the embeddings move: the gradients of what lies behind a zero matrix are exactly zero.
+    """
+    return Strategy(override(normal(std), {"attn_out": ZEROS, "ffn_down": ZEROS}))

@@ -5,8 +5,9 @@ What a reading leaves open follows ``gpt2``.
 
 import math
 
+from initlab.inits.compose import inv_sqrt_2l, normal, scaled, weights, writes_residual
 from initlab.inits.gpt import torch_linear
-from initlab.inits.strategy import Strategy, init, inv_sqrt_2l, normal, scaled, weights, writes_residual
+from initlab.inits.strategy import Strategy, init
 from initlab.laws import Dist, Normal, Slot
 
 NOTE = 'the note\'s "{}"; not in nanoGPT'

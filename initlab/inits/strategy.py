@@ -11,36 +11,50 @@ parameters and which returns a :class:`Strategy`::
 
 import inspect
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeAlias, get_args
 
+from initlab.blueprint import Blueprint, Prepare, merge
 from initlab.errors import InitlabError, did_you_mean
-from initlab.laws import ONES, ZEROS, Dims, Dist, Law, Normal, Slot, Topology, scale
+from initlab.laws import GPT2_TOPOLOGY, Dims, Law, Slot, Topology
 from initlab.registry import Registry
-from initlab.slots import gpt_slots
+from initlab.slots import possible_slots
 
 LawFunction: TypeAlias = Callable[[Slot], Law | None]
-
-
-def _pre_norm(dims: Dims) -> Topology:
-    return Topology()
+Status: TypeAlias = Literal["checked", "unverified"]
 
 
 @dataclass(frozen=True)
 class Strategy:
-    """``law`` answers for every slot (None: the slot does not exist), ``topology`` for the network."""
+    """``law`` answers for every slot (None: the slot does not exist).
+
+    ``topology`` is the network it is made for, the same at every size; ``tied`` what it does with the head where
+    nobody says otherwise, and ``tied_as`` the role by whose law a tied tensor is drawn; ``prepare`` the hook before
+    step 0 of what is not a law per slot.
+    """
 
     law: LawFunction
-    topology: Callable[[Dims], Topology] = _pre_norm
+    topology: Topology = GPT2_TOPOLOGY
+    tied: bool = True
+    tied_as: Literal["token_embedding", "lm_head"] = "token_embedding"
+    prepare: Prepare | None = None
 
 
 @dataclass(frozen=True)
 class InitEntry:
-    """A registered init: how to build it from its parameters, and where it comes from."""
+    """A registered init: how to build it from its parameters, and where it comes from.
+
+    ``status`` is unverified where its source could not be read.
+    """
 
     build: Callable[..., Strategy]
-    source: str
+    citation: str
+    status: Status = "checked"
+
+    @property
+    def source(self) -> str:
+        return self.citation if self.status == "checked" else f"{self.citation} ({self.status})"
 
     @property
     def summary(self) -> str:
@@ -55,17 +69,23 @@ class InitEntry:
         """Names of the init's own parameters and their defaults."""
         return {name: p.default for name, p in inspect.signature(self.build).parameters.items()}
 
+    @property
+    def choices(self) -> dict[str, tuple[str, ...]]:
+        """The values of parameters that have only a few."""
+        annotated = inspect.get_annotations(self.build, eval_str=True)
+        return {name: get_args(kind) for name, kind in annotated.items() if name != "return" and get_args(kind)}
 
-INITS: Registry[InitEntry] = Registry("init")
+
+INITS: Registry[InitEntry] = Registry("init", code=lambda entry: entry.build, entry_points="initlab.inits")
 
 
 def init(
-    name: str, *, source: str, aliases: tuple[str, ...] = ()
+    name: str, *, source: str, aliases: tuple[str, ...] = (), status: Status = "checked"
 ) -> Callable[[Callable[..., Strategy]], Callable[..., Strategy]]:
     """Register an init under ``name``; ``source`` cites a paper and equation, or a repository and file."""
 
     def decorate(build: Callable[..., Strategy]) -> Callable[..., Strategy]:
-        INITS.add(name, InitEntry(build, source), aliases=aliases)
+        INITS.add(name, InitEntry(build, source, status), aliases=aliases)
         return build
 
     return decorate
@@ -81,25 +101,24 @@ class Init:
     strategy: Strategy = field(repr=False)
 
     def law(self, slot: Slot) -> Law | None:
-        return self.strategy.law(slot)
+        """Return the slot's law; a tied tensor is asked for under the role that it is drawn by."""
+        return self.strategy.law(replace(slot, role=self.strategy.tied_as) if slot.aliases else slot)
 
-    def topology(self, dims: Dims) -> Topology:
-        return self.strategy.topology(dims)
+    def blueprint(self, dims: Dims, asked: Mapping[str, Any] | None = None) -> Blueprint:
+        """Apply the init to sizes, and to what a spec asks of the topology.
+
+        Raises InitlabError where the two cannot go together, or where the result is degenerate.
+        """
+        topology = merge(self.strategy.topology, asked or {}, self.name)
+        laws = ((slot, self.law(slot)) for slot in possible_slots(dims, topology))
+        found = tuple((slot, law) for slot, law in laws if law is not None)
+        blueprint = Blueprint(self.name, dims, topology, found, self.strategy.prepare)
+        blueprint.check()
+        return blueprint
 
     def table(self, dims: Dims) -> list[tuple[Slot, Law]]:
         """Return every slot that exists with its law."""
-        laws = ((slot, self.law(slot)) for slot in gpt_slots(dims))
-        return [(slot, law) for slot, law in laws if law is not None]
-
-    def needs(self, dims: Dims) -> list[str]:
-        """Return what a trainer must honour beyond drawing weights, derived from the laws."""
-        laws = [law for _, law in self.table(dims)]
-        needs = ["weights"]
-        if any(law.mult != 1 for law in laws):
-            needs.append("multipliers")
-        if any((law.lr, law.wd, law.eps) != (1, 1, 1) or not law.train for law in laws):
-            needs.append("optimizer groups")
-        return needs
+        return list(self.blueprint(dims).laws)
 
 
 def resolve(text: str) -> Init:
@@ -121,61 +140,21 @@ def resolve(text: str) -> Init:
             raise InitlabError(f"init {text!r}: {name} has no parameter {key!r}{hint}")
         if key in given:
             raise InitlabError(f"init {text!r}: {key} is given twice")
-        given[key] = _typed(text, key, value, type(defaults[key]))
+        given[key] = _typed(text, key, value, type(defaults[key]), entry.choices.get(key))
     changed = {key: value for key, value in given.items() if value != defaults[key]}
     canonical = name + (":" + ",".join(f"{k}={v}" for k, v in sorted(changed.items())) if changed else "")
     return Init(canonical, {**defaults, **given}, entry, entry.build(**given))
 
 
-def _typed(text: str, key: str, value: str, kind: type) -> Any:
+def _typed(text: str, key: str, value: str, kind: type, choices: tuple[str, ...] | None) -> Any:
+    if choices is not None and value not in choices:
+        raise InitlabError(f"init {text!r}: no {key} {value!r}{did_you_mean(value, choices)}")
     try:
         if kind is bool:
             return {"true": True, "false": False}[value.lower()]
         typed = kind(value)
     except (ValueError, KeyError) as error:
         raise InitlabError(f"init {text!r}: {key} wants a {kind.__name__}, got {value!r}") from error
-    if isinstance(typed, float) and not (math.isfinite(typed) and typed >= 0):
+    if isinstance(typed, float | int) and not (math.isfinite(typed) and typed >= 0):
         raise InitlabError(f"init {text!r}: {key} wants a finite number that is not negative, got {value!r}")
     return typed
-
-
-def weights(dist: Callable[[Slot], Dist], *, biases: Callable[[Slot], Dist] = lambda slot: ZEROS) -> LawFunction:
-    """Return the law that gives weights and embeddings ``dist(slot)``, linear biases ``biases(slot)``.
-
-    Norms start as the identity: gains 1, biases 0.
-    """
-
-    def law(slot: Slot) -> Law:
-        if slot.is_weight:
-            return Law(dist=dist(slot))
-        if slot.role == "bias":
-            return Law(dist=biases(slot))
-        return Law(dist=ONES if slot.role == "norm_gain" else ZEROS)
-
-    return law
-
-
-def normal(std: float) -> LawFunction:
-    """Return the law of GPT-2's code: every weight N(0, std²), every bias zero."""
-    return weights(lambda slot: Normal(std))
-
-
-def scaled(base: LawFunction, where: Callable[[Slot], bool], factor: Callable[[Slot], float]) -> LawFunction:
-    """Return ``base`` with the draws of the slots ``where`` holds multiplied by ``factor(slot)``."""
-
-    def law(slot: Slot) -> Law | None:
-        found = base(slot)
-        if found is None or not where(slot):
-            return found
-        return Law(**{**found.__dict__, "dist": scale(found.dist, factor(slot))})
-
-    return law
-
-
-def writes_residual(slot: Slot) -> bool:
-    return slot.writes_residual
-
-
-def inv_sqrt_2l(slot: Slot) -> float:
-    """1/√(2L): one over the root of the number of residual branches."""
-    return 1 / math.sqrt(2 * slot.dims.n_layer)

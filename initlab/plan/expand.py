@@ -3,17 +3,17 @@
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from initlab.activations import ACTIVATIONS
+from initlab.blueprint import Blueprint
 from initlab.data.corpus import Corpus
 from initlab.data.load import corpus_names, load_corpus
 from initlab.errors import InitlabError
-from initlab.inits.catalogue import resolve
+from initlab.inits.catalogue import INITS, blueprint_for, resolve
 from initlab.laws import Dims
 from initlab.plan.source import SweepSource
 from initlab.spec import SCHEMA_VERSION, DataSpec, ModelSpec, RunSpec, TrainSpec, content_hash
@@ -28,13 +28,16 @@ class PlannedRun:
 
     spec: RunSpec
     entry: Entry
-    dims: Dims
-    laws: str
+    blueprint: Blueprint
     corpus: Corpus
 
     @property
     def id(self) -> str:
         return self.entry.id
+
+    @property
+    def dims(self) -> Dims:
+        return self.blueprint.dims
 
 
 def expand(source: SweepSource) -> list[PlannedRun]:
@@ -47,9 +50,13 @@ def expand(source: SweepSource) -> list[PlannedRun]:
     cells: dict[RunSpec, Cell] = {}
     runs = []
     for spec in specs:
+        corpus = _corpus(spec, source)
+        blueprint = _blueprint(spec, corpus, source)
         key = spec.model_copy(update={"seed": 0})
-        cell = cells.setdefault(key, _cell(spec, axes))
-        runs.append(_planned(spec, cell, source))
+        if key not in cells:
+            cells[key] = _cell(spec, axes, blueprint)
+        entry = Entry(run_id(spec, corpus, blueprint.digest), cells[key], spec.seed)
+        runs.append(PlannedRun(spec, entry, blueprint, corpus))
     return runs
 
 
@@ -121,13 +128,14 @@ def _varying(specs: list[RunSpec]) -> list[str]:
     return [path for path in rows[0] if any(row[path] != rows[0][path] for row in rows)]
 
 
-def _cell(spec: RunSpec, axes: list[str]) -> Cell:
+def _cell(spec: RunSpec, axes: list[str], blueprint: Blueprint) -> Cell:
     flat = _flat(spec)
     return Cell(
         init=spec.init,
         activation=spec.activation,
         axes={path: flat[path] for path in axes},
         fields=spec.model_dump(include=set(SPECS)),
+        network=blueprint.words,
     )
 
 
@@ -142,17 +150,32 @@ def corpus_name(spec: RunSpec, base: Path | None) -> str:
     return name
 
 
-def _planned(spec: RunSpec, cell: Cell, source: SweepSource) -> PlannedRun:
+def _corpus(spec: RunSpec, source: SweepSource) -> Corpus:
     try:
         base = source.path.parent if source.path else None
         corpus = load_corpus(corpus_name(spec, base), spec.data.tokenizer)
         corpus.check(block_size=spec.model.block_size, vocab_size=spec.model.vocab_size)
     except InitlabError as error:
         raise InitlabError(f"{source.where('data.corpus')}: {error}") from error
-    dims = spec.model.dims(corpus.vocab_size)
-    laws = law_digest(spec.init, dims)
-    entry = Entry(run_id(spec, corpus, laws), cell, spec.seed)
-    return PlannedRun(spec, entry, dims, laws, corpus)
+    return corpus
+
+
+def _blueprint(spec: RunSpec, corpus: Corpus, source: SweepSource) -> Blueprint:
+    try:
+        blueprint = blueprint_for(spec.model, spec.init, spec.activation, corpus.vocab_size)
+        _check_optimizer(spec, blueprint)
+    except InitlabError as error:
+        raise InitlabError(f"{source.where('sweep.init')}: {error}") from error
+    return blueprint
+
+
+def _check_optimizer(spec: RunSpec, blueprint: Blueprint) -> None:
+    """Learning-rate rules are those of one optimizer: what scales AdamW's steps right scales SGD's wrong."""
+    if spec.train.optimizer != "adamw" and blueprint.moves_by_slot:
+        raise InitlabError(
+            f"init {spec.init!r} sets learning rates, weight decays or eps by slot for AdamW, which optimizer = "
+            f'"{spec.train.optimizer}" would follow wrongly or not at all; set optimizer = "adamw"'
+        )
 
 
 def run_id(spec: RunSpec, corpus: Corpus, laws: str) -> str:
@@ -165,26 +188,25 @@ def run_id(spec: RunSpec, corpus: Corpus, laws: str) -> str:
     return content_hash(
         {
             "schema": SCHEMA_VERSION,
-            "model": {**spec.model.model_dump(), "vocab_size": spec.model.vocab_size or corpus.vocab_size},
+            "model": {**_sizes(spec.model), "vocab_size": spec.model.vocab_size or corpus.vocab_size},
             "data": {"sha256": corpus.sha256, "tokenizer": corpus.tokenizer, "seed": spec.data_seed},
             "train": train,
             "laws": laws,
             "activation": spec.activation,
             "seed": spec.seed,
+            "plugins": _plugins(spec),
         }
     )
 
 
-@lru_cache(maxsize=4096)
-def law_digest(init: str, dims: Dims) -> str:
-    """Return the hash of an init's resolved law table, its topology included."""
-    return content_hash(law_table(init, dims))
+def _sizes(model: ModelSpec) -> dict[str, Any]:
+    """What of the model's fields is not in the resolved laws and topology."""
+    return model.model_dump(
+        include={"n_layer", "n_head", "n_embd", "block_size", "ffn_ratio", "ffn_matched", "dropout"}
+    )
 
 
-def law_table(init: str, dims: Dims) -> dict[str, Any]:
-    """Return the laws of every slot as data."""
-    found = resolve(init)
-    return {
-        "topology": found.topology(dims).to_json(),
-        "slots": {slot.name: law.to_json() for slot, law in found.table(dims)},
-    }
+def _plugins(spec: RunSpec) -> list[str]:
+    """Fingerprints of the code that did not come with initlab and can change the run's numbers."""
+    found = (INITS.fingerprint(spec.init.partition(":")[0]), ACTIVATIONS.fingerprint(spec.activation))
+    return [code for code in found if code is not None]

@@ -47,7 +47,7 @@ def _shape(run: PlannedRun) -> object:
     """What lanes of one batched model must share; learning rates, schedules, seeds and inits are data."""
     train = run.spec.train
     return (
-        run.dims,
+        run.blueprint.shape,
         run.spec.model.dropout,
         run.spec.activation,
         train.steps,
@@ -56,6 +56,7 @@ def _shape(run: PlannedRun) -> object:
         train.eval_batches,
         train.probe_interval,
         train.precision,
+        train.optimizer,
     )
 
 

@@ -28,7 +28,7 @@ class Probe:
     summary: str
 
 
-PROBES: Registry[Probe] = Registry("probe")
+PROBES: Registry[Probe] = Registry("probe", code=lambda entry: entry.reduce, entry_points="initlab.probes")
 
 
 def second_moment(x: "Tensor") -> "Tensor":

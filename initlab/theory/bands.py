@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from initlab.activations import ACTIVATIONS
 from initlab.theory.branches import Passage, affine
 from initlab.theory.forward import Trace
 from initlab.theory.head import Head
 from initlab.theory.kernels import Series
-from initlab.theory.pointwise import POINTWISE
 from initlab.theory.positions import Array, Positions, outer
 from initlab.theory.setup import Attention, Mlp, Setup
 from initlab.theory.tokens import Tokens
@@ -69,7 +69,7 @@ def branch_bands(setup: Setup, ways: Sequence[Passage], positions: Positions, ba
 
 def _hidden(setup: Setup, mlp: Mlp, way: Passage, positions: Positions, batch: int) -> float:
     """Relative sd of the mean square of the hidden vector: independent channels of covariance E h² h² - E h² E h²."""
-    function = POINTWISE[setup.activation]
+    function = ACTIVATIONS.get(setup.activation).reference()
     series = Series(lambda x: function.f(x) ** 2, function.kinks)
     bent = affine(way.read, mlp.gate or mlp.up)
     squares, mean = series.product(bent), series.coefficients(bent[-2])[0]

@@ -5,14 +5,17 @@ Row -2 of a gram is the variance at each position (see :mod:`initlab.theory.posi
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.polynomial import chebyshev
 
-from initlab.theory.pointwise import Array, Function, Pointwise
-from initlab.theory.positions import outer
+from initlab import pointwise
+from initlab.activations import ACTIVATIONS, Reference
+from initlab.pointwise import ValueAndSlope
+from initlab.theory.positions import Array, outer
 
 TERMS = 24
 TINY = 1e-300
@@ -112,7 +115,7 @@ class Series:
     What 24 terms leave of E g² goes on the top power, so that c = 1 is exact.
     """
 
-    g: Function
+    g: Callable[[Array], Array]
     kinks: tuple[float, ...]
 
     def product(self, gram: Array) -> Array:
@@ -129,7 +132,8 @@ class Series:
         if high - low < 1e-12:
             return np.repeat(self._at(np.exp([low])), len(variance), axis=1)
         # Smooth in ln v even where g has kinks: interpolate between Chebyshev points.
-        nodes = chebyshev.chebpts1(12 if high - low < 3 else 40)
+        span = high - low
+        nodes = chebyshev.chebpts1(4 if span < 0.05 else 12 if span < 3 else 40)
         table = self._at(np.exp(low + (nodes + 1) / 2 * (high - low)))
         fit = chebyshev.chebfit(nodes, table.T, len(nodes) - 1)
         where = 2 * (np.log(np.maximum(variance, TINY)) - low) / (high - low) - 1
@@ -152,7 +156,7 @@ class Series:
 class Hermite:
     """Any activation, by its series."""
 
-    def __init__(self, function: Pointwise) -> None:
+    def __init__(self, function: Reference) -> None:
         self._f = Series(function.f, function.kinks)
         self._df = Series(function.df, function.kinks)
 
@@ -183,4 +187,16 @@ def _hermite(z: Array) -> Array:
 
 _LEGENDRE = np.polynomial.legendre.leggauss(16)
 
-CLOSED: dict[str, Kernel] = {"identity": Identity(), "relu": Relu(), "relu2": Relu2(), "gelu": Gelu()}
+CLOSED: dict[ValueAndSlope, Kernel] = {
+    pointwise.identity: Identity(),
+    pointwise.relu: Relu(),
+    pointwise.relu2: Relu2(),
+    pointwise.gelu: Gelu(),
+}
+
+
+def kernel(activation: str) -> Kernel:
+    """Return the moments of an activation by name, of its gate's function where it is gated."""
+    entry = ACTIVATIONS.get(activation)
+    closed = CLOSED.get(entry.exact) if entry.exact else None
+    return closed or Hermite(entry.reference())

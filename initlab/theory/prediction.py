@@ -12,8 +12,7 @@ from initlab.theory.backward import gradients
 from initlab.theory.branches import Medium, Mix
 from initlab.theory.forward import Trace, trace
 from initlab.theory.head import Head, gradient, head
-from initlab.theory.kernels import CLOSED, Hermite, Kernel
-from initlab.theory.pointwise import POINTWISE
+from initlab.theory.kernels import kernel
 from initlab.theory.positions import Positions, positions
 from initlab.theory.scalar import mix_homogeneous, one_block
 from initlab.theory.setup import Setup
@@ -57,11 +56,6 @@ def predict(setup: Setup, tokens: Tokens, *, batch: int = 1, backward: bool = Tr
 def summary(setup: Setup, tokens: Tokens, *, batch: int = 1) -> Prediction:
     """Return the prediction of the scalar closed form, in O(L) and without gradients."""
     return _predict(setup, tokens, one_block(setup.length), mix_homogeneous, batch, backward=False)
-
-
-def kernel(activation: str) -> Kernel:
-    """Return the Gaussian moments of an activation by name."""
-    return CLOSED.get(activation) or Hermite(POINTWISE[activation])
 
 
 def _predict(setup: Setup, tokens: Tokens, at: Positions, mixing: Mix, batch: int, *, backward: bool) -> Prediction:

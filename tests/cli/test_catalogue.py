@@ -26,6 +26,13 @@ def test_the_inits_of_the_note_and_their_neighbours_are_there() -> None:
     assert set(names["depth-scaled"]["aliases"]) == {"nanogpt", "gpt2-scaled"}
 
 
+def test_activations_are_listed_with_what_people_call_them() -> None:
+    items = {item["name"]: item for item in initlab("list", "activations", "--json").json["items"]}
+    assert items["hard-swish"]["aliases"] == ["hard-silu", "hardsilu", "hardswish"]
+    assert items["swiglu"]["summary"] == "a·silu(g)"
+    assert "2002.05202" in items["swiglu"]["source"]
+
+
 def test_explain_prints_the_law_of_every_slot() -> None:
     sizes = ["--n-layer", "12", "--n-head", "12", "--n-embd", "768", "--vocab-size", "50304"]
     document = initlab("explain", "nanogpt", *sizes, "--json").json
@@ -36,8 +43,8 @@ def test_explain_prints_the_law_of_every_slot() -> None:
     # 0.02/√(2·12): what nanoGPT's code computes for c_proj at 12 layers
     assert slots["blocks.11.attn_out.weight"]["std"] == pytest.approx(0.02 / math.sqrt(24), rel=1e-12)
     assert slots["blocks.0.query.weight"]["std"] == 0.02
-    assert slots["blocks.0.ffn_norm.weight"] == {
-        "slot": "blocks.0.ffn_norm.weight",
+    assert slots["blocks.0.ffn.norm.weight"] == {
+        "slot": "blocks.0.ffn.norm.weight",
         "role": "norm_gain",
         "layer": 0,
         "shape": [768],

@@ -12,6 +12,7 @@ from initlab.engine.dropout import CounterDropout, step_key
 from initlab.engine.forward import Batch, LaneModel
 from initlab.laws import Dims
 from initlab.model import GPT
+from initlab.slots import plain_network
 from tests.networks import Tensors, network, random_tensors, random_tokens, tiny
 
 LANES = 3
@@ -33,7 +34,7 @@ def batch(dims: Dims) -> Batch:
 
 
 def lane_model(dims: Dims, dropout: float = 0.0) -> LaneModel:
-    return LaneModel(dims, ACTIVATION, dropout)
+    return LaneModel(plain_network(dims), ACTIVATION, dropout)
 
 
 def single(
@@ -52,7 +53,7 @@ def single(
     drop: Callable[[str, Tensor], Tensor] = lambda place, x: x  # noqa: E731
     if dropout:
         drop = CounterDropout(dropout, data.keys[lane])
-    model = GPT(dims, ACTIVATION).double()
+    model = GPT(plain_network(dims), ACTIVATION).double()
     loss = functional_call(model, weights, (data.tokens[lane], data.targets[lane]), {"drop": drop})[1]
     gradients = torch.autograd.grad(loss, list(own.values()))
     return float(loss.detach()), dict(zip(own, gradients, strict=True))

@@ -20,8 +20,9 @@ from initlab.data.corpus import Corpus
 from initlab.engine.group import DIVERGED_NATS, TRAIN_LOSS_WINDOW, Group, summarise
 from initlab.engine.schedule import learning_rate
 from initlab.inits.catalogue import INITS, resolve
+from initlab.inits.compose import normal
 from initlab.inits.draw import draw_all
-from initlab.inits.strategy import InitEntry, Strategy, normal
+from initlab.inits.strategy import InitEntry, Strategy
 from initlab.laws import Law, Normal, Slot
 from initlab.model import GPT
 from initlab.probes.reductions import second_moment
@@ -191,7 +192,7 @@ def test_summary_says_what_the_rows_say() -> None:
 
 def initial_network(one: RunSpec) -> GPT:
     dims, dtype = one.model.dims(VOCAB), {"float32": torch.float32, "float64": torch.float64}[one.train.precision]
-    return network(dims, draw_all(resolve(one.init), dims, seed=one.seed, dtype=dtype))
+    return network(dims, draw_all(resolve(one.init).blueprint(dims), seed=one.seed, dtype=dtype))
 
 
 def test_the_first_row_is_the_drawn_network_on_the_first_batch() -> None:

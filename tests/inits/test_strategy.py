@@ -4,7 +4,8 @@ import pytest
 
 from initlab.errors import InitlabError
 from initlab.inits.catalogue import INITS, Init, resolve
-from initlab.inits.strategy import InitEntry, Strategy, init, inv_sqrt_2l, normal, scaled, weights, writes_residual
+from initlab.inits.compose import inv_sqrt_2l, normal, scaled, weights, writes_residual
+from initlab.inits.strategy import InitEntry, Strategy, init
 from initlab.laws import ONES, ZEROS, Constant, Law, Normal, Slot, Topology, Uniform
 from initlab.slots import gpt_slots
 from tests.networks import tiny
@@ -122,11 +123,11 @@ def test_a_slot_without_a_law_does_not_exist() -> None:
 
 def test_weights_leaves_norms_the_identity_and_biases_zero_unless_told() -> None:
     laws = dict_of_laws(bound(weights(lambda slot: Normal(1.0))))
-    assert laws["blocks.0.attn_norm.weight"].dist == laws["final_norm.weight"].dist == ONES
-    assert laws["blocks.0.attn_norm.bias"].dist == laws["blocks.0.ffn_up.bias"].dist == ZEROS
+    assert laws["blocks.0.attn.norm.weight"].dist == laws["final_norm.weight"].dist == ONES
+    assert laws["blocks.0.attn.norm.bias"].dist == laws["blocks.0.ffn_up.bias"].dist == ZEROS
     with_biases = dict_of_laws(bound(weights(lambda slot: Normal(1.0), biases=lambda slot: Uniform(slot.fan_in))))
     assert with_biases["blocks.0.ffn_down.bias"].dist == Uniform(80)
-    assert with_biases["blocks.0.attn_norm.bias"].dist == ZEROS
+    assert with_biases["blocks.0.attn.norm.bias"].dist == ZEROS
 
 
 def test_scaled_multiplies_draws_where_told_and_keeps_the_rest_of_the_law() -> None:
@@ -167,10 +168,10 @@ def test_one_over_the_root_of_the_number_of_branches() -> None:
 )
 def test_needs_are_derived_from_the_laws(law: Law, needs: list[str]) -> None:
     one_slot = bound(lambda slot: law if slot.name == "final_norm.weight" else Law(dist=ZEROS))
-    assert one_slot.needs(tiny()) == needs
+    assert one_slot.blueprint(tiny()).needs == needs
 
 
 def test_topology_is_the_plain_one_unless_given() -> None:
-    assert bound(normal(1.0)).topology(tiny()) == Topology()
-    without = Init("x", {}, INITS.get("example"), Strategy(normal(1.0), lambda dims: Topology(final_norm=False)))
-    assert not without.topology(tiny()).final_norm
+    assert bound(normal(1.0)).blueprint(tiny()).topology == Topology()
+    without = Init("x", {}, INITS.get("example"), Strategy(normal(1.0), Topology(norm_at="none")))
+    assert not without.blueprint(tiny()).topology.final_norm

@@ -12,6 +12,7 @@ from initlab.activations import ACTIVATIONS
 from initlab.engine.forward import Batch, LaneModel
 from initlab.probes.collect import Collector, GradientMoment, n_sites
 from initlab.probes.reductions import PROBES, Probe, second_moment
+from initlab.slots import plain_network
 from tests.networks import Tensors, network, random_tensors, random_tokens, tiny
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -150,7 +151,7 @@ def three_lanes(seed: int) -> tuple[Tensors, Batch]:
 
 @pytest.mark.parametrize("dropout", [0.0, 0.2])
 def test_a_probed_step_and_an_unprobed_one_differ_in_no_bit(dropout: float) -> None:
-    model = LaneModel(tiny(), ACTIVATIONS.get("gelu").function, dropout)
+    model = LaneModel(plain_network(tiny()), ACTIVATIONS.get("gelu").function, dropout)
     parameters, batch = three_lanes(0)
     multipliers = {"blocks.1.ffn_down.weight": torch.tensor([1.0, 0.5, 2.0])}
     gradients, losses = model.step(parameters, multipliers, batch)

@@ -1,0 +1,340 @@
+"""Recipes for depth: residual multipliers, norms elsewhere or nowhere, branches that start silent."""
+
+import math
+from typing import Literal
+
+from initlab.inits.calibrate import profile_skips
+from initlab.inits.classic import glorot_std, kaiming, width_normal, xavier_uniform
+from initlab.inits.compose import (
+    Rules,
+    fixed,
+    inv_sqrt_2l,
+    inv_sqrt_width,
+    normal,
+    override,
+    role_in,
+    scaled,
+    trained,
+    weights,
+    without_biases,
+)
+from initlab.inits.gpt import torch_linear, torch_weight
+from initlab.inits.labs import root_width
+from initlab.inits.strategy import LawFunction, Strategy, init
+from initlab.laws import ONES, ZEROS, Dist, Law, Normal, Slot, Topology, Uniform
+
+VALUE_PATH = ("value", "attn_out", "ffn_gate", "ffn_up", "ffn_down")
+"""The matrices whose product with the input a branch adds: all of a block's but queries and keys."""
+
+
+def _branches(slot: Slot) -> int:
+    return 2 * slot.dims.n_layer
+
+
+def _deepnorm_beta(slot: Slot) -> float:
+    """β of a decoder without encoder: (8L)^(-1/4), Wang et al., arXiv 2203.00555, table of figure 2."""
+    return float((8 * slot.dims.n_layer) ** -0.25)
+
+
+def _deepnorm_alpha(slot: Slot) -> Law:
+    """α of a decoder without encoder: (2L)^(1/4), same place."""
+    return fixed(_branches(slot) ** 0.25)
+
+
+@init("deepnorm", source="Wang et al., arXiv 2203.00555, figure 2; LiyuanLucasLiu/Transformer-Clinic (deepnet)")
+def deepnorm() -> Strategy:
+    """Post-norm with a heavier skip: LN(α·x + f(x)), and value path, output and MLP drawn smaller by β.
+
+    α and β grow and shrink with the fourth root of depth so that one update changes the whole network's output by a
+    bounded amount. Xavier-normal matrices.
+    """
+    base = override(
+        weights(lambda slot: Normal(glorot_std(slot))),
+        {
+            "token_embedding": Normal(0.02),
+            "position_embedding": Normal(0.02),
+            "lm_head": Normal(0.02),
+            "skip_scale": _deepnorm_alpha,
+        },
+    )
+    return Strategy(scaled(base, role_in(*VALUE_PATH), _deepnorm_beta), Topology(norm_at="post"))
+
+
+@init("deepnorm-torchscale", source="microsoft/torchscale architecture/decoder.py, component/multihead_attention.py")
+def deepnorm_torchscale(embed_scale: bool = True) -> Strategy:
+    """DeepNorm as torchscale's code has it: PyTorch's own draws divided by (8L)^(1/4), biases included.
+
+    The attention's Xavier reset is never called, so the base is torch.nn.Linear's. torchscale's decoder config leaves
+    the norms in front of the branches unless told otherwise; here they stand where the paper has them.
+    """
+    scale = {"embed_scale": root_width} if embed_scale else {}
+    base = override(
+        weights(torch_linear, biases=torch_linear),
+        {
+            "token_embedding": Normal(0.02),
+            "position_embedding": Normal(0.02),
+            "lm_head": width_normal,
+            "skip_scale": _deepnorm_alpha,
+            **scale,
+        },
+    )
+    return Strategy(scaled(base, _on_value_path, _deepnorm_beta), Topology(norm_at="post"))
+
+
+def _on_value_path(slot: Slot) -> bool:
+    """A matrix of the value path, or the bias of one."""
+    return slot.role in VALUE_PATH or (slot.role == "bias" and slot.of in VALUE_PATH)
+
+
+def _magneto_gamma(slot: Slot) -> float:
+    """γ of a decoder without encoder: √(ln 2L), Wang et al., arXiv 2210.06423."""
+    return math.sqrt(math.log(_branches(slot)))
+
+
+@init(
+    "sub-ln",
+    aliases=("magneto",),
+    source="Wang et al., arXiv 2210.06423; microsoft/torchscale architecture/decoder.py",
+)
+def sub_ln(base: Literal["gpt2", "xavier", "torch"] = "gpt2") -> Strategy:
+    """A second norm inside every branch, before its output projection; value path and MLP enlarged by √(ln 2L).
+
+    The rule is a factor on whatever the matrices were drawn with: GPT-2's normal here, Xavier in the paper's figure,
+    torch's own in torchscale's code.
+    """
+    laws: dict[str, LawFunction] = {
+        "gpt2": normal(0.02),
+        "xavier": override(weights(lambda slot: Normal(glorot_std(slot))), _gpt2_tables()),
+        "torch": override(weights(torch_linear, biases=torch_linear), _gpt2_tables()),
+    }
+    return Strategy(scaled(laws[base], _on_value_path, _magneto_gamma), Topology(sub_norm=True))
+
+
+def _gpt2_tables() -> dict[str, Normal]:
+    return dict.fromkeys(("token_embedding", "position_embedding", "lm_head"), Normal(0.02))
+
+
+@init("t-fixup", source="Huang et al., ICML 2020; layer6ai-labs/T-Fixup fairseq/models/transformer.py")
+def t_fixup() -> Strategy:
+    """Transformers without norms and without warm-up: the decoder's value path, MLP and tokens times (9L)^(-1/4).
+
+    Everything is Xavier uniform, queries and keys at fairseq's gain. The rule is the one for decoders with
+    cross-attention, three branches a layer; the paper has none for decoders alone.
+    """
+
+    def factor(slot: Slot) -> float:
+        return float((9 * slot.dims.n_layer) ** -0.25)
+
+    attention = dict.fromkeys(("query", "key"), lambda slot: Uniform(glorot_std(slot, 1 / math.sqrt(2))))
+    tables = dict.fromkeys(("token_embedding", "position_embedding", "lm_head"), width_normal)
+    base = override(weights(xavier_uniform), {**attention, **tables, "embed_scale": root_width})
+    return Strategy(
+        scaled(base, role_in(*VALUE_PATH, "token_embedding"), factor),
+        Topology(norm_at="none", positions="sinusoidal"),
+    )
+
+
+def _scalar_biases_and_scales() -> dict[str, Law]:
+    return {"scalar_bias": Law(dist=ZEROS), "branch_scale": trained(1.0)}
+
+
+@init("fixup", source="Zhang et al., arXiv 1901.09321, section 3; hongyi-zhang/Fixup (ResNet)")
+def fixup() -> Strategy:
+    """No norms: He init, the last matrix of every branch zero, the first ones times L_b^(-1/2) for L_b branches.
+
+    The paper's rule L_b^(-1/(2m-2)) for branches of m = 2 matrices, with scalar biases before every matrix and
+    activation, one trainable multiplier a branch, and a zero classifier.
+    """
+
+    def he(slot: Slot) -> Normal:
+        return Normal(math.sqrt(2 / slot.fan_in) / math.sqrt(_branches(slot)))
+
+    first = dict.fromkeys(("query", "key", "value", "ffn_gate", "ffn_up"), he)
+    last = dict.fromkeys(("attn_out", "ffn_down", "lm_head"), ZEROS)
+    law = override(normal(0.02), {**first, **last, **_scalar_biases_and_scales()})
+    return Strategy(without_biases(law), Topology(norm_at="none"), tied=False)
+
+
+@init("fixup-transformer", source="hongyi-zhang/Fixup fairseq/models/transformer_zero.py, issue 8")
+def fixup_transformer() -> Strategy:
+    """Fixup as its authors' own transformer has it: attention counts as four matrices, the base is Xavier.
+
+    Queries, keys and values are scaled by L_b^(-1/6), the MLP's first matrix by L_b^(-1/2).
+    """
+
+    def attention(slot: Slot) -> Uniform:
+        return Uniform(glorot_std(slot, _branches(slot) ** (-1 / 6) / math.sqrt(2)))
+
+    def first(slot: Slot) -> Uniform:
+        return Uniform(glorot_std(slot, _branches(slot) ** -0.5))
+
+    rules: Rules = {
+        **dict.fromkeys(("query", "key", "value"), attention),
+        **dict.fromkeys(("ffn_gate", "ffn_up"), first),
+        **dict.fromkeys(("attn_out", "ffn_down", "lm_head"), ZEROS),
+        "token_embedding": width_normal,
+        "embed_scale": root_width,
+        **_scalar_biases_and_scales(),
+    }
+    law = without_biases(override(normal(0.02), rules))
+    return Strategy(law, Topology(norm_at="none", positions="sinusoidal"), tied=False)
+
+
+@init("rezero", source="Bachlechner et al., arXiv 2003.04887; majumderb/rezero rztx.py")
+def rezero() -> Strategy:
+    """x + α·f(x) with one trainable α a layer, starting at zero and shared by attention and MLP; no norms.
+
+    The network starts as its embedding and its head. Queries, keys and values are torch's attention's (Xavier on the
+    fused matrix), the rest torch's linear layer's.
+    """
+    attention = dict.fromkeys(("query", "key", "value"), lambda slot: Uniform(glorot_std(slot, 1 / math.sqrt(2))))
+    base = override(weights(torch_weight, biases=_no_attention_bias), {**attention, **_gpt2_tables()})
+    law = override(base, {"branch_scale": trained(0.0)})
+    return Strategy(law, Topology(norm_at="none", shared_scales=True))
+
+
+def _no_attention_bias(slot: Slot) -> Dist:
+    return ZEROS if slot.of in ("query", "key", "value", "attn_out") else torch_linear(slot)
+
+
+@init("skipinit", source="De & Smith, arXiv 2002.10444, section 3", status="unverified")
+def skipinit(alpha: float = 0.0) -> Strategy:
+    """x + α·f(x) with a trainable scalar a branch, starting at zero, instead of norms; He init.
+
+    Stated for residual networks with convolutions; the paper gives no transformer.
+    """
+    law = override(kaiming().law, {"branch_scale": trained(alpha)})
+    return Strategy(law, Topology(norm_at="none"))
+
+
+@init("layerscale", source="Touvron et al., arXiv 2103.17239, section 2; facebookresearch/deit cait_models.py")
+def layerscale(epsilon: float = 0.0, std: float = 0.02) -> Strategy:
+    """Every branch times a trainable number a channel that starts small, smaller in deeper networks.
+
+    ``epsilon`` sets where it starts; at its default of zero the paper's rule by depth decides. The weights'
+    truncation bounds are absolute and far out, so the draws are plain normals.
+    """
+
+    def start(slot: Slot) -> Law:
+        depth = slot.dims.n_layer
+        return trained(epsilon or (0.1 if depth <= 18 else 1e-5 if depth <= 24 else 1e-6))
+
+    return Strategy(override(normal(std), {"branch_scale": start}), Topology(channel_scales=True))
+
+
+@init("admin", source="Liu et al., arXiv 2004.08249, section 4; LiyuanLucasLiu/Transformer-Clinic")
+def admin() -> Strategy:
+    """Post-norm LN(ω·x + f(x)) with a trainable ω a channel, set from one profiling pass.
+
+    Every ω is the root of the variance accumulated by the branches before it, so that no later branch outweighs the
+    stream it is added to. Xavier-uniform matrices, fairseq's embeddings.
+    """
+    rules: Rules = {
+        "token_embedding": width_normal,
+        "position_embedding": width_normal,
+        "lm_head": width_normal,
+        "embed_scale": root_width,
+        "skip_scale": Law(dist=ONES, calibrated=True),
+    }
+    topology = Topology(norm_at="post", channel_scales=True)
+    return Strategy(override(weights(xavier_uniform), rules), topology, prepare=profile_skips)
+
+
+@init("admin-torch", source="microsoft/admin-torch admin_torch/as_module.py")
+def admin_torch() -> Strategy:
+    """Admin without its profiling pass: ω = √((N+1)/ln(N+1) - 1) for N branches, fixed.
+
+    The closed form with which its authors replaced the measurement, for an output change of order log N.
+    """
+
+    def omega(slot: Slot) -> Law:
+        branches = _branches(slot) + 1
+        return fixed(math.sqrt(branches / math.log(branches) - 1))
+
+    rules: Rules = {
+        "token_embedding": width_normal,
+        "position_embedding": width_normal,
+        "lm_head": width_normal,
+        "embed_scale": root_width,
+        "skip_scale": omega,
+    }
+    return Strategy(override(weights(xavier_uniform), rules), Topology(norm_at="post"))
+
+
+def token_correlations(n_layer: int, beta2: float, start: float) -> list[float]:
+    """Return the correlation of tokens entering each layer, from that entering the first.
+
+    akhilkedia/TranformersGetStable megatron/model/utils.py, sigma_attn_v_out, without dropout: attention outputs are
+    equal for all tokens in the limit of many; an MLP with ReLU maps r to r + (√(1-r²) - r·arccos r)/π. Each branch
+    enters with weight β² beside the stream's 1 - β².
+    """
+    found, r = [], start
+    for _ in range(n_layer):
+        found.append(r)
+        r = (1 - beta2) * r + beta2
+        r = (1 - beta2) * r + beta2 * (r + (math.sqrt(1 - r * r) - r * math.acos(r)) / math.pi)
+    return found
+
+
+@init("deepscale-lm", source="Kedia et al., arXiv 2403.09635; akhilkedia/TranformersGetStable")
+def deepscale_lm(beta2: float = 0.005, correlation: float = 0.221, per_depth: float = 0.0) -> Strategy:
+    """Unit variance at every layer: √(1-β²)·x + β·f(x), with branches drawn so that each adds unit variance.
+
+    The value path's std follows the correlation between tokens, carried through the layers by a closed recursion from
+    ``correlation`` at the first. ``beta2`` is the code's default, meant for very deep networks; ``per_depth=k`` makes
+    it k/L. The MLP's std is the one for ReLU.
+    """
+
+    def share(slot: Slot) -> float:
+        return per_depth / slot.dims.n_layer if per_depth else beta2
+
+    def value(slot: Slot) -> Normal:
+        r = token_correlations(slot.dims.n_layer, share(slot), correlation)[slot.layer or 0]
+        return Normal(r**-0.25 * inv_sqrt_width(slot))
+
+    mlp = dict.fromkeys(("ffn_gate", "ffn_up", "ffn_down"), lambda slot: Normal(0.5**0.25 * inv_sqrt_width(slot)))
+    table = Normal(math.sqrt(0.5))  # tokens and positions together have unit variance
+    rules: Rules = {
+        **mlp,
+        "value": value,
+        "attn_out": value,
+        "token_embedding": table,
+        "position_embedding": table,
+        "skip_scale": lambda slot: fixed(math.sqrt(1 - share(slot))),
+        "branch_scale": lambda slot: fixed(math.sqrt(share(slot))),
+        "logit_scale": lambda slot: fixed(inv_sqrt_width(slot) / table.std) if slot.dims.tied else None,
+    }
+    return Strategy(override(weights(width_normal), rules))
+
+
+@init("layernorm-scaling", aliases=("lns",), source="Sun et al., arXiv 2502.05795; lmsdss/LayerNorm-Scaling")
+def layernorm_scaling(std: float = 0.02) -> Strategy:
+    """Pre-norm whose output shrinks with depth: both norms of layer l (from 1) times 1/√l. Plain normal weights.
+
+    It replaces the scaled init of residual projections, which its authors advise against combining it with.
+    """
+
+    def by_layer(slot: Slot) -> Law:
+        return fixed(1 / math.sqrt((slot.layer or 0) + 1))
+
+    return Strategy(override(normal(std), {"norm_scale": by_layer}))
+
+
+@init("wesar", source="Nishida et al., arXiv 2410.05052", status="unverified")
+def wesar(std: float = math.sqrt(4e-5)) -> Strategy:
+    """Every matrix drawn with one small std and multiplied by a trainable scalar that brings it to its target.
+
+    Adam then changes every matrix by a similar fraction of itself. Targets are He's: one over the fan-in, the gain of
+    the MLP's activation on the way down, residual projections over √(2L). Tables have no scalar. Read in second-hand
+    descriptions only.
+    """
+
+    def target(slot: Slot) -> float:
+        gain = math.sqrt(2) if slot.of == "ffn_down" else 1.0
+        residual = inv_sqrt_2l(slot) if slot.of in ("attn_out", "ffn_down") else 1.0
+        return gain * residual / math.sqrt(slot.fan_in)
+
+    def scalar(slot: Slot) -> Law | None:
+        return None if slot.of in ("token_embedding", "position_embedding") else trained(target(slot) / std)
+
+    return Strategy(override(normal(std), {"matrix_scale": scalar}))

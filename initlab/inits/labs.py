@@ -1,0 +1,214 @@
+"""What labs that train language models start from, as their code has it."""
+
+import math
+
+from initlab.inits.classic import width_normal
+from initlab.inits.compose import (
+    Factor,
+    Rules,
+    fixed,
+    inv_sqrt_2l,
+    inv_sqrt_fan_in,
+    inv_sqrt_layer,
+    inv_sqrt_width,
+    normal,
+    override,
+    role_in,
+    scaled,
+    weights,
+    without_biases,
+    writes_residual,
+)
+from initlab.inits.strategy import LawFunction, Strategy, init
+from initlab.laws import ZEROS, Law, Normal, Slot, Topology, TruncNormal
+
+
+def small_std(slot: Slot) -> float:
+    """Nguyen & Salazar's √(2/(5d)), which gpt-neox calls small_init."""
+    return math.sqrt(2 / (5 * slot.dims.n_embd))
+
+
+def root_width(slot: Slot) -> Law:
+    """A fixed multiplier of √width."""
+    return fixed(math.sqrt(slot.dims.n_embd))
+
+
+def inv_root_width(slot: Slot) -> Law:
+    """A fixed multiplier of 1/√width."""
+    return fixed(inv_sqrt_width(slot))
+
+
+def fan_in_normal(slot: Slot) -> Normal:
+    return Normal(inv_sqrt_fan_in(slot))
+
+
+@init(
+    "neox",
+    aliases=("pythia",),
+    source="EleutherAI/gpt-neox init_functions.py (small_init, wang_init), configs/pythia",
+)
+def neox() -> Strategy:
+    """GPT-NeoX and Pythia: small init everywhere, residual projections falling with depth as Wang's 2/(L√d).
+
+    Wang's rule ignores the fan-in: the down projection gets the same std as the narrower attention output. Depth
+    enters with its first power, so deep networks start with quieter branches than under 1/√(2L).
+    """
+    small = weights(lambda slot: Normal(small_std(slot)))
+    wang = dict.fromkeys(
+        ("attn_out", "ffn_down"), lambda slot: Normal(2 / (slot.dims.n_layer * math.sqrt(slot.dims.n_embd)))
+    )
+    return Strategy(override(small, wang), tied=False)
+
+
+@init("bloom", source="bigscience-workshop/bigscience lessons-learned.md; HF modeling_bloom (embedding LayerNorm)")
+def bloom(fan: float = 2.5) -> Strategy:
+    """BigScience's recipe: std √(1/(``fan``·d)), residual projections over √(2L), a LayerNorm on the embedding.
+
+    The lessons of the 104B model settled on √(2/(5d)), the default here; the released 176B model's launch script
+    passes the number of √(1/(3d)), which is ``bloom:fan=3``.
+    """
+    base = override(
+        weights(lambda slot: Normal(1 / math.sqrt(fan * slot.dims.n_embd))), {"position_embedding": Normal(0.02)}
+    )
+    return Strategy(scaled(base, writes_residual, inv_sqrt_2l), Topology(embed_norm=True))
+
+
+@init("spike-no-more", source="Takase et al., arXiv 2312.16903", status="unverified")
+def spike_no_more() -> Strategy:
+    """Small sub-layers and a large shortcut: small init over √(2L) in the branches, tokens multiplied by √d.
+
+    The two conditions under which the paper's bound on the gradient stays small. Only abstracts and
+    re-implementations of the formulas for the residual projections could be read.
+    """
+    base = override(
+        weights(lambda slot: Normal(small_std(slot))),
+        {"position_embedding": Normal(0.02), "embed_scale": root_width},
+    )
+    return Strategy(scaled(base, writes_residual, inv_sqrt_2l))
+
+
+@init("mitchell", source="allenai/OLMo olmo/model.py (InitFnType.mitchell), configs/official-0724")
+def mitchell(cut: float = 3.0) -> Strategy:
+    """OLMo 1: variance one over the fan-in, residual projections over √(2(l+1)) by their own layer's index.
+
+    Later layers start quieter, so the stream's variance grows with the logarithm of depth.
+    """
+    base = weights(lambda slot: TruncNormal(inv_sqrt_fan_in(slot), cut))
+    return Strategy(scaled(base, writes_residual, inv_sqrt_layer), tied=False)
+
+
+@init("full-megatron", source="allenai/OLMo olmo/model.py (InitFnType.full_megatron)")
+def full_megatron(std: float = 0.02, cut: float = 3.0) -> Strategy:
+    """Megatron's depth-scaled init with truncated draws, as OLMo has it; the head has variance one over the width."""
+    base = override(
+        weights(lambda slot: TruncNormal(std, cut)),
+        {"lm_head": lambda slot: TruncNormal(inv_sqrt_width(slot), cut)},
+    )
+    return Strategy(scaled(base, writes_residual, inv_sqrt_2l), tied=False)
+
+
+def _llama(std: float, cut: float | None, factor: Factor) -> LawFunction:
+    """Llama-style code scales the up projection along with both residual projections; the gate keeps the base std."""
+
+    def weight(slot: Slot) -> Normal | TruncNormal:
+        return Normal(std) if cut is None else TruncNormal(std, cut)
+
+    rules: Rules = {
+        "token_embedding": Normal(1.0),
+        "position_embedding": Normal(0.02),
+        "lm_head": lambda slot: TruncNormal(inv_sqrt_width(slot), 3.0),
+    }
+    return scaled(override(weights(weight), rules), role_in("attn_out", "ffn_up", "ffn_down"), factor)
+
+
+@init("olmo-llama", source="allenai/OLMo-core nn/transformer/init.py (InitMethod.llama), nn/attention/__init__.py")
+def olmo_llama(std: float = 0.02, cut: float = 3.0) -> Strategy:
+    """OLMo-core's llama init: up, down and attention output over √(2L), unit-normal tokens, truncated draws.
+
+    Where the head is tied the embedding's unit normal wins, and logits start large.
+    """
+    return Strategy(_llama(std, cut, inv_sqrt_2l), tied=False)
+
+
+@init("olmo-llama-depth", source="allenai/OLMo-core nn/transformer/init.py (InitMethod.llama_depth)")
+def olmo_llama_depth(std: float = 0.02, cut: float = 3.0) -> Strategy:
+    """OLMo-core's llama_depth init: as olmo-llama, each layer over √(2(l+1)) by its own index."""
+    return Strategy(_llama(std, cut, inv_sqrt_layer), tied=False)
+
+
+@init("torchtitan", source="pytorch/torchtitan models/llama3/__init__.py, common/param_init.py")
+def torchtitan(std: float = 0.02) -> Strategy:
+    """Llama 3 in torchtitan: depth-indexed scaling of up, down and attention output, rotary positions.
+
+    Its trunc_normal_ calls leave torch's default bounds, which are absolute values far out in the tails: the draws
+    are plain normals. Where the head is tied the head's law wins and the embedding's is skipped.
+    """
+    return Strategy(_llama(std, None, inv_sqrt_layer), Topology(positions="rotary"), tied=False, tied_as="lm_head")
+
+
+@init("llama2c", source="karpathy/llama2.c model.py (issue 579)")
+def llama2c(std: float = 0.02) -> Strategy:
+    """llama2.c: attention output and up projection over √(2L); the down projection keeps the base std.
+
+    Its code names w3, the up projection, where w2 was probably meant. The released models were trained so.
+    """
+    return Strategy(scaled(normal(std), role_in("attn_out", "ffn_up"), inv_sqrt_2l), Topology(positions="rotary"))
+
+
+@init("t5", source="Raffel et al., arXiv 1910.10683; huggingface/transformers modeling_t5.py, _init_weights")
+def t5() -> Strategy:
+    """Mesh TensorFlow's T5: fan-in normals, with attention's 1/√(head size) drawn into the queries.
+
+    Attention logits are not scaled; positions are a bias on them by relative distance, shared by all layers. No
+    biases, RMSNorm, unit-normal tokens, and a tied head whose logits are divided by √width.
+    """
+    rules: Rules = {
+        "query": lambda slot: Normal(1 / math.sqrt(slot.dims.n_embd * slot.dims.head_size)),
+        "token_embedding": Normal(1.0),
+        "relative_position_bias": width_normal,
+        "attn_scale": fixed(1.0),
+        "logit_scale": lambda slot: inv_root_width(slot) if slot.dims.tied else None,
+        "lm_head": Normal(1.0),
+    }
+    law = without_biases(override(weights(fan_in_normal), rules))
+    return Strategy(law, Topology(norm="rmsnorm", positions="relative"))
+
+
+@init("palm", source="Chowdhery et al., arXiv 2204.02311, sections 2 and 5")
+def palm() -> Strategy:
+    """PaLM: fan-in normals, unit-normal tokens, logits divided by √width, no biases, parallel blocks.
+
+    Attention and MLP read one norm. The paper's multi-query attention is not modelled: every head has its own keys
+    and values.
+    """
+    rules: Rules = {"token_embedding": Normal(1.0), "logit_scale": inv_root_width}
+    law = without_biases(override(weights(fan_in_normal), rules))
+    return Strategy(law, Topology(parallel=True, positions="rotary"))
+
+
+@init("gemma", source="google-deepmind/gemma gm/nn; huggingface/transformers modeling_gemma.py")
+def gemma(std: float = 0.02) -> Strategy:
+    """Gemma's public code: plain normals, tokens multiplied by √width, RMSNorm whose gain is one plus a zero.
+
+    The published code's init is a placeholder: what the released models started from was never said.
+    """
+    law = without_biases(override(normal(std), {"embed_scale": root_width, "norm_gain": ZEROS}))
+    return Strategy(law, Topology(norm="rmsnorm", norm_gain="one-plus", positions="rotary"))
+
+
+@init("spectral", source="Yang et al., arXiv 2310.17813; karpathy/nanochat gpt.py, first commit")
+def spectral(zero: bool = True) -> Strategy:
+    """Matrices whose spectral norm is about √(fan_out/fan_in), as in the first nanochat; projections and head zero.
+
+    ``zero=false`` gives those three the spectral law too. Norms have no gain, queries and keys are normalised, logits
+    are soft-capped. nanochat moves its matrices with Muon; here they move with AdamW.
+    """
+
+    def spectral_normal(slot: Slot) -> Normal:
+        return Normal(inv_sqrt_fan_in(slot) * min(1.0, math.sqrt(slot.fan_out / slot.fan_in)))
+
+    rules: Rules = {"token_embedding": Normal(1.0), "position_embedding": Normal(0.02), "norm_gain": None}
+    zeros = dict.fromkeys(("attn_out", "ffn_down", "lm_head"), ZEROS) if zero else {}
+    law = without_biases(override(weights(spectral_normal), {**rules, **zeros}))
+    topology = Topology(norm="rmsnorm", embed_norm=True, qk_norm=True, positions="rotary", softcap=15.0)
+    return Strategy(law, topology, tied=False)
