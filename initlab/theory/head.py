@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from initlab.theory.forward import Trace
-from initlab.theory.norms import jacobian, normalise
+from initlab.theory.norms import centred, jacobian, normalise
 from initlab.theory.positions import Array, Positions, stack
 from initlab.theory.setup import Setup
 from initlab.theory.softmax import expected_log_sum, own_probability, participation
@@ -56,7 +56,7 @@ class Head:
 
 def head(setup: Setup, trace: Trace, positions: Positions) -> Head:
     """Return the moments of the logits that a trace ends in."""
-    last = trace.stream[-1]
+    last = centred(trace.stream[-1], trace.common[-1], setup.final_norm)
     final = normalise(last, setup.final_norm, setup.width)
     shares = trace.own[-1] / np.maximum(last[-2], 1e-300)
     own = np.zeros(len(positions))
@@ -87,9 +87,8 @@ def gradient(setup: Setup, tokens: Tokens, trace: Trace, found: Head, positions:
         same, pairs, twins = _tied(tokens, agree, found, overlap, positions)
     errors = stack(pairs, same, twins)
     set_by_a_norm = bool(setup.branches and setup.branches[-1].after)
-    return jacobian(
-        setup.head / setup.width * errors, trace.stream[-1], setup.final_norm, setup.width, rigid=set_by_a_norm
-    )
+    last = centred(trace.stream[-1], trace.common[-1], setup.final_norm)
+    return jacobian(setup.head / setup.width * errors, last, setup.final_norm, setup.width, rigid=set_by_a_norm)
 
 
 def _tied(

@@ -67,7 +67,10 @@ def _predict(setup: Setup, tokens: Tokens, at: Positions, mixing: Mix, batch: in
     stds = [passage.logit_variance**0.5 for passage in way.branches[::2]]
     curves = {
         "residual_ms": tuple(ms),
-        "residual_var": tuple(mean * (1 - 1 / setup.width) for mean in ms),
+        "residual_var": tuple(
+            (mean - float(at.weight @ common**2) / at.length) * (1 - 1 / setup.width)
+            for mean, common in zip(ms, way.common, strict=True)
+        ),
         "attn_ms": tuple(at.mean(passage.added) for passage in way.branches[::2]),
         "mlp_ms": tuple(at.mean(passage.added) for passage in way.branches[1::2]),
         "token_cosine": tuple(cosine),
@@ -92,7 +95,7 @@ def _predict(setup: Setup, tokens: Tokens, at: Positions, mixing: Mix, batch: in
         logit_var=top.logit_variance,
         initial_loss=top.loss(tokens.next_equal),
         grad_ms=slopes,
-        validity=notes(setup, tokens, stds, top.own),
+        validity=notes(setup, tokens, stds, top),
         bands=spread,
     )
 

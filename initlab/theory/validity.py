@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from initlab.theory.head import Head
 from initlab.theory.setup import Attention, Setup
 from initlab.theory.tokens import Tokens
 
@@ -29,7 +30,7 @@ FORWARD = ("residual_ms", "attn_ms", "token_cosine")
 EVERYTHING = (*FORWARD, "mlp_ms", "grad_ms", "initial_loss")
 
 
-def notes(setup: Setup, tokens: Tokens, logit_stds: list[float], own_logit: float) -> tuple[Note, ...]:
+def notes(setup: Setup, tokens: Tokens, logit_stds: list[float], head: Head) -> tuple[Note, ...]:
     """Return every assumption that does not hold."""
     found = []
     largest = max(logit_stds, default=0.0)
@@ -41,9 +42,12 @@ def notes(setup: Setup, tokens: Tokens, logit_stds: list[float], own_logit: floa
     if not tokens.independent and tokens.lags[0] > 1.5 * tokens.collision:
         text = f"neighbours agree with probability {tokens.lags[0]:.3f}, far tokens with {tokens.collision:.3f}"
         found.append(Note("tokens are independent", text, ("attn_ms", "initial_loss", "grad_ms")))
-    if own_logit > OWN_LOGIT:
-        text = f"the head's logit of the input token itself is {own_logit:.3g}"
-        found.append(Note("the gradient is independent of the stream", text, ("grad_ms",)))
+    if head.own > OWN_LOGIT:
+        text = f"the head's logit of the input token itself is {head.own:.3g}"
+        found.append(Note("the gradient is independent of the stream", text, ("initial_loss", "grad_ms")))
+    if head.variance > LOGIT_STD**2 * 4:
+        text = f"the head's logits have the standard deviation {head.variance**0.5:.2g}"
+        found.append(Note("the model has no opinion yet", text, ("initial_loss", "grad_ms")))
     return (*found, *_topology(setup))
 
 
@@ -57,7 +61,7 @@ def _topology(setup: Setup) -> list[Note]:
     if setup.rotary:
         text = "rotary positions are taken to leave the logits' covariances alone"
         found.append(Note("logits do not know positions", text, ("attn_ms",)))
-    if any(branch.incoming is None and branch.inner is None for branch in setup.branches):
+    if any(branch.incoming is branch.inner is branch.after is None for branch in setup.branches):
         text = "a branch reads the stream without a norm, so its output follows the scatter of the stream's scale"
         found.append(Note("branches read a stream of fixed scale", text, EVERYTHING))
     if setup.logit_softcap is not None and math.sqrt(setup.head) > setup.logit_softcap / 3:

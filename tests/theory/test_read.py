@@ -172,7 +172,7 @@ def test_gated() -> None:
 @pytest.mark.parametrize("how", ["joint", "calibrated"])
 def test_an_init_without_a_law_per_slot_says_so(how: str) -> None:
     with pytest.raises(Unpredictable, match=r"query\.weight is"):
-        changed("query", **{how: True})
+        changed("query", joint=how == "joint", calibrated=how == "calibrated")
     assert issubclass(Unpredictable, InitlabError)
 
 

@@ -24,9 +24,8 @@ def test_each_assumption() -> None:
     assert broken(setup()) == {"branches read a stream of fixed scale"}
     assert broken(setup(incoming=LN, rotary=True)) == {"logits do not know positions"}
     assert broken(setup(incoming=LN, logit_softcap=0.5)) == {"the softcap is not reached"}
-    assert broken(setup(incoming=LN, tied=True, token=1.0, head=64.0)) == {
-        "the gradient is independent of the stream"
-    }
+    assert broken(setup(incoming=LN, tied=True, token=1.0, head=2.0)) == {"the gradient is independent of the stream"}
+    assert broken(setup(incoming=LN, head=9.0)) == {"the model has no opinion yet"}
     biased = Attention(
         query=Matrix(gain=0.3),
         key=Matrix(gain=0.3),
