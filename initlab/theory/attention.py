@@ -12,7 +12,7 @@ import numpy as np
 
 from initlab.theory.positions import Array, Positions, outer, square
 from initlab.theory.setup import Attention, Matrix
-from initlab.theory.softmax import sharpening
+from initlab.theory.softmax import from_gain, sharpening
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,12 @@ def attending(norm: Array, attention: Attention, positions: Positions, width: in
     key_gain = attention.key.gain * attention.scale
     mean = positions.past_mean(norm)
     row_mean = positions.past_row_mean(norm)
-    latest, table = positions.latest, sharpening(positions.length)
+    latest = positions.latest
     single = positions.past @ norm[-2] / positions.time  # mean of N[s, s] over s ≤ t
     private = np.maximum(outer(np.sqrt(single)) - mean, 0)  # what two tokens of the block do not share, on average
     left = np.where(latest > 1, private / np.maximum(1 - 1 / latest, 0.1), 0)  # after a common shift is removed
     variance = np.maximum(query * key_gain * left, 0)
+    gain = sharpening(positions.length).gain(variance, latest)
     return Attending(
         query=query,
         key_gain=key_gain,
@@ -75,8 +76,8 @@ def attending(norm: Array, attention: Attention, positions: Positions, width: in
         row_mean=row_mean,
         agreement=_agreement(norm, mean, row_mean, positions),
         noise=_without_twins(private**2 / width),  # E ‖CZC‖²/t² of overlaps Z of variance 1/width, C the centring
-        sharp=table.gain(variance, latest),
-        spread=(1 - table.participation(variance, latest)) ** 2,
+        sharp=gain,
+        spread=(1 - from_gain(gain, variance, latest)) ** 2,
         logit_variance=positions.mean(variance),
     )
 

@@ -102,9 +102,13 @@ class Sharpening:
 
     def participation(self, variance: Array, time: Array) -> Array:
         """Return I(x, t) from the same table; I(x, 1) = 1."""
-        even = 1 / np.maximum(time, 1)
-        x = np.clip(variance, 0, 100)
-        return even + x * even * (1 - even) * self.gain(variance, time)
+        return from_gain(self.gain(variance, time), variance, time)
+
+
+def from_gain(gain: Array, variance: Array, time: Array) -> Array:
+    """Return the participation ratio that has this gain."""
+    even = 1 / np.maximum(time, 1)
+    return even + np.clip(variance, 0, 100) * even * (1 - even) * gain
 
 
 def _cell(grid: Array, at: Array) -> tuple[npt.NDArray[np.intp], Array]:
