@@ -19,7 +19,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "registry stats laws environment pointwise quadrature tomlfile",
         "slots spec activations data probes",
         "layers blueprint",
-        "store model inits",
+        "store model inits theory",
         "engine plan plugins docs verdicts",
         "launchers report checkpoints",
         "runner",
