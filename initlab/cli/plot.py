@@ -28,7 +28,7 @@ def plot(curves: Sequence[Curve], *, title: str, xlabel: str, width: int = 78, h
     axis = _Axis.of(values)
     names = max(len(curve.name) for curve in curves) if len(curves) > 1 else 0
     margin = max(len(label) for label in axis.labels(height)) + 2
-    columns = max(10, width - margin - (names + 2 if names else 0))
+    columns = max(10, width - margin - max(names, len(xlabel)) - 2)
     last = max(len(curve.y) for curve in curves) - 1
     canvas = _Canvas(columns, height)
     for curve in curves:
@@ -120,11 +120,11 @@ def _end_names(curves: Sequence[Curve], axis: _Axis, height: int) -> dict[int, s
 
 def _below(margin: int, columns: int, last: int, xlabel: str) -> list[str]:
     ticks = sorted({0, last, *(round(last * share) for share in (0.25, 0.5, 0.75))})
-    line, numbers = ["─"] * columns, [" "] * (columns + 4)
+    line, numbers = ["─"] * columns, [" "] * columns
     for tick in ticks:
         column = round(tick / max(last, 1) * (columns - 1))
         line[column] = "┴"
         text = str(tick)
         start = max(0, column - len(text) + 1 if tick == last and last else column)
         numbers[start : start + len(text)] = text
-    return [" " * (margin - 1) + "└" + "".join(line), " " * margin + "".join(numbers).rstrip() + f"  {xlabel}"]
+    return [" " * (margin - 1) + "└" + "".join(line), " " * margin + "".join(numbers[:columns]) + f"  {xlabel}"]

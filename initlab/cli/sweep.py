@@ -184,10 +184,13 @@ def _counted(folder: SweepFolder) -> str:
 
 def _finish(sweep: Sweep, as_json: bool) -> None:
     """Show the table, write the report, and say by exit code whether every run has a result."""
+    from initlab.report.expected import expected, flags
     from initlab.report.frames import load
     from initlab.report.write import write_report
 
     html = write_report(sweep.folder.path)
+    for flag in flags(expected(load(sweep.folder.path))):
+        stderr().print(flag, soft_wrap=True, markup=False)
     if as_json:
         print_json(sweep_document(sweep.folder))
     else:

@@ -105,7 +105,8 @@ def _misfits(predicted: Mapping[str, Any], measured: Mapping[str, Seeds]) -> lis
         over = [abs(one.error) - accuracy - BANDS * one.scatter for one in sites]
         site = max(range(len(over)), key=lambda one: over[one])
         if over[site] > 0:
-            found.append(Misfit(curve, site, sites[site].error, sites[site].bands, _explanation(curve, predicted)))
+            why = _explanation(curve, abs(sites[site].error) - BANDS * sites[site].scatter, predicted)
+            found.append(Misfit(curve, site, sites[site].error, sites[site].bands, why))
     return found
 
 
@@ -138,6 +139,7 @@ def _whole(expected: Sequence[float] | None, seeds: Seeds) -> bool:
     )
 
 
-def _explanation(curve: str, predicted: Mapping[str, Any]) -> str:
-    broken = [note for note in predicted["validity"] if curve in note["affects"]]
+def _explanation(curve: str, error: float, predicted: Mapping[str, Any]) -> str:
+    """Return the assumptions that are broken and can cause an error of this size."""
+    broken = [note for note in predicted["validity"] if curve in note["affects"] and error <= note["explains"]]
     return "; ".join(f"not so: {note['assumption']} ({note['message']})" for note in broken) or UNEXPLAINED

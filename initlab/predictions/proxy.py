@@ -12,7 +12,7 @@ from initlab.blueprint import Blueprint
 from initlab.errors import InitlabError
 from initlab.inits.catalogue import Init, blueprint_for, resolve
 from initlab.predictions.case import Case
-from initlab.spec import ModelSpec
+from initlab.spec import ModelSpec, resized
 from initlab.theory.prediction import Prediction
 from initlab.theory.read import Unpredictable
 
@@ -69,10 +69,7 @@ def at_target(model: ModelSpec, target: dict[str, int]) -> ModelSpec:
     sizes = dict(target)
     if "n_embd" in sizes and "n_head" not in sizes:
         sizes["n_head"] = _heads(sizes["n_embd"], model.n_embd // model.n_head)
-    try:
-        return ModelSpec(**{**model.model_dump(), **sizes})
-    except ValueError as error:
-        raise InitlabError(f"--target: no model has these sizes: {_first_line(error)}") from error
+    return resized(model, sizes, "--target")
 
 
 def outlook(case: Case, model: ModelSpec, target: dict[str, int]) -> Outlook | None:
@@ -96,8 +93,8 @@ def outlook(case: Case, model: ModelSpec, target: dict[str, int]) -> Outlook | N
 
 def follows_width(blueprint: Blueprint, model: ModelSpec, init: str, activation: str) -> bool:
     """Whether the init's laws know the width: the first MLP matrix has another std in a network twice as wide."""
-    double = ModelSpec(**{**model.model_dump(), "n_embd": 2 * model.n_embd})
-    wider = blueprint_for(double, init, activation, blueprint.dims.vocab_size)
+    double = {"n_embd": 2 * model.n_embd}
+    wider = blueprint_for(resized(model, double, "twice the width"), init, activation, blueprint.dims.vocab_size)
     return not math.isclose(_up_std(wider), _up_std(blueprint), rel_tol=1e-6)
 
 
@@ -167,8 +164,3 @@ def _heads(width: int, head_size: int) -> int:
     """Return the number of heads nearest to that of heads of this size that divides the width."""
     wanted = width / head_size
     return min((n for n in range(1, width + 1) if width % n == 0), key=lambda n: abs(n - wanted))
-
-
-def _first_line(error: ValueError) -> str:
-    lines = str(error).splitlines()
-    return (lines[2] if len(lines) > 2 else lines[0]).strip()

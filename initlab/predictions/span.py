@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from initlab.errors import InitlabError, did_you_mean
-from initlab.spec import ModelSpec
+from initlab.spec import ModelSpec, resized
 from initlab.theory.growth import Growth, fit
 
 POINTS = 12
@@ -24,11 +24,7 @@ class Span:
 
     def model(self, base: ModelSpec, value: float) -> ModelSpec:
         """Return the model at one value; raises InitlabError where there is none."""
-        try:
-            return ModelSpec(**{**base.model_dump(), self.field: value})
-        except ValueError as error:
-            lines = [line.strip() for line in str(error).splitlines()]
-            raise InitlabError(f"--over {self.field}: {lines[2] if len(lines) > 2 else lines[0]}") from error
+        return resized(base, {self.field: value}, f"--over {self.field}")
 
 
 def parse_span(text: str, base: ModelSpec) -> Span:
