@@ -20,6 +20,7 @@ from initlab.report.canvas import PALETTE
 NAMES = {"residual_ms": "residual", "attn_ms": "attention", "mlp_ms": "MLP", "token_cosine": "cosine (0.01)",
          "grad_ms": "gradient"}  # fmt: skip
 SHOWN = ("gpt2", "depth-scaled", "zero-residual", "pytorch", "xavier", "note-inv-sqrt-depth")
+REDUCED: dict[str, Callable[[np.ndarray], float]] = {"median": np.median, "worst": np.max}
 INTO_LOSS = ("the gradient is independent of the stream", "the model has no opinion yet")
 
 
@@ -55,9 +56,8 @@ def loss_line(rows: dict[Case, Row]) -> str:
         for case, row in rows.items()
         if not any(note.assumption in INTO_LOSS for note in case.prediction.validity)
     ]
-    return (
-        f"loss where its assumptions hold: median {np.median(clean):.4f}, worst {max(clean):.4f} nats ({len(clean)})"
-    )
+    worst = f"worst {max(clean):.4f} nats ({len(clean)} rows)"
+    return f"loss where its assumptions hold: median {np.median(clean):.4f}, {worst}"
 
 
 def profiles(cases: list[tuple[Case, dict[str, np.ndarray]]], curve: str, depth: int, path: Path) -> None:
@@ -74,9 +74,8 @@ def profiles(cases: list[tuple[Case, dict[str, np.ndarray]]], curve: str, depth:
             predicted = case.prediction
             value, band = np.array(getattr(predicted, curve)), np.array(predicted.bands[curve])
             layer = np.arange(len(value)) / 2
-            ax.fill_between(
-                layer, np.maximum(value - band, 1e-300), value + band, color=colour, alpha=0.2, linewidth=0
-            )
+            low = np.maximum(value - band, 1e-300)
+            ax.fill_between(layer, low, value + band, color=colour, alpha=0.2, linewidth=0)
             ax.plot(layer, value, color=colour, linewidth=1.2, label=case.init)
             ax.plot(layer[::2], measured[curve][::2], "o", color=colour, markersize=3)
         ax.set_yscale("log")
@@ -84,7 +83,8 @@ def profiles(cases: list[tuple[Case, dict[str, np.ndarray]]], curve: str, depth:
         ax.set_xlabel("layer")
         ax.grid(alpha=0.2)
     axes[0].set_ylabel({"residual_ms": "second moment", "grad_ms": "second moment of the gradient"}[curve])
-    axes[1].legend(fontsize=7.5, frameon=False)
+    lines, labels = axes[0].get_legend_handles_labels()
+    figure.legend(lines, labels, loc="outside lower center", ncols=6, fontsize=7.5, frameon=False)
     figure.savefig(path, dpi=130)
 
 
@@ -94,7 +94,7 @@ def errors(rows: dict[Case, Row], path: Path) -> None:
     axes: list[Axes] = list(figure.subplots(1, len(CURVES), sharey=True))
     random = np.random.default_rng(0)
     for ax, curve in zip(axes, CURVES, strict=True):
-        for place, (name, reduce) in enumerate({"median": np.median, "worst": np.max}.items()):
+        for place, (name, reduce) in enumerate(REDUCED.items()):
             values = np.array([reduce(row.errors[curve]) for row in rows.values()])
             spread = place + random.uniform(-0.3, 0.3, len(values))
             ax.plot(spread, np.maximum(values, 0.02), ".", color=PALETTE[place], markersize=3)
