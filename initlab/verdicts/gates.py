@@ -17,7 +17,16 @@ from initlab.errors import InitlabError
 from initlab.tomlfile import TomlFile
 from initlab.verdicts import drift
 from initlab.verdicts.check import Check, Outcome, judge
-from initlab.verdicts.evidence import Series, checks, compared, measured, selected, statement_metric
+from initlab.verdicts.evidence import (
+    Series,
+    checks,
+    common_label,
+    compared,
+    measured,
+    selected,
+    statement_metric,
+    varying,
+)
 from initlab.verdicts.measure import metric_named
 from initlab.verdicts.statement import Gate, GatesFile
 from initlab.verdicts.stored import StoredSweep
@@ -82,7 +91,8 @@ def baseline_path(gates: GatesFile, file: TomlFile, given: Path | None) -> Path 
 def _regressions(gate: Gate, sweep: StoredSweep, baseline: StoredSweep, confidence: float) -> list[Check]:
     """Return the change of each cell that the baseline has too, against how much worse it may be."""
     metric = statement_metric(gate, sweep)
-    wanted = {id(cell) for cell in selected(gate, sweep, metric)}
+    cells = selected(gate, sweep, metric)
+    wanted, told = {id(cell) for cell in cells}, varying(cells)
     pairs = [(cell, like) for cell, like in drift.matching(sweep, baseline) if id(cell) in wanted]
     if not pairs:
         raise InitlabError(
@@ -90,7 +100,7 @@ def _regressions(gate: Gate, sweep: StoredSweep, baseline: StoredSweep, confiden
         )
     plain = replace(metric, positive=False)  # a share of the baseline's mean is on the metric's own scale
     return [
-        _regression(gate, cell.label, measured(plain, cell), measured(plain, like), confidence)
+        _regression(gate, common_label([cell], told), measured(plain, cell), measured(plain, like), confidence)
         for cell, like in pairs
     ]
 
