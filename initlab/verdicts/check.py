@@ -49,7 +49,7 @@ class Check:
         gap = min(
             abs(self.estimate.value - bound) for bound in _scaled(self.bounds, self.log) if math.isfinite(bound)
         )
-        needed = seeds_needed(gap, self.estimate.error * math.sqrt(self.estimate.n))
+        needed = seeds_needed(gap, self.estimate.sd)
         return "" if needed is None or needed <= self.estimate.n else f"about {needed} seeds would decide it"
 
     @property

@@ -9,7 +9,7 @@ import numpy as np
 
 from initlab.errors import InitlabError, did_you_mean
 from initlab.stats.compare import Comparison, compare, estimate_mean
-from initlab.stats.permutation import sign_flip
+from initlab.stats.permutation import Exact, relabel, sign_flip
 from initlab.stats.sensitivity import optimum, sensitivity, stable_range
 from initlab.stats.slopes import loglog_slope
 from initlab.verdicts.check import Check, check_estimate, check_every
@@ -262,12 +262,19 @@ def compared(blank: Check, of: Series, against: Series, confidence: float) -> Ch
     return check_estimate(filled, found.estimate, confidence, log=of.log, value=found.difference)
 
 
+def exact_test(here: Series, there: Series, found: Comparison) -> Exact | None:
+    """Return the exact test that goes with a comparison: sign flips of pairs, else relabelling."""
+    if found.method == "paired t":
+        return sign_flip(found.differences)
+    return relabel(list(here.values.values()), list(there.values.values()))
+
+
 def _method(found: Comparison, of: Series, against: Series) -> str:
     if found.identical:
         return "the same numbers"
+    exact = exact_test(of, against, found)
+    words = f"; {exact.words()}" if exact else ""
     if found.method == "Welch t":
-        return "seeds are not shared: Welch's test"
+        return f"seeds are not shared: Welch's test{words}"
     correlation = "" if found.correlation is None else f", correlation {found.correlation:.2f}"
-    shared = sorted(set(of.values) & set(against.values))
-    exact = sign_flip([of.values[seed] - against.values[seed] for seed in shared])
-    return f"paired by seed{correlation}" + (f"; {exact.words()}" if exact else "")
+    return f"paired by seed{correlation}{words}"

@@ -95,4 +95,4 @@ def _run(folder: SweepFolder, planted: Planted, entry: Entry, digest: str) -> No
 
 def around(centre: float, noise: Iterable[float], first_seed: int = 0) -> dict[int, float | str]:
     """Return losses about a centre, by seed."""
-    return {seed: centre + one for seed, one in enumerate(noise, start=first_seed)}
+    return {seed: float(centre + one) for seed, one in enumerate(noise, start=first_seed)}
