@@ -19,9 +19,9 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "registry stats laws environment pointwise quadrature tomlfile",
         "slots spec activations data probes",
         "layers blueprint",
-        "store model inits",
-        "engine plan verdicts",
-        "launchers report",
+        "store model inits theory",
+        "engine plan plugins docs verdicts",
+        "launchers report checkpoints",
         "runner",
         "cli",
     )
@@ -199,7 +199,14 @@ def test_planning_running_and_reporting_do_not_import_torch() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["list", "inits"], ["list", "activations"], ["explain", "pytorch"], ["sweep", "--help"]],
+    [
+        ["--help"],
+        ["list", "inits"],
+        ["list", "activations"],
+        ["explain", "pytorch"],
+        ["sweep", "--help"],
+        ["weights", "--help"],
+    ],
 )
 def test_commands_that_train_nothing_do_not_import_torch(arguments: list[str]) -> None:
     code = "from initlab.cli.main import app\ntry:\n"

@@ -10,6 +10,7 @@ from initlab.cli.gate import claims, gate
 from initlab.cli.report import report
 from initlab.cli.status import doctor, status
 from initlab.cli.sweep import sweep
+from initlab.cli.weights import weights
 
 app = typer.Typer(
     name="initlab",
@@ -25,6 +26,7 @@ app.command()(claims)
 app.command()(status)
 app.command("list")(list_)
 app.command()(explain)
+app.command()(weights)
 app.command()(doctor)
 
 
