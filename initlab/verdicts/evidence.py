@@ -253,6 +253,10 @@ def _compared(statement: Statement, metric: Metric, of: Series, against: Series,
 
 def compared(blank: Check, of: Series, against: Series, confidence: float) -> Check:
     """Fill in ``blank`` with of minus against: a difference, or a factor where both are logarithms."""
+    if not all(map(math.isfinite, against.values.values())):
+        return replace(blank, problem=f"{blank.metric} is not finite in what {blank.label} is compared with")
+    if not all(map(math.isfinite, of.values.values())):
+        return check_every(replace(blank, note="not finite"), [math.inf])
     found = compare(of.values, against.values)
     filled = replace(blank, note=_method(found, of, against))
     if found.estimate is None and found.identical:
