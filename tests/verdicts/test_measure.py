@@ -1,12 +1,14 @@
 """What metric names mean."""
 
 import math
+import re
 from pathlib import Path
 
 import pytest
 
 from initlab.errors import InitlabError
-from initlab.verdicts.measure import METRICS, check_probe, metric_named
+from initlab.verdicts.evidence import REDUCTIONS
+from initlab.verdicts.measure import METRICS, PLACES, check_probe, metric_named
 from initlab.verdicts.stored import StoredRun
 from tests.verdicts.planted import DIVERGED, UNIFORM, Planted, store
 
@@ -64,6 +66,12 @@ def test_what_was_not_finite_is_infinite_and_what_was_not_measured_is_nothing(tm
     assert metric_named("growth").read(lost) == math.inf
     assert metric_named("initial_loss").read(lost) == math.inf
     assert metric_named("final_loss").read(lost) == 2.5, "with a uniform guess as its start"
+
+
+def test_every_name_is_documented() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "verdicts.md").read_text(encoding="utf-8")
+    words = set(re.findall(r"[a-z_]+", " ".join(re.findall(r"`([^`]*)`", text))))
+    assert words >= {*METRICS, *PLACES, *REDUCTIONS}
 
 
 def test_scales() -> None:
