@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from initlab.errors import InitlabError
-from initlab.laws import GPT2_TOPOLOGY, SCALE_ROLES, Dims, Law, Slot, Topology
-from initlab.slots import Network
+from initlab.laws import GPT2_TOPOLOGY, RESIDUAL_WRITERS, SCALE_ROLES, Dims, Law, Role, Slot, Topology
+from initlab.slots import Network, gpt_slots
 from initlab.spec import content_hash
 
 if TYPE_CHECKING:
@@ -47,7 +47,12 @@ class Blueprint:
     dims: Dims
     topology: Topology
     laws: tuple[tuple[Slot, Law], ...]
+    tied_as: Role = "token_embedding"
     prepare: Prepare | None = field(default=None, compare=False)
+
+    def drawn_as(self, slot: Slot) -> Role:
+        """Return the role by whose law a slot is drawn: its own, or one of those that share a tied tensor."""
+        return self.tied_as if slot.aliases else slot.role
 
     @cached_property
     def network(self) -> Network:
@@ -80,6 +85,18 @@ class Blueprint:
         }
         return [name for name, needed in found.items() if needed]
 
+    @property
+    def words(self) -> str:
+        """How the network differs from GPT-2's, for people; empty where it does not."""
+        plain, scales = asdict(GPT2_TOPOLOGY), ("channel_scales", "shared_scales")
+        differs = {name: value for name, value in asdict(self.topology).items() if value != plain[name]}
+        named = [
+            name.replace("_", " ") if value is True else f"{name} = {value}"
+            for name, value in differs.items()
+            if name not in scales
+        ]
+        return ", ".join([*named, *["untied"] * (not self.dims.tied)])
+
     def to_json(self) -> dict[str, Any]:
         """Return the resolved law table, part of a run's identity.
 
@@ -104,16 +121,32 @@ class Blueprint:
     def check(self) -> None:
         """Raise InitlabError for a network that cannot be built or is degenerate, with the reason."""
         dims, topology = self.dims, self.topology
+        needed = [s for s in gpt_slots(dims, topology) if s.is_weight or s.role == "relative_position_bias"]
+        missing = [slot.name for slot in needed if slot.name not in self.network.shapes]
+        if missing:
+            raise InitlabError(
+                f"init {self.init!r} gives no law to {missing[0]}, which the network cannot be without"
+            )
         if topology.positions == "rotary" and dims.head_size % 2:
             raise InitlabError(
                 f"rotary positions turn pairs of channels, but a head has n_embd / n_head = {dims.head_size} of them"
             )
-        silent = [slot.name for slot, law in self.laws if slot.writes_residual and law.is_zero]
-        if silent and topology.norm_branch:
-            raise InitlabError(
-                f"norm_at = {topology.norm_at!r} normalises the output of every branch, but {silent[0]} starts at "
-                "zero: the norm of an exact zero is zero and its slope about 1/√eps, so the first step would explode"
-            )
+        normalised = [
+            (
+                f"norm_at = {_toml(topology.norm_at)}",
+                "the output of every branch",
+                topology.norm_branch,
+                RESIDUAL_WRITERS,
+            ),
+            ("qk_norm = true", "queries and keys", topology.qk_norm, {"query", "key"}),
+        ]
+        for setting, what, wanted, roles in normalised:
+            silent = [slot.name for slot, law in self.laws if slot.role in roles and law.is_zero]
+            if wanted and silent:
+                raise InitlabError(
+                    f"{setting} normalises {what}, but init {self.init!r} starts {silent[0]} at zero: the norm of an "
+                    "exact zero is zero and its slope about 1/√eps, so the first step would explode"
+                )
 
 
 def merge(wanted: Topology, asked: Mapping[str, Any], init: str) -> Topology:

@@ -262,7 +262,7 @@ class Law:
     @property
     def is_zero(self) -> bool:
         """The slot starts at exactly zero and no hook changes that."""
-        return self.dist == ZEROS and not (self.joint or self.calibrated)
+        return self.dist.mean == 0 and self.dist.std == 0 and not (self.joint or self.calibrated)
 
     def to_json(self) -> dict[str, Any]:
         hooked = self.joint or self.calibrated
@@ -270,6 +270,7 @@ class Law:
             "dist": self.dist.name,
             "mean": self.dist.mean,
             "std": None if hooked else self.dist.std,
+            **({"cut": self.dist.cut} if isinstance(self.dist, TruncNormal) else {}),
             **{key: getattr(self, key) for key in ("mult", "lr", "wd", "eps", "train", "joint", "calibrated")},
         }
 

@@ -1,14 +1,19 @@
 """Small networks for tests: every slot is away from its trivial value, so that no term can hide behind a 1 or a 0."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from initlab.activations import ACTIVATIONS
-from initlab.laws import Dims
+from initlab.blueprint import Blueprint
+from initlab.engine.start import calibration
+from initlab.inits.catalogue import resolve
+from initlab.inits.draw import draw_all
+from initlab.laws import SCALE_ROLES, Dims, Slot
 from initlab.model import GPT
-from initlab.slots import gpt_slots, plain_network
+from initlab.slots import Network, gpt_slots, plain_network
 
 Tensors = dict[str, Tensor]
 
@@ -27,21 +32,57 @@ def tiny(**changes: Any) -> Dims:
 
 
 def random_tensors(dims: Dims, *, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensors:
-    """Return a value for every slot: matrices that keep their input's scale, gains around 1, biases around 0."""
+    """Return a value for every slot of a plain GPT."""
+    return random_values(gpt_slots(dims), seed=seed, dtype=dtype)
+
+
+def random_values(slots: Iterable[Slot], *, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensors:
+    """Return matrices that keep their input's scale, gains and multipliers around 1, everything else around 0."""
     generator = torch.Generator().manual_seed(seed)
     tensors = {}
-    for slot in gpt_slots(dims):
+    for slot in slots:
         noise = torch.randn(slot.shape, generator=generator, dtype=torch.float64)
         std = slot.fan_in**-0.5 if slot.is_linear else 0.3
-        tensors[slot.name] = (noise * std + (slot.role == "norm_gain")).to(dtype)
+        tensors[slot.name] = (noise * std + (slot.role in {"norm_gain", *SCALE_ROLES})).to(dtype)
     return tensors
 
 
 def network(dims: Dims, tensors: Tensors, activation: str = "gelu") -> GPT:
-    """Return the model holding these tensors."""
-    model = GPT(plain_network(dims), ACTIVATIONS.get(activation).function).to(next(iter(tensors.values())).dtype)
+    """Return the plain model holding these tensors."""
+    return holding(plain_network(dims), tensors, activation)
+
+
+def holding(network: Network, tensors: Tensors, activation: str = "gelu") -> GPT:
+    """Return the model of any network, holding a tensor for each of its slots and no other."""
+    model = GPT(network, ACTIVATIONS.get(activation).function).to(next(iter(tensors.values())).dtype)
     model.load_state_dict(tensors)
     return model
+
+
+def blueprint_of(init: str, dims: Dims, **asked: Any) -> Blueprint:
+    """Return an init at these sizes; ``asked`` is what a spec would ask of the topology."""
+    return resolve(init).blueprint(dims, asked)
+
+
+def started(
+    blueprint: Blueprint,
+    *,
+    seed: int = 0,
+    dtype: torch.dtype = torch.float32,
+    activation: str = "gelu",
+    tokens: Tensor | None = None,
+) -> Tensors:
+    """Return what a network starts with; an init that starts from data sees ``tokens``, random ones by default."""
+    batch = random_tokens(blueprint.dims) if tokens is None else tokens
+    forward = calibration(blueprint, ACTIVATIONS.get(activation).function, batch)
+    return draw_all(blueprint, seed=seed, dtype=dtype, forward=forward)
+
+
+def at_init(blueprint: Blueprint, *, activation: str = "gelu", **how: Any) -> GPT:
+    """Return the model as it starts, forward multipliers included in its tensors."""
+    tensors = started(blueprint, activation=activation, **how)
+    effective = {slot.name: tensors[slot.name] * law.mult for slot, law in blueprint.laws}
+    return holding(blueprint.network, effective, activation)
 
 
 def random_tokens(dims: Dims, batch: int = 3, *, seed: int = 1, extra: int = 0) -> Tensor:

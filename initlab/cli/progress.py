@@ -15,7 +15,8 @@ QUIET_SECONDS = 30.0
 def group_label(group: LaneGroup) -> str:
     """Name what a group trains: its cells, without the seeds."""
     labels = list(dict.fromkeys(run.entry.cell.label for run in group.runs))
-    more = f" and {len(labels) - 1} more cells" if len(labels) > 1 else ""
+    rest = len(labels) - 1
+    more = f" and {rest} more cell{'s' * (rest > 1)}" if rest else ""
     return f"{labels[0]}{more}"
 
 

@@ -21,6 +21,7 @@ from initlab.engine.start import calibration, lane_tensors
 from initlab.inits.catalogue import blueprint_for
 from initlab.inits.draw import draw_all
 from initlab.laws import Dims
+from initlab.probes.reductions import PROBES
 from initlab.spec import RunSpec
 
 TRAIN_LOSS_WINDOW = 20
@@ -72,10 +73,7 @@ class Group:
                 zip(specs, corpora, (blueprint.laws for blueprint in blueprints), strict=True)
             )
         ]
-        self._layer_slots = [
-            [slot.name for slot, _ in blueprints[0].laws if slot.layer == layer and slot.name in self._parameters]
-            for layer in range(self.dims.n_layer)
-        ]
+        self._moving = [_moving(blueprint) for blueprint in blueprints]
 
     def run(self) -> Iterator[Record]:
         """Train to the end, or until no lane is left, yielding every lane's rows and then its summary."""
@@ -110,7 +108,7 @@ class Group:
                 continue
             if seen is not None:
                 profile = {name: values[n] for name, values in seen.items()}
-                profile["logit_var"] = profile["logit_var"][0]
+                profile |= {name: profile[name][0] for name, probe in PROBES.items() if probe.place == "logits"}
                 if step == 0:
                     lane.residual_ms = profile["residual_ms"][::2]
                 yield Record(n, "layers", {"step": step, "loss": loss, **profile})
@@ -166,17 +164,12 @@ class Group:
         return [float(total) / self._train.eval_batches for total in totals]
 
     def _weight_gradients(self, gradients: Tensors) -> list[list[float]]:
-        """Return each lane's rms of the parameters' gradients in each block.
+        """Return each lane's rms of the gradients of what moves in each block, 0 where nothing does.
 
         Lane by lane: how torch orders a sum over a stack depends on how many lanes it has.
         """
         return [
-            [
-                float(nn.utils.get_total_norm([gradients[name][n] for name in names]))
-                / math.sqrt(sum(gradients[name][n].numel() for name in names))
-                for names in self._layer_slots
-            ]
-            for n in range(len(self._lanes))
+            [_rms([gradients[name][n] for name in names]) for names in lane] for n, lane in enumerate(self._moving)
         ]
 
     def _draw(
@@ -220,6 +213,20 @@ def summarise(lane: Lane, dims: Dims) -> dict[str, Any]:
         "residual_ms": lane.residual_ms,
         "growth": lane.residual_ms[-1] / lane.residual_ms[0] if lane.residual_ms[0] else None,
     }
+
+
+def _rms(tensors: list[Tensor]) -> float:
+    if not tensors:
+        return 0.0
+    return float(nn.utils.get_total_norm(tensors)) / math.sqrt(sum(tensor.numel() for tensor in tensors))
+
+
+def _moving(blueprint: Blueprint) -> list[list[str]]:
+    """Return the slots that move, block by block; a slot that stands still here may move in another lane."""
+    return [
+        [slot.name for slot, law in blueprint.laws if slot.layer == layer and law.train]
+        for layer in range(blueprint.dims.n_layer)
+    ]
 
 
 def _stack(arrays: list[np.ndarray[Any, Any]]) -> Tensor:

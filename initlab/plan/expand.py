@@ -50,9 +50,13 @@ def expand(source: SweepSource) -> list[PlannedRun]:
     cells: dict[RunSpec, Cell] = {}
     runs = []
     for spec in specs:
+        corpus = _corpus(spec, source)
+        blueprint = _blueprint(spec, corpus, source)
         key = spec.model_copy(update={"seed": 0})
-        cell = cells.setdefault(key, _cell(spec, axes))
-        runs.append(_planned(spec, cell, source))
+        if key not in cells:
+            cells[key] = _cell(spec, axes, blueprint)
+        entry = Entry(run_id(spec, corpus, blueprint.digest), cells[key], spec.seed)
+        runs.append(PlannedRun(spec, entry, blueprint, corpus))
     return runs
 
 
@@ -124,13 +128,14 @@ def _varying(specs: list[RunSpec]) -> list[str]:
     return [path for path in rows[0] if any(row[path] != rows[0][path] for row in rows)]
 
 
-def _cell(spec: RunSpec, axes: list[str]) -> Cell:
+def _cell(spec: RunSpec, axes: list[str], blueprint: Blueprint) -> Cell:
     flat = _flat(spec)
     return Cell(
         init=spec.init,
         activation=spec.activation,
         axes={path: flat[path] for path in axes},
         fields=spec.model_dump(include=set(SPECS)),
+        network=blueprint.words,
     )
 
 
@@ -145,20 +150,23 @@ def corpus_name(spec: RunSpec, base: Path | None) -> str:
     return name
 
 
-def _planned(spec: RunSpec, cell: Cell, source: SweepSource) -> PlannedRun:
+def _corpus(spec: RunSpec, source: SweepSource) -> Corpus:
     try:
         base = source.path.parent if source.path else None
         corpus = load_corpus(corpus_name(spec, base), spec.data.tokenizer)
         corpus.check(block_size=spec.model.block_size, vocab_size=spec.model.vocab_size)
     except InitlabError as error:
         raise InitlabError(f"{source.where('data.corpus')}: {error}") from error
+    return corpus
+
+
+def _blueprint(spec: RunSpec, corpus: Corpus, source: SweepSource) -> Blueprint:
     try:
         blueprint = blueprint_for(spec.model, spec.init, spec.activation, corpus.vocab_size)
         _check_optimizer(spec, blueprint)
     except InitlabError as error:
         raise InitlabError(f"{source.where('sweep.init')}: {error}") from error
-    entry = Entry(run_id(spec, corpus, blueprint.digest), cell, spec.seed)
-    return PlannedRun(spec, entry, blueprint, corpus)
+    return blueprint
 
 
 def _check_optimizer(spec: RunSpec, blueprint: Blueprint) -> None:
@@ -186,7 +194,7 @@ def run_id(spec: RunSpec, corpus: Corpus, laws: str) -> str:
             "laws": laws,
             "activation": spec.activation,
             "seed": spec.seed,
-            "plugins": _plugins(spec),
+            "plugins": plugin_code(spec),
         }
     )
 
@@ -198,7 +206,10 @@ def _sizes(model: ModelSpec) -> dict[str, Any]:
     )
 
 
-def _plugins(spec: RunSpec) -> list[str]:
-    """Fingerprints of the code that did not come with initlab and can change the run's numbers."""
-    found = (INITS.fingerprint(spec.init.partition(":")[0]), ACTIVATIONS.fingerprint(spec.activation))
-    return [code for code in found if code is not None]
+def plugin_code(spec: RunSpec) -> tuple[str, ...]:
+    """Return fingerprints of the code that did not come with initlab and can change the run's numbers.
+
+    Probes cannot: they get copies, and no random numbers.
+    """
+    found = (INITS.fingerprint(spec.init.partition(":")[0].strip()), ACTIVATIONS.fingerprint(spec.activation))
+    return tuple(code for code in found if code is not None)

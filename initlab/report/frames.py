@@ -28,7 +28,8 @@ class PlannedCell:
     """All runs that differ by seed alone, as it was planned.
 
     ``label`` is unique in its sweep. ``varying`` holds the fields in which the sweep's cells differ, other than init
-    and activation; ``fields`` holds every field, by dotted name (``model.n_layer``).
+    and activation; ``fields`` holds every field, by dotted name (``model.n_layer``); ``network`` says how the network
+    that init and fields make differs from GPT-2's.
     """
 
     index: int
@@ -37,6 +38,7 @@ class PlannedCell:
     activation: str
     varying: dict[str, Any]
     fields: dict[str, Any]
+    network: str = ""
 
     @property
     def n_layer(self) -> int:
@@ -89,7 +91,7 @@ def load(path: Path | str) -> SweepFrames:
     document, entries = folder.document(), folder.entries()
     cells = _planned_cells(document)
     numbers = [int(run["cell"]) for run in document.get("runs", [])]
-    rows, curves, layers = [], _CurveRows(), LayerRows()
+    rows, curves, layers = [], _CurveRows(), LayerRows(document.get("plugin_probes", {}))
     for row, entry in enumerate(entries):
         cell, run = cells[numbers[row]], folder.run(entry.id)
         rows.append(_run_row(cell, entry, run))
@@ -199,6 +201,7 @@ def _planned_cells(document: dict[str, Any]) -> tuple[PlannedCell, ...]:
             activation=str(cell["activation"]),
             varying={name: every[index].get(name) for name in varying},
             fields=every[index],
+            network=str(cell.get("network", "")),
         )
         for index, cell in enumerate(cells)
     )

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from initlab.report.frames import PlannedCell, SweepFrames, short
-from initlab.stats import Interval, geometric_mean, mean, mean_interval, standard_deviation
+from initlab.stats.describe import Interval, geometric_mean, mean, mean_interval, standard_deviation
 from initlab.store.run import Status
 
 NOTHING = "–"
@@ -44,6 +44,7 @@ class CellRow:
     above_floor: float | None
     initial_loss: float | None
     growth: float | None
+    network: str
     note: str
 
 
@@ -133,6 +134,7 @@ def _columns(rows: list[CellRow]) -> list[tuple[str, Callable[[CellRow], Shown],
         ("loss at init (nats/token)", lambda row: Shown(number(row.initial_loss), row.initial_loss), True),
         ("growth at init (×)", lambda row: Shown(factor(row.growth), row.growth), True),
         ("diverged", _diverged, trained),
+        ("network", lambda row: Shown(row.network or "GPT-2", row.network), any(row.network for row in rows)),
         ("note", lambda row: Shown(row.note, row.note or None), any(row.note for row in rows)),
     ]
 
@@ -182,6 +184,7 @@ def _cell_row(cell: PlannedCell, runs: pd.DataFrame) -> CellRow:
         above_floor=None if final is None or floor is None else final - floor,
         initial_loss=mean(_known(runs["initial_loss"])),
         growth=geometric_mean([value for value in _known(runs["growth"]) if value >= 0]),
+        network=cell.network,
         note=_note(cell, status, split),
     )
 

@@ -16,13 +16,15 @@ class Cell:
     """All runs that differ by seed alone.
 
     ``init`` is the name it was asked for by, ``axes`` the swept fields other than init, activation and seed, and
-    ``fields`` every field of its runs but the seed: ``{"model": {...}, "data": {...}, "train": {...}}``.
+    ``fields`` every field of its runs but the seed: ``{"model": {...}, "data": {...}, "train": {...}}``. ``network``
+    says in words how its network differs from GPT-2's.
     """
 
     init: str
     activation: str
     axes: dict[str, Any]
     fields: dict[str, Any]
+    network: str = ""
 
     @property
     def label(self) -> str:

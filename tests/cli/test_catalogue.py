@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from initlab.inits.catalogue import INITS
 from tests.cli.run import initlab
 
 
@@ -50,6 +51,7 @@ def test_explain_prints_the_law_of_every_slot() -> None:
         "shape": [768],
         "of": None,
         "aliases": [],
+        "drawn_as": "norm_gain",
         "dist": "constant",
         "mean": 1.0,
         "std": 0.0,
@@ -58,10 +60,57 @@ def test_explain_prints_the_law_of_every_slot() -> None:
         "wd": 1.0,
         "eps": 1.0,
         "train": True,
+        "joint": False,
+        "calibrated": False,
     }
     assert slots["token_embedding.weight"]["aliases"] == ["lm_head"]
     assert "lm_head.weight" not in slots
     assert "lm_head.weight" in str(initlab("explain", "gpt2", "--no-tied", "--json").json)
+
+
+@pytest.mark.parametrize(
+    ("init", "role"),
+    # nanoGPT's class draws its tables last, torchtitan skips a tied embedding; OLMo-core skips a tied head.
+    [
+        ("gpt2", "token_embedding"),
+        ("olmo-llama", "token_embedding"),
+        ("pytorch", "lm_head"),
+        ("torchtitan", "lm_head"),
+    ],
+)
+def test_explain_says_by_which_role_a_tied_tensor_is_drawn(init: str, role: str) -> None:
+    slots = {slot["slot"]: slot for slot in initlab("explain", init, "--tied", "--json").json["slots"]}
+    shared = slots["token_embedding.weight"]
+    assert (shared["role"], shared["aliases"], shared["drawn_as"]) == ("token_embedding", ["lm_head"], role)
+    assert {slot["drawn_as"] == slot["role"] for slot in slots.values() if slot is not shared} == {True}
+    assert (
+        f"also lm_head{', whose law it has' if role == 'lm_head' else ''})" in initlab("explain", init, "--tied").out
+    )
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_the_catalogue_has_a_column_for_every_need(width: int) -> None:
+    done = initlab("list", "inits", COLUMNS=str(width))
+    lines = done.out.splitlines()
+    assert max(map(len, lines)) <= width
+    heads = "mult shift norm pos par cap opt joint batch"
+    assert heads in lines[0]
+    assert ("summary" in lines[0]) == (width >= 120)
+    items = {item["name"]: item for item in initlab("list", "inits", "--json").json["items"]}
+    for name, heads_of in (("gpt2", []), ("mup", ["mult", "opt"]), ("palm", ["mult", "pos", "par"])):
+        row = next(line for line in lines if line.startswith(f"{name} "))
+        marked = [head for head in heads.split() if row[lines[0].index(head) :][:1] == "✓"]
+        assert marked == heads_of
+        assert len(items[name]["needs"]) == 1 + len(heads_of)
+    assert "``" not in done.out
+    assert "nanogpt" in done.out, "aliases are how people find an init"
+
+
+def test_docstrings_are_shown_as_text() -> None:
+    assert "``epsilon``" in str(INITS.get("layerscale").build.__doc__)
+    out = initlab("explain", "layerscale", COLUMNS="200").out
+    assert "``" not in out
+    assert "epsilon" in out
 
 
 def test_explain_for_people_groups_layers() -> None:
