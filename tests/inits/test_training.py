@@ -2,8 +2,8 @@
 
 Default AdamW at 1e-3 without warm-up. Inits whose networks have one shape train as lanes of one model, each group
 in a test of its own. What is compared is the loss on the same validation batches before and after, so that the noise
-of batches drops out. No entry may diverge here: those whose literature warns of it, post-norm without warm-up, are said
-to fail in networks far deeper than this one.
+of batches drops out. No entry may diverge: those of which the literature warns, post-norm without warm-up, fail in
+networks far deeper than this one.
 """
 
 import math
@@ -23,16 +23,15 @@ VOCABULARY = 64
 MODEL = ModelSpec(n_layer=2, n_head=4, n_embd=64, block_size=32, vocab_size=VOCABULARY)
 LANES, LR = 8, 1e-3
 TRIALS = {"gelu": (50, 0.5), "swiglu": (5, 0.0)}
-"""Steps, and the nats of validation loss that an init must have won after them. The text's unigram entropy is .7 below
-a uniform guess. With a gate, which changes none of the laws' principles, it is enough to start in the right direction.
-"""
+"""Steps, and the nats of validation loss that an init must have won after them. The text's unigram entropy is .7 nats
+below a uniform guess. Of gated networks it is asked only that they start in the right direction: that is cheap."""
 
 OWN_LR = {
     "u-mup": 0.3,  # its rates are over √fan_in and √L, on tensors of unit variance: 1e-3 would hardly move them
     "rezero": 5e-3,  # without norms a table of std .02 is all there is to see at first, and gradients are as small
     "skipinit": 5e-3,  # the same network but for the number of α
 }
-"""Inits that have learnt little after 50 steps at the common rate (0.03 to 0.1 nats), and one that shows they learn."""
+"""Inits that have won 0.1 nats or less after 50 steps at the common rate, and a rate that shows that they learn."""
 
 REFUSES = {("looks-linear", "swiglu")}
 """It pairs hidden units, which a gated MLP does not have: an error before anything is trained."""
@@ -41,7 +40,7 @@ REFUSES = {("looks-linear", "swiglu")}
 def groups(activation: str) -> list[tuple[str, ...]]:
     """Return the catalogue in groups that train together."""
     by_shape: dict[str, list[str]] = defaultdict(list)
-    for name, _ in INITS.items():
+    for name in dict(INITS.items()):
         if (name, activation) not in REFUSES:
             by_shape[blueprint_for(MODEL, name, activation, VOCABULARY).shape].append(name)
     return [tuple(names[i : i + LANES]) for names in by_shape.values() for i in range(0, len(names), LANES)]
