@@ -155,3 +155,15 @@ def test_corpora_that_cannot_be_read_as_asked(tmp_path: Path) -> None:
         done = initlab("sweep", *FLAGS, "--corpus", str(tmp_path / name), "-o", str(tmp_path / "x"))
         assert done.code == 2
         assert message in done.err
+
+
+def test_a_proxy_is_told_what_it_hides(tmp_path: Path) -> None:
+    arguments = ["sweep", *FLAGS, "--init", "gpt2", "--seeds", "1", "-n", "1", "-o", "out"]
+    hinted = initlab(*arguments, cwd=tmp_path).err
+    assert hinted.count("its std does not follow the width") == 1
+    told = initlab(*arguments, "--target", "n_embd=64,n_layer=3", cwd=tmp_path)
+    assert "at 3 × 64" in told.err
+    assert "gpt2:std=0.04" in told.err
+    assert "does not follow the width" not in told.err
+    assert "What the target would do" in (tmp_path / "out" / "report" / "report.md").read_text()
+    assert initlab(*arguments, "--target", "n_lay=3", cwd=tmp_path).code == 2
