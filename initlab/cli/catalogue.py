@@ -19,7 +19,7 @@ from initlab.data.load import corpus_names
 from initlab.errors import InitlabError, did_you_mean
 from initlab.inits.catalogue import INITS, Init, blueprint_for, in_order, resolve
 from initlab.inits.describe import NEED_HEADS, law_rows, plain_text
-from initlab.probes.reductions import BACKWARD_PROBES, PROBES
+from initlab.probes.reductions import BACKWARD_PROBES, PROBES, UPDATE_PROBES
 from initlab.registry import Registry
 from initlab.spec import SCHEMA_VERSION, ModelSpec
 
@@ -54,7 +54,8 @@ def _corpora() -> list[dict[str, Any]]:
 
 def _probes() -> list[dict[str, Any]]:
     forward = [_item(name, probe.summary, f"tap: {probe.place}") for name, probe in PROBES.items()]
-    return forward + [_item(name, summary, "backward pass") for name, summary in BACKWARD_PROBES.items()]
+    backward = [_item(name, summary, "backward pass") for name, summary in BACKWARD_PROBES.items()]
+    return forward + backward + [_item(name, summary, "the last update") for name, summary in UPDATE_PROBES.items()]
 
 
 def _item(

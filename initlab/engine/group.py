@@ -18,6 +18,7 @@ from initlab.engine.forward import Batch, LaneModel, Tensors
 from initlab.engine.optim import LaneOptimizer
 from initlab.engine.schedule import evaluates, learning_rate, probes
 from initlab.engine.start import calibration, lane_tensors
+from initlab.engine.updates import moving_matrices, update_ratios
 from initlab.inits.catalogue import blueprint_for
 from initlab.inits.draw import draw_all
 from initlab.laws import Dims
@@ -74,6 +75,8 @@ class Group:
             )
         ]
         self._moving = [_moving(blueprint) for blueprint in blueprints]
+        self._matrices = [moving_matrices(blueprint) for blueprint in blueprints]
+        self._before: Tensors = {}  # the matrices before the last update, where the next step is probed
 
     def run(self) -> Iterator[Record]:
         """Train to the end, or until no lane is left, yielding every lane's rows and then its summary."""
@@ -83,6 +86,13 @@ class Group:
                 break
         for n, lane in enumerate(self._lanes):
             yield Record(n, "summary", summarise(lane, self.dims))
+
+    def activations(self) -> Tensors:
+        """Return what every place of the network holds now, on each lane's first training batch.
+
+        By the place's name, as the model taps it: (N, sites, B, T, C).
+        """
+        return self._model.activations(self._parameters, self._constants, self._batch(0).tokens)
 
     def _step(self, step: int) -> Iterator[Record]:
         """Evaluate, measure and update; probes see the parameters after ``step`` updates, on batch ``step``."""
@@ -95,6 +105,7 @@ class Group:
             seen["weight_grad_rms"] = self._weight_gradients(gradients)
         else:
             gradients, losses = self._model.step(self._parameters, self._constants, batch)
+        before, self._before = self._before, self._matrices_now() if probes(step + 1, self._train) else {}
         for n, loss in enumerate(losses.tolist()):
             lane = self._lanes[n]
             if lane.diverged_at is not None:
@@ -104,6 +115,9 @@ class Group:
                 profile |= {name: profile[name][0] for name, probe in PROBES.items() if probe.place == "logits"}
                 if step == 0:
                     lane.residual_ms = profile["residual_ms"][::2]
+                else:
+                    now = {name: self._parameters[name][n] for name in before}
+                    profile |= update_ratios({name: x[n] for name, x in before.items()}, now, self._matrices[n])
                 yield Record(n, "layers", {"step": step, "loss": loss, **profile})
             row = self._update(lane, step, loss, {name: g[n] for name, g in gradients.items()})
             if val_losses is not None:
@@ -155,6 +169,10 @@ class Group:
             tokens, targets = _stack([x for x, _ in drawn]), _stack([y for _, y in drawn])
             totals += self._model.evaluate(self._parameters, self._constants, tokens, targets)
         return [float(total) / self._train.eval_batches for total in totals]
+
+    def _matrices_now(self) -> Tensors:
+        names = {name for lane in self._matrices for slots in lane.values() for name in slots if name}
+        return {name: self._parameters[name].clone() for name in names}
 
     def _weight_gradients(self, gradients: Tensors) -> list[list[float]]:
         """Return each lane's rms of the gradients of what moves in each block, 0 where nothing does.

@@ -1,7 +1,7 @@
 """What a metric's name means on a stored run.
 
 ``final_loss`` and its like are numbers of a run's summary; ``residual_var.last`` is a probe reduced over its sites,
-at step 0, and ``residual_var.last@end`` the same where training ended.
+at step 0, ``residual_var.last@end`` the same where training ended, and ``update_ratio_ffn_up.mean@1`` after one step.
 """
 
 import math
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from initlab.errors import InitlabError, did_you_mean
+from initlab.probes.reductions import UPDATE_PROBES
 from initlab.stats.censor import censored
 from initlab.verdicts.stored import StoredRun, StoredSweep
 
@@ -40,11 +41,18 @@ def metric_named(name: str) -> Metric:
         raise InitlabError(f"no metric {name!r}{did_you_mean(name, METRICS)}; a probe wants a place: {name}.last")
     if place not in PLACES:
         raise InitlabError(f"metric {name!r}: no place {place!r} along the sites{did_you_mean(place, PLACES)}")
-    if at and moment not in ("start", "end"):
-        raise InitlabError(f"metric {name!r}: after @ comes 'start' or 'end', got {moment!r}")
-    positive = place in ("growth", "swing") or probe.endswith(("_ms", "_var", "_rms"))
-    summary = f"{probe}, {place} over its sites, {'at the end' if moment == 'end' else 'before the first step'}"
-    return Metric(name, "×" if place == "growth" else "", summary, _probe(probe, place, moment), positive=positive)
+    if at and moment not in ("start", "end") and not moment.isdecimal():
+        raise InitlabError(f"metric {name!r}: after @ comes 'start', 'end' or a step, got {moment!r}")
+    positive = place in ("growth", "swing") or probe in UPDATE_PROBES or probe.endswith(("_ms", "_var", "_rms"))
+    when = {"": "before the first step", "start": "before the first step", "end": "at the end"}
+    return Metric(
+        name,
+        "×" if place == "growth" else "",
+        f"{probe}, {place} over its sites, {when.get(moment, f'at step {moment}')}",
+        _probe(probe, place, moment),
+        trained=moment.isdecimal() and int(moment) > 0,
+        positive=positive,
+    )
 
 
 def check_probe(metric: Metric, sweep: StoredSweep) -> None:
@@ -79,10 +87,20 @@ def _start(run: StoredRun) -> float | None:
     return None
 
 
+def _train_loss(run: StoredRun) -> float | None:
+    """As :func:`final_loss`: a diverged run's last batches are no loss."""
+    start = _start(run)
+    return None if start is None else censored(None if _diverged(run) else run.summary.get("train_loss"), start)
+
+
 def _summary(name: str) -> Callable[[StoredRun], float | None]:
+    """Return a reader; a number that is stored as null was not finite."""
+
     def read(run: StoredRun) -> float | None:
-        value = run.summary.get(name)
-        return None if value is None else float(value)
+        if name not in run.summary:
+            return None
+        value = run.summary[name]
+        return math.inf if value is None else float(value)
 
     return read
 
@@ -92,7 +110,7 @@ def _above(name: str, base: str) -> Callable[[StoredRun], float | None]:
 
     def read(run: StoredRun) -> float | None:
         loss = final_loss(run) if name == "final_loss" else _summary(name)(run)
-        floor = _summary(base)(run)
+        floor = run.summary.get(base)
         return None if loss is None or floor is None else loss - floor
 
     return read
@@ -119,7 +137,7 @@ METRICS: dict[str, Metric] = {
             trained=True,
         ),
         Metric("learnt", "nats", "loss at init above final loss", _learnt, trained=True),
-        Metric("train_loss", "nats", "mean over the last batches", _summary("train_loss"), trained=True),
+        Metric("train_loss", "nats", "mean over the last batches", _train_loss, trained=True),
         Metric("diverged", "", "1 for a run that diverged, else 0", _diverged, trained=True),
         Metric("initial_loss", "nats", "loss before the first step", _summary("initial_loss")),
         Metric(
@@ -142,11 +160,12 @@ PLACES: dict[str, Callable[[list[float]], float]] = {
 
 
 def _probe(probe: str, place: str, moment: str) -> Callable[[StoredRun], float | None]:
+    step = int(moment) if moment.isdecimal() else 0
+
     def read(run: StoredRun) -> float | None:
         rows = [row for row in run.layers if probe in row]
-        if not rows or (moment != "end" and rows[0]["step"] != 0):
-            return None
-        return _reduced(rows[-1 if moment == "end" else 0][probe], place)
+        wanted = rows[-1:] if moment == "end" else [row for row in rows if row["step"] == step]
+        return _reduced(wanted[0][probe], place) if wanted else None
 
     return read
 
