@@ -19,6 +19,7 @@ from initlab.cli.console import guarded, is_interactive, print_json, stderr, std
 from initlab.cli.fields import axes_from_flags, parse_sizes, with_fields
 from initlab.cli.plugins import Plugins, load_plugins, name_broken
 from initlab.cli.progress import LiveProgress, PlainProgress
+from initlab.cli.verdicts import counted, print_statements
 from initlab.environment import available_cores
 from initlab.errors import InitlabError
 from initlab.foresight import outlooks, proxy_hint
@@ -183,7 +184,7 @@ def _counted(folder: SweepFolder) -> str:
 
 
 def _finish(sweep: Sweep, as_json: bool) -> None:
-    """Show the table, write the report, and say by exit code whether every run has a result."""
+    """Show table and verdicts, write the report, and say by exit code whether every run has a result."""
     from initlab.report.expected import expected, flags
     from initlab.report.frames import load
     from initlab.report.write import write_report
@@ -195,10 +196,24 @@ def _finish(sweep: Sweep, as_json: bool) -> None:
         print_json(sweep_document(sweep.folder))
     else:
         print_table(stdout(), load(sweep.folder.path))
+        _print_claims(sweep)
         stdout().print(f"report: {html}", soft_wrap=True, markup=False)
     states = [state.status for _, state in sweep.folder.states()]
     if any(status not in DONE for status in states):
         raise typer.Exit(EXIT_INCOMPLETE)
+
+
+def _print_claims(sweep: Sweep) -> None:
+    """Say what the claims that stand beside the spec have come to."""
+    from initlab.verdicts.claims import stored_claims
+
+    path, judged = sweep.folder.path, stored_claims(sweep.folder.path)
+    if judged.problem:
+        stdout().print(f"claims not judged: {judged.problem}", soft_wrap=True, markup=False)
+    if judged.verdicts:
+        print_statements(stdout(), judged.verdicts)
+        said = f"claims: {counted(judged.verdicts)}; with numbers and reasons: initlab claims {path}"
+        stdout().print(said, soft_wrap=True, markup=False)
 
 
 def print_table(console: Console, frames: Any) -> None:

@@ -19,6 +19,7 @@ from initlab.report.expected import Expected
 from initlab.report.frames import load
 from initlab.report.table import CellRow, counts
 from initlab.store.files import write_json
+from initlab.verdicts.verdict import document
 
 FORMATS = ("html", "md", "csv", "json")
 
@@ -50,6 +51,8 @@ def _write(folder: Path, content: Content, formats: Collection[str]) -> None:
         _replace(folder / "runs.csv", _csv(content.frames.runs))
     if "json" in formats:
         write_json(folder / "summary.json", summary(content))
+        if content.answers.verdicts:
+            write_json(folder / "verdicts.json", document(content.answers.verdicts))
     if "md" in formats:
         _replace(folder / "report.md", markdown.render(content).encode())
     if "html" in formats:

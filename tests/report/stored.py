@@ -153,12 +153,15 @@ class Numbers:
             "attn_entropy": [0.99 - 0.01 * self.rank * block for block in blocks],
             "dead_units": [0.0] * self.n_layer,
             "weight_grad_rms": [1e-4] * self.n_layer,
-            **(
-                {"update_ratio_value": [0.1] * self.n_layer, "update_ratio_ffn_up": [0.2] * self.n_layer}
-                if step
-                else {}
-            ),
+            **(self.updates(step) if step else {}),
             "logit_var": 0.3 * self.tilt,
+        }
+
+    def updates(self, step: int) -> dict[str, list[float]]:
+        sizes = {"value": 0.1, "ffn_up": 0.2, "ffn_down": 0.3}
+        return {
+            f"update_ratio_{role}": [size * self.tilt * (1 + block) / step for block in range(self.n_layer)]
+            for role, size in sizes.items()
         }
 
     def summary(self, run_id: str, floor: float | None, diverged_at: int | None) -> dict[str, Any]:
