@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from initlab.errors import InitlabError
-from initlab.laws import GPT2_TOPOLOGY, SCALE_ROLES, Dims, Law, Slot, Topology
-from initlab.slots import Network
+from initlab.laws import GPT2_TOPOLOGY, RESIDUAL_WRITERS, SCALE_ROLES, Dims, Law, Slot, Topology
+from initlab.slots import Network, gpt_slots
 from initlab.spec import content_hash
 
 if TYPE_CHECKING:
@@ -116,16 +116,32 @@ class Blueprint:
     def check(self) -> None:
         """Raise InitlabError for a network that cannot be built or is degenerate, with the reason."""
         dims, topology = self.dims, self.topology
+        needed = [s for s in gpt_slots(dims, topology) if s.is_weight or s.role == "relative_position_bias"]
+        missing = [slot.name for slot in needed if slot.name not in self.network.shapes]
+        if missing:
+            raise InitlabError(
+                f"init {self.init!r} gives no law to {missing[0]}, which the network cannot be without"
+            )
         if topology.positions == "rotary" and dims.head_size % 2:
             raise InitlabError(
                 f"rotary positions turn pairs of channels, but a head has n_embd / n_head = {dims.head_size} of them"
             )
-        silent = [slot.name for slot, law in self.laws if slot.writes_residual and law.is_zero]
-        if silent and topology.norm_branch:
-            raise InitlabError(
-                f"norm_at = {topology.norm_at!r} normalises the output of every branch, but {silent[0]} starts at "
-                "zero: the norm of an exact zero is zero and its slope about 1/√eps, so the first step would explode"
-            )
+        normalised = [
+            (
+                f"norm_at = {_toml(topology.norm_at)}",
+                "the output of every branch",
+                topology.norm_branch,
+                RESIDUAL_WRITERS,
+            ),
+            ("qk_norm = true", "queries and keys", topology.qk_norm, {"query", "key"}),
+        ]
+        for setting, what, wanted, roles in normalised:
+            silent = [slot.name for slot, law in self.laws if slot.role in roles and law.is_zero]
+            if wanted and silent:
+                raise InitlabError(
+                    f"{setting} normalises {what}, but init {self.init!r} starts {silent[0]} at zero: the norm of an "
+                    "exact zero is zero and its slope about 1/√eps, so the first step would explode"
+                )
 
 
 def merge(wanted: Topology, asked: Mapping[str, Any], init: str) -> Topology:

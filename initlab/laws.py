@@ -262,7 +262,7 @@ class Law:
     @property
     def is_zero(self) -> bool:
         """The slot starts at exactly zero and no hook changes that."""
-        return self.dist == ZEROS and not (self.joint or self.calibrated)
+        return self.dist.mean == 0 and self.dist.std == 0 and not (self.joint or self.calibrated)
 
     def to_json(self) -> dict[str, Any]:
         hooked = self.joint or self.calibrated

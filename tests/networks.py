@@ -6,9 +6,13 @@ import torch
 from torch import Tensor
 
 from initlab.activations import ACTIVATIONS
+from initlab.blueprint import Blueprint
+from initlab.engine.start import calibration
+from initlab.inits.catalogue import resolve
+from initlab.inits.draw import draw_all
 from initlab.laws import Dims
 from initlab.model import GPT
-from initlab.slots import gpt_slots, plain_network
+from initlab.slots import Network, gpt_slots, plain_network
 
 Tensors = dict[str, Tensor]
 
@@ -39,9 +43,40 @@ def random_tensors(dims: Dims, *, seed: int = 0, dtype: torch.dtype = torch.floa
 
 def network(dims: Dims, tensors: Tensors, activation: str = "gelu") -> GPT:
     """Return the model holding these tensors."""
-    model = GPT(plain_network(dims), ACTIVATIONS.get(activation).function).to(next(iter(tensors.values())).dtype)
+    return holding(plain_network(dims), tensors, activation)
+
+
+def holding(parts: Network, tensors: Tensors, activation: str = "gelu") -> GPT:
+    """Return the model of this network holding these tensors."""
+    model = GPT(parts, ACTIVATIONS.get(activation).function).to(next(iter(tensors.values())).dtype)
     model.load_state_dict(tensors)
     return model
+
+
+def blueprint_of(init: str, dims: Dims, **asked: Any) -> Blueprint:
+    """Return an init at these sizes; ``asked`` is what a spec would ask of the topology."""
+    return resolve(init).blueprint(dims, asked)
+
+
+def started(
+    blueprint: Blueprint,
+    *,
+    seed: int = 0,
+    dtype: torch.dtype = torch.float32,
+    activation: str = "gelu",
+    tokens: Tensor | None = None,
+) -> Tensors:
+    """Return what a network starts with; an init that starts from data sees ``tokens``, random ones by default."""
+    batch = random_tokens(blueprint.dims) if tokens is None else tokens
+    forward = calibration(blueprint, ACTIVATIONS.get(activation).function, batch)
+    return draw_all(blueprint, seed=seed, dtype=dtype, forward=forward)
+
+
+def at_init(blueprint: Blueprint, *, activation: str = "gelu", **how: Any) -> GPT:
+    """Return the model as it starts, forward multipliers included in its tensors."""
+    tensors = started(blueprint, activation=activation, **how)
+    effective = {slot.name: tensors[slot.name] * law.mult for slot, law in blueprint.laws}
+    return holding(blueprint.network, effective, activation)
 
 
 def random_tokens(dims: Dims, batch: int = 3, *, seed: int = 1, extra: int = 0) -> Tensor:

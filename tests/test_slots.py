@@ -1,7 +1,10 @@
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
-from initlab.laws import Dims, Slot
-from initlab.slots import gpt_slots
+from initlab.laws import Dims, Slot, Topology
+from initlab.slots import gpt_slots, plain_network, possible_slots
 from tests.networks import tiny
 
 
@@ -103,3 +106,103 @@ def test_slots_come_in_the_order_of_the_forward_pass() -> None:
     assert [slots[0].role, slots[1].role, slots[-1].role] == ["token_embedding", "position_embedding", "lm_head"]
     block = [slot.role for slot in slots if slot.layer == 0 and slot.is_weight]
     assert block == ["query", "key", "value", "attn_out", "ffn_up", "ffn_down"]
+
+
+# The network around the weights.
+
+
+def names(topology: Topology, **sizes: Any) -> set[str]:
+    return {slot.name for slot in gpt_slots(tiny(n_layer=1, **sizes), topology)}
+
+
+def norms(topology: Topology) -> set[str]:
+    found = {slot.name for slot in gpt_slots(tiny(n_layer=1), topology) if slot.role == "norm_gain"}
+    return {name.removesuffix(".weight").removeprefix("blocks.0.") for name in found}
+
+
+@pytest.mark.parametrize(
+    ("topology", "expected"),
+    [
+        (Topology(), {"attn.norm", "ffn.norm", "final_norm"}),
+        (Topology(norm_at="post"), {"attn.post_norm", "ffn.post_norm"}),
+        (Topology(norm_at="none"), set()),
+        (Topology(norm_at="branch-out"), {"attn.branch_norm", "ffn.branch_norm", "final_norm"}),
+        (
+            Topology(norm_at="sandwich"),
+            {"attn.norm", "attn.branch_norm", "ffn.norm", "ffn.branch_norm", "final_norm"},
+        ),
+        (Topology(parallel=True), {"attn.norm", "final_norm"}),
+        (Topology(norm_at="none", embed_norm=True), {"embed_norm"}),
+        (Topology(norm_at="none", sub_norm=True), {"attn_sub_norm", "ffn_sub_norm"}),
+        (Topology(norm_at="none", qk_norm=True), {"query_norm", "key_norm"}),
+    ],
+)
+def test_norms_where_the_topology_has_them(topology: Topology, expected: set[str]) -> None:
+    assert norms(topology) == expected
+    gains = {name for name in names(topology) if name.endswith("norm.weight")}
+    assert {name.replace("norm.weight", "norm.bias") for name in gains} <= names(topology)
+    assert not [name for name in names(replace(topology, norm="rmsnorm")) if name.endswith("norm.bias")]
+
+
+def test_widths_of_norms() -> None:
+    slots = {slot.name: slot.shape for slot in gpt_slots(tiny(), Topology(sub_norm=True, qk_norm=True))}
+    assert slots["blocks.0.ffn_sub_norm.weight"] == (80,)
+    assert slots["blocks.0.attn_sub_norm.weight"] == (32,)
+    assert slots["blocks.0.key_norm.bias"] == (8,)  # one head's
+
+
+@pytest.mark.parametrize("positions", ["learned", "sinusoidal", "rotary", "relative", "none"])
+def test_tables_of_positions(positions: Any) -> None:
+    found = names(Topology(positions=positions))
+    assert ("position_embedding.weight" in found) == (positions == "learned")
+    assert ("relative_position_bias.weight" in found) == (positions == "relative")
+    if positions == "relative":
+        (table,) = [slot for slot in gpt_slots(tiny(), Topology(positions="relative")) if "relative" in slot.name]
+        assert (table.shape, table.layer, table.is_weight) == ((32, 4), None, False)
+
+
+def test_a_gated_mlp_has_a_third_matrix() -> None:
+    assert names(Topology(), gated=True) - names(Topology()) == {"blocks.0.ffn_gate.weight", "blocks.0.ffn_gate.bias"}
+
+
+def extras(topology: Topology, **sizes: Any) -> dict[str, Slot]:
+    return {slot.name: slot for slot in possible_slots(tiny(n_layer=1, **sizes), topology) if slot.is_extra}
+
+
+def test_what_an_init_may_add() -> None:
+    found = extras(Topology(), tied=False)
+    matrices = {f"blocks.0.{role}" for role in ("query", "key", "value", "attn_out", "ffn_up", "ffn_down")}
+    tables = {"token_embedding", "position_embedding"}
+    sides = {
+        f"blocks.0.{side}.{kind}_scale.weight" for side in ("attn", "ffn") for kind in ("norm", "branch", "skip")
+    }
+    assert set(found) == {
+        *(f"{name}.scale" for name in {*matrices, *tables, "lm_head"}),
+        *(f"{name}.shift" for name in {*matrices, "lm_head"}),
+        *sides,
+        "embed_scale.weight",
+        "logit_scale.weight",
+        "blocks.0.attn_scale.weight",
+        "blocks.0.ffn_shift.weight",
+    }
+    assert {slot.shape for slot in found.values()} == {()}
+    down = found["blocks.0.ffn_down.scale"]
+    assert (down.role, down.of, down.fan_in, down.layer, down.branch) == ("matrix_scale", "ffn_down", 80, 0, 1)
+    assert found["blocks.0.ffn_up.shift"].of == "ffn_up"
+    assert found["blocks.0.ffn_shift.weight"].of is None
+
+
+def test_scales_a_channel_or_shared_by_a_layer() -> None:
+    channels = extras(Topology(channel_scales=True))
+    wide = {name for name, slot in channels.items() if slot.shape == (32,)}
+    assert wide == {f"blocks.0.{side}.{kind}_scale.weight" for side in ("attn", "ffn") for kind in ("branch", "skip")}
+    shared = extras(Topology(shared_scales=True))
+    assert [name for name in shared if "branch_scale" in name] == ["blocks.0.branch_scale.weight"]
+    assert "blocks.0.ffn.norm_scale.weight" not in extras(Topology(parallel=True))
+
+
+def test_a_plain_network_is_what_is_possible_without_extras() -> None:
+    topology = Topology(norm_at="sandwich", sub_norm=True, positions="relative")
+    possible = possible_slots(tiny(gated=True), topology)
+    assert plain_network(tiny(gated=True), topology).slots == tuple(slot for slot in possible if not slot.is_extra)
+    assert len({slot.name for slot in possible}) == len(possible)

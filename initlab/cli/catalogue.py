@@ -105,7 +105,7 @@ def explain(
     console.print(f"{entry.why}\nsource: {entry.source}", markup=False)
     console.print(f"needs: {', '.join(blueprint.needs)}", markup=False)
     console.print(f"network: {blueprint.words or 'as GPT-2'}\n", markup=False)
-    console.print(_law_table(blueprint))
+    console.print(_law_table(found, blueprint))
 
 
 def one_model(fields: dict[str, Any]) -> ModelSpec:
@@ -129,6 +129,7 @@ def explain_document(init: Init, blueprint: Blueprint) -> dict[str, Any]:
             "shape": list(slot.shape),
             "of": slot.of,
             "aliases": list(slot.aliases),
+            "drawn_as": init.drawn_as(slot),
             **law.to_json(),
         }
         for slot, law in blueprint.laws
@@ -144,7 +145,7 @@ def explain_document(init: Init, blueprint: Blueprint) -> dict[str, Any]:
     }
 
 
-def _law_table(blueprint: Blueprint) -> Table:
+def _law_table(init: Init, blueprint: Blueprint) -> Table:
     """One line for every run of layers whose slots of one role share a law."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for header in ("slot", "layers", "shape", "starts as", "mult", "lr", "wd", "eps"):
@@ -154,10 +155,19 @@ def _law_table(blueprint: Blueprint) -> Table:
         name = slot.name.split(".", 2)[2] if slot.layer is not None else slot.name
         rows.setdefault((name, law, slot.shape), []).append(slot)
     for (name, law, shape), slots in rows.items():
-        tied = f" (also {', '.join(slots[0].aliases)})" if slots[0].aliases else ""
         numbers = (f"{value:g}" for value in (law.mult, law.lr, law.wd, law.eps))
-        table.add_row(name + tied, _layers(slots), " × ".join(map(str, shape)), _start(law), *numbers)
+        table.add_row(
+            name + _sharing(init, slots[0]), _layers(slots), " × ".join(map(str, shape)), _start(law), *numbers
+        )
     return table
+
+
+def _sharing(init: Init, slot: Slot) -> str:
+    """Say what else a tied tensor is, and by which role's law it starts."""
+    if not slot.aliases:
+        return ""
+    winner = ", whose law it has" if init.drawn_as(slot) != slot.role else ""
+    return f" (also {', '.join(slot.aliases)}{winner})"
 
 
 def _layers(slots: list[Slot]) -> str:

@@ -72,9 +72,12 @@ class Group:
                 zip(specs, corpora, (blueprint.laws for blueprint in blueprints), strict=True)
             )
         ]
-        self._layer_slots = [
-            [slot.name for slot, _ in blueprints[0].laws if slot.layer == layer and slot.name in self._parameters]
-            for layer in range(self.dims.n_layer)
+        self._moving = [
+            [
+                [slot.name for slot, law in blueprint.laws if slot.layer == layer and law.train]
+                for layer in range(self.dims.n_layer)
+            ]
+            for blueprint in blueprints
         ]
 
     def run(self) -> Iterator[Record]:
@@ -159,17 +162,12 @@ class Group:
         return [float(total) / self._train.eval_batches for total in totals]
 
     def _weight_gradients(self, gradients: Tensors) -> list[list[float]]:
-        """Return each lane's rms of the parameters' gradients in each block.
+        """Return each lane's rms of the gradients of what moves in each block, 0 where nothing does.
 
         Lane by lane: how torch orders a sum over a stack depends on how many lanes it has.
         """
         return [
-            [
-                float(nn.utils.get_total_norm([gradients[name][n] for name in names]))
-                / math.sqrt(sum(gradients[name][n].numel() for name in names))
-                for names in self._layer_slots
-            ]
-            for n in range(len(self._lanes))
+            [_rms([gradients[name][n] for name in names]) for names in lane] for n, lane in enumerate(self._moving)
         ]
 
     def _draw(
@@ -213,6 +211,12 @@ def summarise(lane: Lane, dims: Dims) -> dict[str, Any]:
         "residual_ms": lane.residual_ms,
         "growth": lane.residual_ms[-1] / lane.residual_ms[0] if lane.residual_ms[0] else None,
     }
+
+
+def _rms(tensors: list[Tensor]) -> float:
+    if not tensors:
+        return 0.0
+    return float(nn.utils.get_total_norm(tensors)) / math.sqrt(sum(tensor.numel() for tensor in tensors))
 
 
 def _stack(arrays: list[np.ndarray[Any, Any]]) -> Tensor:

@@ -31,10 +31,16 @@ def lane_tensors(blueprints: Sequence[Blueprint], drawn: Sequence[Tensors]) -> t
 
 
 def calibration(blueprint: Blueprint, activation: Callable[[Tensor], Tensor], tokens: Tensor) -> Forward:
-    """Return the forward pass over (B, T) tokens for the init's hook: called with tensors and a tap, no gradients."""
+    """Return the forward pass over (B, T) tokens for the init's hook: called with tensors and a tap, no gradients.
+
+    A tensor that nothing multiplies is used as it is, so the tap may write into it while the pass goes on.
+    """
 
     def forward(tensors: Tensors, tap: Tap) -> None:
-        effective = {slot.name: tensors[slot.name] * law.mult for slot, law in blueprint.laws}
+        effective = {
+            slot.name: tensors[slot.name] if law.mult == 1 else tensors[slot.name] * law.mult
+            for slot, law in blueprint.laws
+        }
         with torch.no_grad():
             functional_call(skeleton(blueprint.network, activation), effective, (tokens,), {"tap": tap})
 

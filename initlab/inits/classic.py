@@ -116,6 +116,7 @@ def small_init() -> Strategy:
         **small,
         "token_embedding": width_normal,
         "position_embedding": width_normal,
+        "lm_head": Normal(0.02),
         "embed_scale": lambda slot: fixed(math.sqrt(slot.dims.n_embd)),
     }
     return Strategy(override(weights(lambda slot: Normal(glorot_std(slot))), rules), Topology(positions="sinusoidal"))

@@ -178,10 +178,14 @@ def t5() -> Strategy:
 def palm() -> Strategy:
     """PaLM: fan-in normals, unit-normal tokens, logits divided by √width, no biases, parallel blocks.
 
-    Attention and MLP read one norm. The paper's multi-query attention is not modelled: every head has its own keys
+    The logits are divided because the head is the embedding; an untied one is a matrix like the others. Attention and
+    MLP read one norm. The paper's multi-query attention is not modelled: every head has its own keys
     and values.
     """
-    rules: Rules = {"token_embedding": Normal(1.0), "logit_scale": inv_root_width}
+    rules: Rules = {
+        "token_embedding": Normal(1.0),
+        "logit_scale": lambda slot: inv_root_width(slot) if slot.dims.tied else None,
+    }
     law = without_biases(override(weights(fan_in_normal), rules))
     return Strategy(law, Topology(parallel=True, positions="rotary"))
 

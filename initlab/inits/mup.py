@@ -18,7 +18,7 @@ from initlab.inits.compose import (
     writes_residual,
 )
 from initlab.inits.strategy import LawFunction, Strategy, init
-from initlab.laws import ONES, ZEROS, Law, Normal, Slot
+from initlab.laws import ONES, ZEROS, Law, Normal, Slot, Topology
 
 
 def width_ratio(slot: Slot) -> float:
@@ -138,7 +138,8 @@ def u_mup() -> Strategy:
         "logit_scale": lambda slot: fixed(1 / slot.dims.n_embd) if slot.dims.tied else None,
         "norm_gain": ONES,
     }
-    return Strategy(changed(override(weights(lambda slot: Normal(1.0)), rules), _moves, _unit), tied=False)
+    law = changed(override(weights(lambda slot: Normal(1.0)), rules), _moves, _unit)
+    return Strategy(law, Topology(norm="rmsnorm"), tied=False)
 
 
 def _moves(slot: Slot) -> bool:

@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from initlab.blueprint import Blueprint, Prepare, merge
 from initlab.errors import InitlabError, did_you_mean
-from initlab.laws import GPT2_TOPOLOGY, Dims, Law, Slot, Topology
+from initlab.laws import GPT2_TOPOLOGY, Dims, Law, Role, Slot, Topology
 from initlab.registry import Registry
 from initlab.slots import possible_slots
 
@@ -100,9 +100,13 @@ class Init:
     entry: InitEntry
     strategy: Strategy = field(repr=False)
 
+    def drawn_as(self, slot: Slot) -> Role:
+        """Return the role by whose law a slot is drawn: its own, or one of those that share a tied tensor."""
+        return self.strategy.tied_as if slot.aliases else slot.role
+
     def law(self, slot: Slot) -> Law | None:
-        """Return the slot's law; a tied tensor is asked for under the role that it is drawn by."""
-        return self.strategy.law(replace(slot, role=self.strategy.tied_as) if slot.aliases else slot)
+        role = self.drawn_as(slot)
+        return self.strategy.law(slot if role == slot.role else replace(slot, role=role))
 
     def blueprint(self, dims: Dims, asked: Mapping[str, Any] | None = None) -> Blueprint:
         """Apply the init to sizes, and to what a spec asks of the topology.

@@ -50,6 +50,7 @@ def test_explain_prints_the_law_of_every_slot() -> None:
         "shape": [768],
         "of": None,
         "aliases": [],
+        "drawn_as": "norm_gain",
         "dist": "constant",
         "mean": 1.0,
         "std": 0.0,
@@ -58,10 +59,32 @@ def test_explain_prints_the_law_of_every_slot() -> None:
         "wd": 1.0,
         "eps": 1.0,
         "train": True,
+        "joint": False,
+        "calibrated": False,
     }
     assert slots["token_embedding.weight"]["aliases"] == ["lm_head"]
     assert "lm_head.weight" not in slots
     assert "lm_head.weight" in str(initlab("explain", "gpt2", "--no-tied", "--json").json)
+
+
+@pytest.mark.parametrize(
+    ("init", "role"),
+    # nanoGPT's class draws its tables last, torchtitan skips a tied embedding; OLMo-core skips a tied head.
+    [
+        ("gpt2", "token_embedding"),
+        ("olmo-llama", "token_embedding"),
+        ("pytorch", "lm_head"),
+        ("torchtitan", "lm_head"),
+    ],
+)
+def test_explain_says_by_which_role_a_tied_tensor_is_drawn(init: str, role: str) -> None:
+    slots = {slot["slot"]: slot for slot in initlab("explain", init, "--tied", "--json").json["slots"]}
+    shared = slots["token_embedding.weight"]
+    assert (shared["role"], shared["aliases"], shared["drawn_as"]) == ("token_embedding", ["lm_head"], role)
+    assert {slot["drawn_as"] == slot["role"] for slot in slots.values() if slot is not shared} == {True}
+    assert (
+        f"also lm_head{', whose law it has' if role == 'lm_head' else ''})" in initlab("explain", init, "--tied").out
+    )
 
 
 def test_explain_for_people_groups_layers() -> None:

@@ -23,11 +23,11 @@ from initlab.inits.catalogue import INITS, resolve
 from initlab.inits.compose import normal
 from initlab.inits.draw import draw_all
 from initlab.inits.strategy import InitEntry, Strategy
-from initlab.laws import Law, Normal, Slot
+from initlab.laws import Law, Slot, scale
 from initlab.model import GPT
 from initlab.probes.reductions import second_moment
 from initlab.spec import DataSpec, ModelSpec, RunSpec, TrainSpec
-from tests.networks import network
+from tests.networks import network, started
 
 VOCAB = 32
 MODEL: dict[str, Any] = {"n_layer": 2, "n_head": 2, "n_embd": 32, "block_size": 16}
@@ -76,14 +76,13 @@ def column(rows: Rows, key: str) -> list[float]:
     return [row[key] for row in rows["metrics"]]
 
 
-def abc_init(*, mult: float, weight: float, lr: float, wd: float, eps: float) -> Callable[[], Strategy]:
-    """gpt2 whose MLP weights are stored ``weight`` times as large, multiplied by ``mult``, with these factors."""
+def abc_init(*, mult: float, draw: float, lr: float, wd: float, eps: float) -> Callable[[], Strategy]:
+    """gpt2 whose every slot is stored ``draw`` times as large, multiplied by ``mult``, with these factors."""
     plain = normal(0.02)
 
     def law(slot: Slot) -> Law | None:
-        if slot.role in ("ffn_up", "ffn_down"):
-            return Law(dist=Normal(0.02 * weight), mult=mult, lr=lr, wd=wd, eps=eps)
-        return plain(slot)
+        found = plain(slot)
+        return found and Law(dist=scale(found.dist, draw), mult=mult, lr=lr, wd=wd, eps=eps)
 
     def build() -> Strategy:
         """An init for tests."""
@@ -98,17 +97,23 @@ def frozen_head() -> Strategy:
 
     def law(slot: Slot) -> Law | None:
         found = plain(slot)
-        assert found is not None
+        if found is None:
+            return None
         return Law(dist=found.dist, train=slot.is_embedding, mult=3.0 if slot.role == "query" else 1.0)
 
     return Strategy(law)
 
 
-ABC: dict[str, dict[str, float]] = {
-    "abc": {"mult": 4.0, "weight": 0.25, "lr": 0.25, "wd": 4.0, "eps": 4.0},
-    "abc-without-eps": {"mult": 4.0, "weight": 0.25, "lr": 0.25, "wd": 4.0, "eps": 1.0},
-    "abc-without-wd": {"mult": 4.0, "weight": 0.25, "lr": 0.25, "wd": 1.0, "eps": 4.0},
-    "abc-without-lr": {"mult": 4.0, "weight": 0.25, "lr": 1.0, "wd": 4.0, "eps": 4.0},
+def reparametrised(c: float, **broken: float) -> dict[str, float]:
+    """Return the factors under which nothing changes, those named in ``broken`` left alone."""
+    return {"mult": c, "draw": 1 / c, "lr": 1 / c, "wd": c, "eps": c, **broken}
+
+
+LEFT_ALONE = ("lr", "wd", "eps")
+ABC: dict[str, dict[str, float]] = {"abc": reparametrised(4.0), "abc-quarter": reparametrised(0.25)} | {
+    f"{name}-without-{factor}": reparametrised(c, **{factor: 1.0})
+    for name, c in (("abc", 4.0), ("abc-quarter", 0.25))
+    for factor in LEFT_ALONE
 }
 
 
@@ -374,12 +379,28 @@ def test_abc_invariance_holds_along_the_whole_trajectory() -> None:
     # same Adam steps (Yang & Hu, arXiv 2011.14522). c is a power of two, so the same bits; clipping is off, for
     # the norm of the stored weights' gradients is another.
     train = {"steps": 20, "clip": 0.0, "eps": 1e-4, "lr": 1e-2, "precision": "float64"}
-    plain, same, *broken = trained([spec(train=train, init=name) for name in ("gpt2", *ABC)])
-    assert column(same, "train_loss") == column(plain, "train_loss")
-    for rows in broken:
+    plain, *rest = trained([spec(train=train, init=name) for name in ("gpt2", *ABC)])
+    lanes = dict(zip(ABC, rest, strict=True))
+    assert len(plain["metrics"]) == 21
+    for name in ("abc", "abc-quarter"):
+        assert column(lanes.pop(name), "train_loss") == column(plain, "train_loss")
+    assert len(lanes) == 2 * len(LEFT_ALONE)
+    for rows in lanes.values():
         assert rows["metrics"][0]["train_loss"] == plain["metrics"][0]["train_loss"]
         # 1e-6 is far above float64's rounding and far below what leaving a factor out does (1e-5 or more).
         assert abs(rows["metrics"][-1]["train_loss"] - plain["metrics"][-1]["train_loss"]) > 1e-6
+
+
+def test_an_init_that_starts_from_data_sees_the_lanes_own_first_batch() -> None:
+    for seed, text in ((0, CORPUS), (1, corpus(5))):
+        one = spec(init="lsuv", seed=seed)
+        group = Group([spec(init="lsuv", seed=7), one], [CORPUS, text])
+        first = draw_batch(text.train, block_size=16, batch_size=4, seed=seed, split="train", step=0)[0]
+        blueprint = resolve("lsuv").blueprint(one.model.dims(VOCAB))
+        expected = started(blueprint, seed=seed, tokens=torch.from_numpy(first))
+        assert all(torch.equal(group._parameters[name][1], tensor) for name, tensor in expected.items())
+        other = started(blueprint, seed=seed)  # on another batch
+        assert not torch.equal(other["blocks.0.query.weight"], expected["blocks.0.query.weight"])
 
 
 def test_a_frozen_slot_stays_as_drawn_and_the_rest_moves() -> None:
@@ -388,6 +409,12 @@ def test_a_frozen_slot_stays_as_drawn_and_the_rest_moves() -> None:
     assert list(group.run())
     moved = {name for name, x in group._parameters.items() if not torch.equal(x, before[name])}
     assert moved == {"token_embedding.weight", "position_embedding.weight"}
+
+
+def test_gradients_of_what_does_not_move_are_not_counted() -> None:
+    still, beside = trained([spec(init="frozen-head"), spec(init="gpt2")])
+    assert still["layers"][0]["weight_grad_rms"] == [0.0, 0.0]  # though its neighbour's weights do move
+    assert min(beside["layers"][0]["weight_grad_rms"]) > 0
 
 
 def test_training_learns_what_there_is_to_learn() -> None:

@@ -9,7 +9,25 @@ import pytest
 import torch
 
 from initlab.laws import ONES, ZEROS
-from tests.inits.golden import MATRICES, dims, promised, stds
+from tests.inits.golden import (
+    MATRICES,
+    TABLES,
+    WEIGHTS,
+    WRITERS,
+    Golden,
+    Start,
+    alike,
+    assert_golden,
+    biases,
+    by_fan_in,
+    constant,
+    cut,
+    dims,
+    normal,
+    promised,
+    stds,
+    uniform,
+)
 
 SHAPES: list[dict[str, Any]] = [
     {},
@@ -17,7 +35,35 @@ SHAPES: list[dict[str, Any]] = [
     {"n_layer": 1, "n_embd": 48, "n_head": 3, "ffn_hidden": 192, "vocab_size": 65, "block_size": 32},
     {"n_layer": 24, "n_embd": 1024, "n_head": 16, "ffn_hidden": 4096},
 ]
-TABLES = ("token_embedding", "position_embedding")
+
+
+def torch_linear(fan_in: int) -> Start:
+    """U(±1/√fan_in); U(±b) has the variance b²/3."""
+    return uniform(fan_in**-0.5 / 3**0.5)
+
+
+GOLDEN = {
+    "gpt2": Golden(),
+    "gpt2-released": Golden({"position_embedding": normal(0.01)}),
+    "depth-scaled": Golden(alike(WRITERS, normal(0.02 / 24**0.5))),  # .00408248
+    "pytorch": Golden(
+        {
+            **by_fan_in(torch_linear),  # .0208333, down .0104167
+            **biases(torch_linear),
+            "lm_head": torch_linear(768),
+            "position_embedding": normal(1),
+            # nanoGPT ties by giving the table the head's tensor, which is a Linear's.
+            "token_embedding": lambda place: torch_linear(768) if place.tied else normal(1),
+        }
+    ),
+    "trunc-normal": Golden(alike(WEIGHTS, cut(0.02, 2))),  # realised .0175925
+    "zero-residual": Golden(alike(WRITERS, constant(0))),
+}
+
+
+@pytest.mark.parametrize("init", GOLDEN)
+def test_golden(init: str) -> None:
+    assert_golden(init, GOLDEN[init])
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -3,10 +3,60 @@
 import pytest
 
 from initlab.laws import ONES, ZEROS
-from tests.inits.golden import MATRICES, dims, promised, stds
+from tests.inits.golden import (
+    BLOCK,
+    MATRICES,
+    TABLES,
+    WEIGHTS,
+    WRITERS,
+    Golden,
+    Place,
+    Start,
+    alike,
+    assert_golden,
+    biases,
+    by_fan_in,
+    dims,
+    normal,
+    promised,
+    stds,
+    uniform,
+)
 
-TABLES = ("token_embedding", "position_embedding")
 NORMAL_NOTES = ("note-proj-0.02", "note-inv-sqrt-depth", "note-sqrt-2-over-depth", "note-inv-sqrt-width")
+
+
+def torch_linear(fan_in: int) -> Start:
+    return uniform((3 * fan_in) ** -0.5)
+
+
+def shrunk_where_tied(place: Place) -> Start:
+    return normal(0.02 * (2 / 12) ** 0.5 if place.tied else 0.02)
+
+
+GOLDEN = {
+    "note-proj-0.02": Golden(alike(WRITERS, normal(0.0004))),  # .02·.02
+    "note-inv-sqrt-depth": Golden(alike(WRITERS, normal(0.02 / 12**0.5))),  # .0057735
+    "note-sqrt-2-over-depth": Golden(
+        # .02·√(2/12) = .00816497 for every matrix that multiplies, a shared table among them
+        {**alike((*BLOCK, "lm_head"), normal(0.02 / 6**0.5)), "token_embedding": shrunk_where_tied}
+    ),
+    "note-inv-sqrt-width": Golden(alike(WEIGHTS, normal(0.02 / 768**0.5))),  # .000721688
+    "note-default-scaled": Golden(
+        {
+            **by_fan_in(torch_linear),
+            **biases(torch_linear),
+            "lm_head": torch_linear(768),
+            "attn_out": uniform((3 * 768 * 24) ** -0.5),  # .00425259
+            "ffn_down": uniform((3 * 3072 * 24) ** -0.5),  # .00212629
+        }
+    ),
+}
+
+
+@pytest.mark.parametrize("init", GOLDEN)
+def test_golden(init: str) -> None:
+    assert_golden(init, GOLDEN[init])
 
 
 def gpt2_but(tied: bool, **changed: float) -> dict[str, float]:

@@ -4,7 +4,7 @@ import pytest
 
 from initlab.errors import InitlabError
 from initlab.inits.catalogue import INITS, Init, resolve
-from initlab.inits.compose import inv_sqrt_2l, normal, scaled, weights, writes_residual
+from initlab.inits.compose import inv_sqrt_2l, normal, override, scaled, weights, writes_residual
 from initlab.inits.strategy import InitEntry, Strategy, init
 from initlab.laws import ONES, ZEROS, Constant, Law, Normal, Slot, Topology, Uniform
 from initlab.slots import gpt_slots
@@ -68,6 +68,11 @@ def test_canonical_name(text: str, canonical: str) -> None:
         ("gpt2:std=inf", "std wants a finite number that is not negative, got 'inf'"),
         ("example:layers=2.5", "layers wants a int, got '2.5'"),
         ("example:deep=yes", "deep wants a bool, got 'yes'"),
+        ("normal:width=fanin", "init 'normal:width=fanin': no width 'fanin'; did you mean 'fan-in'?"),
+        ("normal:depth=inv-sqrt-l2", "no depth 'inv-sqrt-l2'; did you mean 'inv-sqrt-l"),
+        ("xavier:dist=gauss", "no dist 'gauss'; legal are: normal, uniform"),
+        ("sub-ln:base=xaver", "no base 'xaver'; did you mean 'xavier'?"),
+        ("spectral:zero=0", "zero wants a bool, got '0'"),
     ],
 )
 def test_a_wrong_parameter_is_an_error_with_the_right_one(text: str, message: str) -> None:
@@ -113,12 +118,19 @@ def bound(law: Any) -> Init:
 
 
 def test_a_slot_without_a_law_does_not_exist() -> None:
-    def no_position(slot: Slot) -> Law | None:
-        return None if slot.role == "position_embedding" else normal(1.0)(slot)
+    def no_shift(slot: Slot) -> Law | None:
+        return None if slot.name == "final_norm.bias" else normal(1.0)(slot)
 
-    found = dict_of_laws(bound(no_position))
-    assert "position_embedding.weight" not in found
+    found = dict_of_laws(bound(no_shift))
+    assert "final_norm.bias" not in found
     assert len(found) == len(gpt_slots(tiny())) - 1
+
+
+@pytest.mark.parametrize("name", ["position_embedding.weight", "blocks.1.query.weight", "lm_head.weight"])
+def test_what_a_network_cannot_be_without_needs_a_law(name: str) -> None:
+    found = bound(lambda slot: None if slot.name == name else normal(1.0)(slot))
+    with pytest.raises(InitlabError, match=f"'bound' gives no law to {name}, which the network cannot be without"):
+        found.table(tiny(tied=False))
 
 
 def test_weights_leaves_norms_the_identity_and_biases_zero_unless_told() -> None:
@@ -167,7 +179,8 @@ def test_one_over_the_root_of_the_number_of_branches() -> None:
     ],
 )
 def test_needs_are_derived_from_the_laws(law: Law, needs: list[str]) -> None:
-    one_slot = bound(lambda slot: law if slot.name == "final_norm.weight" else Law(dist=ZEROS))
+    rest = override(normal(1.0), {"norm_gain": ZEROS})
+    one_slot = bound(lambda slot: law if slot.name == "final_norm.weight" else rest(slot))
     assert one_slot.blueprint(tiny()).needs == needs
 
 

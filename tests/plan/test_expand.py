@@ -68,7 +68,7 @@ def test_an_id_holds_what_can_change_a_number_and_nothing_else(tmp_path: Path) -
 def test_ids_are_the_same_in_every_process_and_on_every_machine() -> None:
     """A pin, so that a change of identity is noticed: it makes every stored result unknown."""
     (run,) = _runs({"init": ["gpt2"], "seed": [0]})
-    assert run.id == "5572fb590736"
+    assert run.id == "19400ff60f7e"
 
 
 @pytest.mark.parametrize(
@@ -86,11 +86,31 @@ def test_ids_are_the_same_in_every_process_and_on_every_machine() -> None:
         ({"train.lr": [float("nan")]}, "train.lr: input should be"),
         ({"train.betas": [1]}, "train.betas: extra inputs"),
         ({"seed": [-1]}, "seed: input should be greater than or equal to 0"),
+        (
+            {"init": ["gpt2:sdt=0.1"]},
+            "sweep.init: .* gpt2 has no parameter 'sdt'; did you mean 'std'",
+        ),
+        ({"init": ["normal:width=fanin"]}, "sweep.init: .* no width 'fanin'; did you mean 'fan-in'"),
+        ({"init": ["deepnorm"], "model.norm_at": ["pre"]}, "sweep.init: init 'deepnorm' needs norm_at = \"post\""),
+        ({"init": ["torchtitan"], "model.n_embd": [6]}, "sweep.init: rotary positions turn pairs .* = 3 of them"),
+        ({"init": ["zero-residual"], "model.norm_at": ["sandwich"]}, 'sweep.init: norm_at = "sandwich" normalises'),
+        ({"init": ["zero-residual"], "model.norm_at": ["branch-out"]}, 'sweep.init: norm_at = "branch-out"'),
+        ({"init": ["looks-linear"], "activation": ["swiglu"]}, "sweep.init: looks-linear pairs hidden units"),
+        ({"init": ["mup"], "train.optimizer": ["sgd"]}, "sweep.init: init 'mup' sets .* set optimizer = \"adamw\""),
     ],
 )
 def test_a_run_that_cannot_be_is_named(axes: dict[str, list[object]], message: str) -> None:
     with pytest.raises(InitlabError, match=message):
         _runs(axes)
+
+
+@pytest.mark.parametrize("init", ["gpt2", "deepnorm", "wesar", "rezero"])
+def test_sgd_trains_what_sets_no_rates(init: str) -> None:
+    assert _runs({"init": [init], "train.optimizer": ["sgd"]})
+
+
+def test_sgd_trains_mup_at_its_base_where_all_its_factors_are_one() -> None:
+    assert _runs({"init": ["mup"], "train.optimizer": ["sgd"], "model.base_n_embd": [16]})
 
 
 def test_a_relative_corpus_is_looked_for_beside_the_spec_first(

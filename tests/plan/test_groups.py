@@ -46,6 +46,8 @@ def test_only_what_is_data_may_differ_within_a_group(path: str, values: list[obj
 
 
 def getattr_path(run: PlannedRun, path: str) -> object:
+    if path == "model.tied":
+        return run.dims.tied  # the spec may leave it to the init
     value: object = run.spec
     for part in path.split("."):
         value = getattr(value, part)
