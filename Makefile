@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: sweep test check lint types format note clean
+.PHONY: sweep test check lint types format docs note clean
 
 sweep: $(VENV)/run.stamp  ## train the quickstart: a table and a report in results/quickstart
 	$(BIN)/initlab sweep
@@ -26,6 +26,9 @@ types: $(VENV)/dev.stamp
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(VENV)/run.stamp  ## the reference pages, from what is registered
+	$(BIN)/python -m initlab.docs docs
 
 note: $(VENV)/run.stamp  ## the nanoGPT note's variants side by side over depth
 	$(BIN)/initlab sweep experiments/nanogpt-note

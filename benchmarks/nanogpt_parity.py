@@ -41,9 +41,9 @@ LOGIT_LIMIT = 1e-5
 """Largest difference of a logit at step 0, over the rms of the logits."""
 
 NANOGPT_BLOCK = {
-    "attn_norm": "ln_1",
+    "attn.norm": "ln_1",
     "attn_out": "attn.c_proj",
-    "ffn_norm": "ln_2",
+    "ffn.norm": "ln_2",
     "ffn_up": "mlp.c_fc",
     "ffn_down": "mlp.c_proj",
 }
@@ -113,7 +113,7 @@ def slot_value(name: str, state: dict[str, Tensor]) -> Tensor:
     block = f"transformer.h.{path[1]}"
     if path[2] in QKV:
         return state[f"{block}.attn.c_attn.{kind}"].chunk(3)[QKV.index(path[2])]
-    return state[f"{block}.{NANOGPT_BLOCK[path[2]]}.{kind}"]
+    return state[f"{block}.{NANOGPT_BLOCK['.'.join(path[2:])]}.{kind}"]
 
 
 def start_from(group: Group, state: dict[str, Tensor]) -> None:

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from initlab.errors import InitlabError
-from initlab.laws import GPT2_TOPOLOGY, RESIDUAL_WRITERS, SCALE_ROLES, Dims, Law, Slot, Topology
+from initlab.laws import GPT2_TOPOLOGY, RESIDUAL_WRITERS, SCALE_ROLES, Dims, Law, Role, Slot, Topology
 from initlab.slots import Network, gpt_slots
 from initlab.spec import content_hash
 
@@ -47,7 +47,12 @@ class Blueprint:
     dims: Dims
     topology: Topology
     laws: tuple[tuple[Slot, Law], ...]
+    tied_as: Role = "token_embedding"
     prepare: Prepare | None = field(default=None, compare=False)
+
+    def drawn_as(self, slot: Slot) -> Role:
+        """Return the role by whose law a slot is drawn: its own, or one of those that share a tied tensor."""
+        return self.tied_as if slot.aliases else slot.role
 
     @cached_property
     def network(self) -> Network:

@@ -8,21 +8,19 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-PACKAGES = (
-    *(
-        "initlab",
-        "torch",
-        "numpy",
-        "pandas",
-        "matplotlib",
-        "scipy",
-        "pydantic",
-        "typer",
-        "rich",
-        "jinja2",
-        "safetensors",
-    ),
+DEPENDENCIES = (
+    "torch",
+    "numpy",
+    "pandas",
+    "matplotlib",
+    "scipy",
+    "pydantic",
+    "typer",
+    "rich",
+    "jinja2",
+    "safetensors",
 )
+PACKAGES = ("initlab", *DEPENDENCIES)
 
 
 def versions() -> dict[str, str | None]:

@@ -270,6 +270,7 @@ class Law:
             "dist": self.dist.name,
             "mean": self.dist.mean,
             "std": None if hooked else self.dist.std,
+            **({"cut": self.dist.cut} if isinstance(self.dist, TruncNormal) else {}),
             **{key: getattr(self, key) for key in ("mult", "lr", "wd", "eps", "train", "joint", "calibrated")},
         }
 

@@ -11,13 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from initlab.slots import RELATIVE_BUCKETS, Network
+from initlab.slots import NORM_EPS, RELATIVE_BUCKETS, ROTARY_BASE, Network
 
 Hook: TypeAlias = Callable[[str, Tensor], Tensor]
 """Called with a place's name and its tensor; returns the tensor the network goes on with."""
 
-NORM_EPS = 1e-5
-ROTARY_BASE = 10_000.0
 RELATIVE_REACH = 128
 """Distance from which T5 counts all tokens as equally far (Raffel et al., arXiv 1910.10683)."""
 

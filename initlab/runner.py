@@ -13,9 +13,10 @@ from initlab.environment import git_sha
 from initlab.errors import InitlabError
 from initlab.launchers.local import Event, LocalLauncher
 from initlab.launchers.task import Task, TaskRun
-from initlab.plan.expand import PlannedRun, corpus_name, expand
+from initlab.plan.expand import PlannedRun, corpus_name, expand, plugin_code
 from initlab.plan.groups import LaneGroup, group_runs, run_seconds
 from initlab.plan.source import SweepSource, to_toml
+from initlab.plugins import loaded_plugins, plugin_probes
 from initlab.spec import content_hash
 from initlab.store.run import DONE, Status, mark_failed
 from initlab.store.sweep import SweepFolder
@@ -74,9 +75,18 @@ def write_plan(sweep: Sweep) -> None:
             "question": sweep.source.question,
             "created_at": previous.get("created_at", time.strftime("%Y-%m-%dT%H:%M:%S%z")),
             "git_sha": git_sha(),
+            "plugin_probes": {**previous.get("plugin_probes", {}), **plugin_probes()},
         },
         entries=[run.entry for run in sweep.runs],
     )
+    keep_claims(sweep)
+
+
+def keep_claims(sweep: Sweep) -> None:
+    """Copy the claims that stand beside the spec into the sweep's folder, where its report finds them."""
+    beside = sweep.source.path.parent / "claims.toml" if sweep.source.path else None
+    if beside is not None and beside.is_file():
+        (sweep.folder.path / "claims.toml").write_bytes(beside.read_bytes())
 
 
 def missing_runs(sweep: Sweep, retry: Retry) -> list[PlannedRun]:
@@ -144,7 +154,9 @@ def task_of(sweep: Sweep, group: LaneGroup) -> Task:
                 corpus=corpus_name(run.spec, base),
                 corpus_sha256=run.corpus.sha256,
                 laws=run.blueprint.digest,
+                code=plugin_code(run.spec),
             )
             for run in group.runs
         ),
+        loaded_plugins(),
     )

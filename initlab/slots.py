@@ -14,6 +14,8 @@ from initlab.laws import GPT2_TOPOLOGY, Dims, Role, Slot, Topology
 Place: TypeAlias = "tuple[int, int] | None"
 """A block's number and a branch's, None outside the blocks."""
 
+NORM_EPS = 1e-5
+ROTARY_BASE = 10_000.0
 RELATIVE_BUCKETS = 32
 """Distances a T5 relative position bias tells apart (Mesh TensorFlow's default, Raffel et al., arXiv 1910.10683)."""
 

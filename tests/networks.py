@@ -1,5 +1,6 @@
 """Small networks for tests: every slot is away from its trivial value, so that no term can hide behind a 1 or a 0."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from initlab.blueprint import Blueprint
 from initlab.engine.start import calibration
 from initlab.inits.catalogue import resolve
 from initlab.inits.draw import draw_all
-from initlab.laws import Dims
+from initlab.laws import SCALE_ROLES, Dims, Slot
 from initlab.model import GPT
 from initlab.slots import Network, gpt_slots, plain_network
 
@@ -31,24 +32,29 @@ def tiny(**changes: Any) -> Dims:
 
 
 def random_tensors(dims: Dims, *, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensors:
-    """Return a value for every slot: matrices that keep their input's scale, gains around 1, biases around 0."""
+    """Return a value for every slot of a plain GPT."""
+    return random_values(gpt_slots(dims), seed=seed, dtype=dtype)
+
+
+def random_values(slots: Iterable[Slot], *, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensors:
+    """Return matrices that keep their input's scale, gains and multipliers around 1, everything else around 0."""
     generator = torch.Generator().manual_seed(seed)
     tensors = {}
-    for slot in gpt_slots(dims):
+    for slot in slots:
         noise = torch.randn(slot.shape, generator=generator, dtype=torch.float64)
         std = slot.fan_in**-0.5 if slot.is_linear else 0.3
-        tensors[slot.name] = (noise * std + (slot.role == "norm_gain")).to(dtype)
+        tensors[slot.name] = (noise * std + (slot.role in {"norm_gain", *SCALE_ROLES})).to(dtype)
     return tensors
 
 
 def network(dims: Dims, tensors: Tensors, activation: str = "gelu") -> GPT:
-    """Return the model holding these tensors."""
+    """Return the plain model holding these tensors."""
     return holding(plain_network(dims), tensors, activation)
 
 
-def holding(parts: Network, tensors: Tensors, activation: str = "gelu") -> GPT:
-    """Return the model of this network holding these tensors."""
-    model = GPT(parts, ACTIVATIONS.get(activation).function).to(next(iter(tensors.values())).dtype)
+def holding(network: Network, tensors: Tensors, activation: str = "gelu") -> GPT:
+    """Return the model of any network, holding a tensor for each of its slots and no other."""
+    model = GPT(network, ACTIVATIONS.get(activation).function).to(next(iter(tensors.values())).dtype)
     model.load_state_dict(tensors)
     return model
 

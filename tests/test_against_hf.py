@@ -6,6 +6,7 @@ took from the Hugging Face model, and the training loop is torch's own AdamW wit
 
 import itertools
 import math
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -59,12 +60,12 @@ HF_MODULE = {
     "lm_head": "lm_head",
 }
 HF_BLOCK_MODULE = {
-    "attn_norm": "ln_1",
+    "attn.norm": "ln_1",
     "query": "attn.c_attn",
     "key": "attn.c_attn",
     "value": "attn.c_attn",
     "attn_out": "attn.c_proj",
-    "ffn_norm": "ln_2",
+    "ffn.norm": "ln_2",
     "ffn_up": "mlp.c_fc",
     "ffn_down": "mlp.c_proj",
 }
@@ -77,7 +78,7 @@ def hf_state(tensors: Tensors, dims: Dims) -> Tensors:
     for name, tensor in tensors.items():
         *path, kind = name.split(".")
         if path[0] == "blocks":
-            module = f"transformer.h.{path[1]}.{HF_BLOCK_MODULE[path[2]]}"
+            module = f"transformer.h.{path[1]}.{HF_BLOCK_MODULE['.'.join(path[2:])]}"
             parts.setdefault(f"{module}.{kind}", []).append(tensor.T if tensor.ndim == 2 else tensor)
         else:
             parts[f"{HF_MODULE[path[0]]}.{kind}"] = [tensor]
@@ -197,12 +198,20 @@ def swapped(first: str, second: str) -> Callable[[Tensors], Tensors]:
     def change(tensors: Tensors) -> Tensors:
         other = {first: second, second: first}
         return {
-            name.replace(f".{role}.", f".{other.get(role, role)}."): tensor
+            f"{prefix}{other.get(part, part)}.{kind}": tensor
             for name, tensor in tensors.items()
-            for role in [name.split(".")[-2]]
+            for prefix, part, kind in [_parts(name)]
         }
 
     return change
+
+
+def _parts(name: str) -> tuple[str, str, str]:
+    """Split ``blocks.0.attn.norm.weight`` into ``blocks.0.``, ``attn.norm`` and ``weight``."""
+    path, _, kind = name.rpartition(".")
+    found = re.fullmatch(r"(blocks\.\d+\.)?(.*)", path)
+    assert found is not None
+    return found[1] or "", found[2], kind
 
 
 def heads_permuted(tensors: Tensors) -> Tensors:
@@ -227,7 +236,7 @@ def blocks_exchanged(tensors: Tensors) -> Tensors:
     [
         swapped("query", "key"),
         swapped("key", "value"),
-        swapped("attn_norm", "ffn_norm"),
+        swapped("attn.norm", "ffn.norm"),
         heads_permuted,
         transposed,
         blocks_exchanged,

@@ -16,12 +16,12 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
     frozenset(floor.split())
     for floor in (
         "errors",
-        "registry stats laws environment execution pointwise quadrature",
+        "registry stats laws environment execution pointwise quadrature tomlfile",
         "slots spec activations data probes",
         "layers blueprint",
-        "store model inits",
-        "engine plan",
-        "launchers report",
+        "store model inits theory",
+        "engine plan plugins docs verdicts",
+        "launchers report checkpoints",
         "runner",
         "cli",
     )
@@ -145,19 +145,20 @@ def test_every_module_has_a_floor_and_every_floor_a_module() -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "source", "complaint"),
+    ("module", "source", "target"),
     [
-        ("model", "from initlab.inits.catalogue import resolve", "model (floor 3) imports inits.catalogue (floor 3)"),
-        ("inits.gpt", "from initlab.model import GPT", "inits.gpt (floor 3) imports model (floor 3)"),
-        ("spec", "import initlab.slots", "spec (floor 2) imports slots (floor 2)"),
-        ("laws", "def f():\n    from initlab.spec import RunSpec", "laws (floor 1) imports spec (floor 2)"),
-        ("engine.group", "from initlab.plan import expand", "engine.group (floor 4) imports plan.expand (floor 4)"),
-        ("errors", "from initlab import stats", "errors (floor 0) imports stats (floor 1)"),
-        ("plan.x", "if TYPE_CHECKING:\n    import initlab.cli.main", "plan.x (floor 4) imports cli.main (floor 7)"),
+        ("model", "from initlab.inits.catalogue import resolve", "inits.catalogue"),
+        ("inits.gpt", "from initlab.model import GPT", "model"),
+        ("spec", "import initlab.slots", "slots"),
+        ("laws", "def f():\n    from initlab.spec import RunSpec", "spec"),
+        ("engine.group", "from initlab.plan import expand", "plan.expand"),
+        ("errors", "from initlab import stats", "stats"),
+        ("plan.x", "if TYPE_CHECKING:\n    import initlab.cli.main", "cli.main"),
     ],
 )
-def test_a_bad_import_is_caught(module: str, source: str, complaint: str) -> None:
+def test_a_bad_import_is_caught(module: str, source: str, target: str) -> None:
     known = {name for name, _ in modules(ROOT)}
+    complaint = f"{module} (floor {floor(module)}) imports {target} (floor {floor(target)})"
     assert violations({module: imported(source, known, module_level=False)}) == [complaint]
 
 
@@ -198,7 +199,14 @@ def test_planning_running_and_reporting_do_not_import_torch() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["list", "inits"], ["list", "activations"], ["explain", "pytorch"], ["sweep", "--help"]],
+    [
+        ["--help"],
+        ["list", "inits"],
+        ["list", "activations"],
+        ["explain", "pytorch"],
+        ["sweep", "--help"],
+        ["weights", "--help"],
+    ],
 )
 def test_commands_that_train_nothing_do_not_import_torch(arguments: list[str]) -> None:
     code = "from initlab.cli.main import app\ntry:\n"

@@ -233,3 +233,10 @@ def test_ratios_to_the_base() -> None:
 def test_multipliers_and_scalar_biases_are_extra_and_weights_are_not() -> None:
     assert {role for role in get_args(Role) if slot(role).is_extra} == SCALE_ROLES | {"scalar_bias"}
     assert not any(slot(role).is_weight for role in SCALE_ROLES)
+
+
+def test_where_a_normal_is_cut_is_part_of_its_identity() -> None:
+    once, twice = (Law(dist=TruncNormal.of_std(0.02, cut)).to_json() for cut in (2.0, 3.0))
+    assert once["std"] == pytest.approx(twice["std"])
+    assert (once["cut"], twice["cut"]) == (2.0, 3.0)
+    assert "cut" not in Law(dist=Normal(0.02)).to_json()

@@ -61,9 +61,9 @@ def record(model: GPT, tokens: Tensor, *, change: Hook = untouched) -> tuple[lis
 
 
 def expected_places(n_layer: int) -> list[str]:
-    attention = ["drop attn_weights", "drop attn_out", "attn_branch", "residual"]
-    mlp = ["drop mlp_out", "mlp_branch", "residual"]
-    return ["drop embedding", "residual", *(attention + mlp) * n_layer, "logits"]
+    attention = ["query", "key", "value", "drop attn_weights", "attn_projection", "drop attn_out", "attn_branch"]
+    mlp = ["ffn_up", "ffn_projection", "drop mlp_out", "mlp_branch"]
+    return ["drop embedding", "residual", *(*attention, "residual", *mlp, "residual") * n_layer, "logits"]
 
 
 @pytest.mark.parametrize("n_layer", [1, 3])
@@ -125,14 +125,14 @@ def test_drops_act_where_nanogpt_drops() -> None:
 
     def silenced(place: str) -> tuple[Tensor, Tensor, Tensor]:
         """Return the embedding and both branches, tapped while ``place`` drops everything."""
-        seen: list[Tensor] = []
+        seen: dict[str, Tensor] = {}
 
         def tap(here: str, x: Tensor) -> Tensor:
-            seen.append(x.detach().clone())
+            seen.setdefault(here, x.detach().clone())
             return x
 
         model(tokens, tap=tap, drop=scaled_at(place, 0.0))
-        return seen[0], seen[1], seen[3]
+        return seen["residual"], seen["attn_branch"], seen["mlp_branch"]
 
     embedding, attention, mlp = silenced("nowhere")
     assert min(x.abs().max() for x in (embedding, attention, mlp)) > 0.1

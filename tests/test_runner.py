@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from initlab.plan.groups import LaneGroup
-from initlab.runner import Sweep, missing_runs, run_sweep
+from initlab.plan.source import read_spec
+from initlab.runner import Sweep, missing_runs, plan_sweep, run_sweep, write_plan
 from initlab.store.run import RunWriter, mark_failed
 from tests.tiny import stored_bytes, tiny_sweep
 
@@ -94,3 +95,14 @@ def test_a_sweep_without_a_name_is_called_by_its_content() -> None:
     assert len(one.name) == len("sweep-") + 8
     assert one.name == tiny_sweep(None, {"seed": [0]}).name
     assert one.name != tiny_sweep(None, {"seed": [1]}).name
+
+
+def test_claims_beside_a_spec_are_kept_with_the_sweep(tmp_path: Path) -> None:
+    (tmp_path / "sweep.toml").write_text("[train]\nsteps = 0\n")
+    (tmp_path / "claims.toml").write_text("# what is claimed\n")
+    sweep = plan_sweep(read_spec(tmp_path), tmp_path / "out", tmp_path)
+    write_plan(sweep)
+    assert (tmp_path / "out" / "claims.toml").read_text() == "# what is claimed\n"
+    bare = tiny_sweep(tmp_path / "bare", {})
+    write_plan(bare)
+    assert not (tmp_path / "bare" / "claims.toml").exists()

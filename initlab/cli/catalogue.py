@@ -1,32 +1,42 @@
 """``initlab list`` and ``initlab explain``: what there is, and what it does to every slot."""
 
+import textwrap
 from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from initlab.activations import ACTIVATIONS
 from initlab.blueprint import Blueprint
 from initlab.cli.console import guarded, print_json, stdout
 from initlab.cli.fields import axes_from_flags, with_fields
+from initlab.cli.plugins import Plugins, load_plugins, name_broken
 from initlab.data.load import corpus_names
 from initlab.errors import InitlabError, did_you_mean
-from initlab.inits.catalogue import INITS, Init, blueprint_for, resolve
-from initlab.laws import Law, Slot
+from initlab.inits.catalogue import INITS, Init, blueprint_for, in_order, resolve
+from initlab.inits.describe import NEED_HEADS, law_rows, plain_text
 from initlab.plan.expand import validate_table
 from initlab.probes.reductions import BACKWARD_PROBES, PROBES
+from initlab.registry import Registry
 from initlab.spec import SCHEMA_VERSION, ModelSpec
 
 GPT2_VOCABULARY = 50257
 
 
 def _inits() -> list[dict[str, Any]]:
-    return [
-        _item(name, entry.summary, entry.source, INITS.aliases(name), _blueprint(name).needs)
-        for name, entry in INITS.items()
-    ]
+    items = []
+    for name, entry in in_order():
+        try:
+            needs = _blueprint(name).needs
+        except InitlabError as error:
+            INITS.skip(name, str(error))
+            continue
+        items.append(_item(name, entry.summary, entry.source, INITS.aliases(name), needs))
+    return items
 
 
 def _blueprint(init: str, model: ModelSpec | None = None, activation: str = "gelu") -> Blueprint:
@@ -58,31 +68,68 @@ def _item(
     return {"name": name, "aliases": list(aliases), "summary": summary, "source": source, "needs": needs or []}
 
 
+SUMMARY_WIDTH = 50
+"""Columns that a summary needs to stand beside what an init needs; it stands below where there are fewer."""
+
 KINDS = {"inits": _inits, "activations": _activations, "corpora": _corpora, "probes": _probes}
+REGISTRIES: dict[str, Registry[Any]] = {"inits": INITS, "activations": ACTIVATIONS, "probes": PROBES}
 
 
 @guarded
 def list_(
     kind: Annotated[str, typer.Argument(help=", ".join(KINDS))],
+    plugin: Plugins = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document on stdout")] = False,
 ) -> None:
     """List what there is of one kind."""
+    load_plugins(plugin)
     if kind not in KINDS:
         raise InitlabError(f"nothing of kind {kind!r} to list{did_you_mean(kind, KINDS)}")
     items = KINDS[kind]()
+    if kind in REGISTRIES:
+        name_broken(REGISTRIES[kind])
     if as_json:
         print_json({"schema_version": SCHEMA_VERSION, "items": items})
         return
-    columns = [
-        column for column in ("name", "aliases", "needs", "summary", "source") if any(i[column] for i in items)
-    ]
+    print_inits(stdout(), items) if kind == "inits" else print_items(stdout(), items)
+
+
+def print_items(console: Console, items: list[dict[str, Any]]) -> None:
+    """Print one row an item, without the columns that are empty for all."""
+    columns = [column for column in ("name", "aliases", "summary", "source") if any(i[column] for i in items)]
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns:
         table.add_column(column, no_wrap=column == "name")
     for item in items:
         cells = (", ".join(item[c]) if isinstance(item[c], list) else item[c] for c in columns)
         table.add_row(*(escape(cell) for cell in cells))
-    stdout().print(table)
+    console.print(table)
+
+
+def print_inits(console: Console, items: list[dict[str, Any]]) -> None:
+    """Print the catalogue with a column for every need; summaries stand beside them, or below on narrow screens."""
+    needs = [need for need in NEED_HEADS if any(need in item["needs"] for item in items)]
+    name_width = max(len(item["name"]) for item in items)
+    heads = " ".join(NEED_HEADS[need] for need in needs)
+    left = name_width + len(heads) + 4
+    beside = console.width - left >= SUMMARY_WIDTH
+    indent = left if beside else 4
+    console.print(Text(f"{'name':<{name_width}}  {heads}{'  summary' * beside}", "bold"), soft_wrap=True)
+    for item in items:
+        marks = " ".join(("✓" if need in item["needs"] else " ").ljust(len(NEED_HEADS[need])) for need in needs)
+        also = f" Also: {', '.join(item['aliases'])}." if item["aliases"] else ""
+        lines = textwrap.wrap(plain_text(item["summary"]) + also, console.width - indent)
+        beginning = f"  {lines.pop(0)}" if beside and lines else ""
+        console.print(
+            Text.assemble((f"{item['name']:<{name_width}}", "bold"), f"  {marks}{beginning}"), soft_wrap=True
+        )
+        for line in lines:
+            console.print(Text(" " * indent + line), soft_wrap=True)
+    legend = ", ".join(f"{NEED_HEADS[need]}: {need}" for need in needs)
+    console.print(
+        f"\nWhat a trainer must honour besides the weights: {legend}. `initlab explain NAME` shows the laws.",
+        markup=False,
+    )
 
 
 @guarded
@@ -90,22 +137,24 @@ def list_(
 def explain(
     init: Annotated[str, typer.Argument(help="an init, such as depth-scaled or gpt2:std=0.01")],
     activation: Annotated[str, typer.Option(help="a gated one adds the gate's slots")] = "gelu",
+    plugin: Plugins = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document on stdout")] = False,
     *,
     fields: dict[str, Any],
 ) -> None:
     """Print the law of every slot an init sets, for any sizes."""
+    load_plugins(plugin)
     found = resolve(init)
     blueprint = _blueprint(init, one_model(fields), activation)
     if as_json:
         print_json(explain_document(found, blueprint))
         return
     console, entry = stdout(), found.entry
-    console.print(f"[bold]{escape(found.name)}[/]  {escape(entry.summary)}", soft_wrap=True)
-    console.print(f"{entry.why}\nsource: {entry.source}", markup=False)
+    console.print(f"[bold]{escape(found.name)}[/]  {escape(plain_text(entry.summary))}")
+    console.print(f"{plain_text(entry.why)}\nsource: {entry.source}".lstrip(), markup=False)
     console.print(f"needs: {', '.join(blueprint.needs)}", markup=False)
     console.print(f"network: {blueprint.words or 'as GPT-2'}\n", markup=False)
-    console.print(_law_table(found, blueprint))
+    console.print(_law_table(blueprint))
 
 
 def one_model(fields: dict[str, Any]) -> ModelSpec:
@@ -129,7 +178,7 @@ def explain_document(init: Init, blueprint: Blueprint) -> dict[str, Any]:
             "shape": list(slot.shape),
             "of": slot.of,
             "aliases": list(slot.aliases),
-            "drawn_as": init.drawn_as(slot),
+            "drawn_as": blueprint.drawn_as(slot),
             **law.to_json(),
         }
         for slot, law in blueprint.laws
@@ -145,46 +194,10 @@ def explain_document(init: Init, blueprint: Blueprint) -> dict[str, Any]:
     }
 
 
-def _law_table(init: Init, blueprint: Blueprint) -> Table:
-    """One line for every run of layers whose slots of one role share a law."""
+def _law_table(blueprint: Blueprint) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for header in ("slot", "layers", "shape", "starts as", "mult", "lr", "wd", "eps"):
-        table.add_column(header)
-    rows: dict[tuple[str, Law, tuple[int, ...]], list[Slot]] = {}
-    for slot, law in blueprint.laws:
-        name = slot.name.split(".", 2)[2] if slot.layer is not None else slot.name
-        rows.setdefault((name, law, slot.shape), []).append(slot)
-    for (name, law, shape), slots in rows.items():
-        numbers = (f"{value:g}" for value in (law.mult, law.lr, law.wd, law.eps))
-        table.add_row(
-            name + _sharing(init, slots[0]), _layers(slots), " × ".join(map(str, shape)), _start(law), *numbers
-        )
+        table.add_column(header, overflow="fold")
+    for row in law_rows(blueprint):
+        table.add_row(row.slot, row.layers, row.shape, *row.law)
     return table
-
-
-def _sharing(init: Init, slot: Slot) -> str:
-    """Say what else a tied tensor is, and by which role's law it starts."""
-    if not slot.aliases:
-        return ""
-    winner = ", whose law it has" if init.drawn_as(slot) != slot.role else ""
-    return f" (also {', '.join(slot.aliases)}{winner})"
-
-
-def _layers(slots: list[Slot]) -> str:
-    layers = [slot.layer for slot in slots if slot.layer is not None]
-    if not layers:
-        return ""
-    whole = layers == list(range(layers[0], layers[-1] + 1))
-    return f"{layers[0]}-{layers[-1]}" if whole and len(layers) > 1 else ", ".join(map(str, layers))
-
-
-def _start(law: Law) -> str:
-    if law.joint:
-        return "drawn jointly"
-    if law.calibrated:
-        return "measured on a batch"
-    if law.dist.std == 0:
-        return f"{law.dist.mean:g}" + ("" if law.train else ", fixed")
-    bound = law.dist.support[1]
-    bounds = f" on ±{bound:.6g}" if bound < float("inf") else ""
-    return f"{law.dist.name}, std {law.dist.std:.6g}{bounds}"

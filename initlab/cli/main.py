@@ -6,9 +6,11 @@ from typing import Annotated
 import typer
 
 from initlab.cli.catalogue import explain, list_
+from initlab.cli.gate import claims, gate
 from initlab.cli.report import report
 from initlab.cli.status import doctor, status
 from initlab.cli.sweep import sweep
+from initlab.cli.weights import weights
 
 app = typer.Typer(
     name="initlab",
@@ -19,9 +21,12 @@ app = typer.Typer(
 )
 app.command()(sweep)
 app.command()(report)
+app.command()(gate)
+app.command()(claims)
 app.command()(status)
 app.command("list")(list_)
 app.command()(explain)
+app.command()(weights)
 app.command()(doctor)
 
 

@@ -17,11 +17,13 @@ from rich.table import Table
 import initlab
 from initlab.cli.console import guarded, is_interactive, print_json, stderr, stdout
 from initlab.cli.fields import axes_from_flags, with_fields
+from initlab.cli.plugins import Plugins, load_plugins, name_broken
 from initlab.cli.progress import LiveProgress, PlainProgress
 from initlab.environment import available_cores
 from initlab.errors import InitlabError
 from initlab.plan.groups import LaneGroup
 from initlab.plan.source import SweepSource, check_name, override, read_spec
+from initlab.probes.reductions import PROBES
 from initlab.runner import Sweep, estimate_seconds, missing_runs, plan_sweep, run_sweep
 from initlab.spec import SCHEMA_VERSION
 from initlab.store.run import DONE
@@ -46,6 +48,7 @@ def sweep(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="any field as an axis, such as train.lr=1e-3,3e-3")
     ] = None,
+    plugin: Plugins = None,
     name: Annotated[str | None, typer.Option(help="the sweep's name")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="the sweep's own folder")] = None,
     jobs: Annotated[int | None, typer.Option("--jobs", "-n", help="worker processes; default: one a core")] = None,
@@ -62,6 +65,8 @@ def sweep(
     A sweep is a spec file, flags, or both (flags win). Every flag of a field takes several values, separated by
     commas, and becomes an axis.
     """
+    load_plugins(plugin)
+    name_broken(PROBES)
     axes = axes_from_flags(fields, init, activation, seeds, settings or [])
     planned = plan_sweep(_source(spec, axes, name), out, Path(os.environ.get("INITLAB_OUT", "results")))
     workers = _jobs(jobs)

@@ -21,6 +21,7 @@ from initlab.engine.start import calibration, lane_tensors
 from initlab.inits.catalogue import blueprint_for
 from initlab.inits.draw import draw_all
 from initlab.laws import Dims
+from initlab.probes.reductions import PROBES
 from initlab.spec import RunSpec
 
 TRAIN_LOSS_WINDOW = 20
@@ -72,13 +73,7 @@ class Group:
                 zip(specs, corpora, (blueprint.laws for blueprint in blueprints), strict=True)
             )
         ]
-        self._moving = [
-            [
-                [slot.name for slot, law in blueprint.laws if slot.layer == layer and law.train]
-                for layer in range(self.dims.n_layer)
-            ]
-            for blueprint in blueprints
-        ]
+        self._moving = [_moving(blueprint) for blueprint in blueprints]
 
     def run(self) -> Iterator[Record]:
         """Train to the end, or until no lane is left, yielding every lane's rows and then its summary."""
@@ -106,7 +101,7 @@ class Group:
                 continue
             if seen is not None:
                 profile = {name: values[n] for name, values in seen.items()}
-                profile["logit_var"] = profile["logit_var"][0]
+                profile |= {name: profile[name][0] for name, probe in PROBES.items() if probe.place == "logits"}
                 if step == 0:
                     lane.residual_ms = profile["residual_ms"][::2]
                 yield Record(n, "layers", {"step": step, "loss": loss, **profile})
@@ -217,6 +212,14 @@ def _rms(tensors: list[Tensor]) -> float:
     if not tensors:
         return 0.0
     return float(nn.utils.get_total_norm(tensors)) / math.sqrt(sum(tensor.numel() for tensor in tensors))
+
+
+def _moving(blueprint: Blueprint) -> list[list[str]]:
+    """Return the slots that move, block by block; a slot that stands still here may move in another lane."""
+    return [
+        [slot.name for slot, law in blueprint.laws if slot.layer == layer and law.train]
+        for layer in range(blueprint.dims.n_layer)
+    ]
 
 
 def _stack(arrays: list[np.ndarray[Any, Any]]) -> Tensor:

@@ -5,12 +5,20 @@ from functools import lru_cache
 from initlab.activations import ACTIVATIONS
 from initlab.blueprint import Blueprint
 from initlab.inits import calibrate, classic, depth, family, gpt, joint, labs, mup, note
-from initlab.inits.strategy import INITS, Init, resolve
+from initlab.inits.strategy import INITS, Init, InitEntry, resolve
 from initlab.spec import ModelSpec
 
 FAMILIES = (gpt, note, classic, labs, depth, joint, calibrate, mup, family)
 
-__all__ = ["FAMILIES", "INITS", "Init", "blueprint_for", "resolve"]
+"""In the order in which they are shown."""
+
+__all__ = ["FAMILIES", "INITS", "Init", "blueprint_for", "in_order", "resolve"]
+
+
+def in_order() -> list[tuple[str, InitEntry]]:
+    """Return every init by name, family by family, plug-ins last."""
+    order = {family.__name__: number for number, family in enumerate(FAMILIES)}
+    return sorted(INITS.items(), key=lambda item: order.get(item[1].build.__module__, len(order)))
 
 
 @lru_cache(maxsize=512)

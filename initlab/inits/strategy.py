@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from initlab.blueprint import Blueprint, Prepare, merge
 from initlab.errors import InitlabError, did_you_mean
-from initlab.laws import GPT2_TOPOLOGY, Dims, Law, Role, Slot, Topology
+from initlab.laws import GPT2_TOPOLOGY, Dims, Law, Slot, Topology
 from initlab.registry import Registry
 from initlab.slots import possible_slots
 
@@ -82,10 +82,19 @@ INITS: Registry[InitEntry] = Registry("init", code=lambda entry: entry.build, en
 def init(
     name: str, *, source: str, aliases: tuple[str, ...] = (), status: Status = "checked"
 ) -> Callable[[Callable[..., Strategy]], Callable[..., Strategy]]:
-    """Register an init under ``name``; ``source`` cites a paper and equation, or a repository and file."""
+    """Register an init under ``name``; ``source`` cites a paper and equation, or a repository and file.
+
+    Raises InitlabError where a parameter has no default that can be written in a spec.
+    """
 
     def decorate(build: Callable[..., Strategy]) -> Callable[..., Strategy]:
-        INITS.add(name, InitEntry(build, source, status), aliases=aliases)
+        entry = InitEntry(build, source, status)
+        for key, default in entry.parameters.items():
+            if type(default) not in (float, int, bool, str):
+                raise InitlabError(
+                    f"init {name!r}: parameter {key} wants a number, a bool or a string as its default"
+                )
+        INITS.add(name, entry, aliases=aliases)
         return build
 
     return decorate
@@ -100,13 +109,9 @@ class Init:
     entry: InitEntry
     strategy: Strategy = field(repr=False)
 
-    def drawn_as(self, slot: Slot) -> Role:
-        """Return the role by whose law a slot is drawn: its own, or one of those that share a tied tensor."""
-        return self.strategy.tied_as if slot.aliases else slot.role
-
     def law(self, slot: Slot) -> Law | None:
-        role = self.drawn_as(slot)
-        return self.strategy.law(slot if role == slot.role else replace(slot, role=role))
+        """Return the slot's law; a tied tensor is asked for under the role that it is drawn by."""
+        return self.strategy.law(replace(slot, role=self.strategy.tied_as) if slot.aliases else slot)
 
     def blueprint(self, dims: Dims, asked: Mapping[str, Any] | None = None) -> Blueprint:
         """Apply the init to sizes, and to what a spec asks of the topology.
@@ -114,9 +119,14 @@ class Init:
         Raises InitlabError where the two cannot go together, or where the result is degenerate.
         """
         topology = merge(self.strategy.topology, asked or {}, self.name)
-        laws = ((slot, self.law(slot)) for slot in possible_slots(dims, topology))
+        slots = possible_slots(dims, topology)
+        with INITS.blame(self.name, self.entry):
+            laws = [(slot, self.law(slot)) for slot in slots]
+        for slot, law in laws:
+            if not isinstance(law, Law | None):
+                raise InitlabError(f"init {self.name!r}: the law of {slot.name} is a {type(law).__name__}, not a Law")
         found = tuple((slot, law) for slot, law in laws if law is not None)
-        blueprint = Blueprint(self.name, dims, topology, found, self.strategy.prepare)
+        blueprint = Blueprint(self.name, dims, topology, found, self.strategy.tied_as, self.strategy.prepare)
         blueprint.check()
         return blueprint
 
@@ -147,7 +157,15 @@ def resolve(text: str) -> Init:
         given[key] = _typed(text, key, value, type(defaults[key]), entry.choices.get(key))
     changed = {key: value for key, value in given.items() if value != defaults[key]}
     canonical = name + (":" + ",".join(f"{k}={v}" for k, v in sorted(changed.items())) if changed else "")
-    return Init(canonical, {**defaults, **given}, entry, entry.build(**given))
+    return Init(canonical, {**defaults, **given}, entry, _built(canonical, entry, given))
+
+
+def _built(name: str, entry: InitEntry, given: dict[str, Any]) -> Strategy:
+    with INITS.blame(name, entry):
+        strategy = entry.build(**given)
+    if not isinstance(strategy, Strategy):
+        raise InitlabError(f"init {name!r} returns a {type(strategy).__name__}, not a Strategy")
+    return strategy
 
 
 def _typed(text: str, key: str, value: str, kind: type, choices: tuple[str, ...] | None) -> Any:

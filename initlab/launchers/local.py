@@ -43,7 +43,7 @@ class Worker:
     def __init__(self, inbox: "queue.SimpleQueue[tuple[Worker, dict[str, Any] | None]]") -> None:
         self._errors = tempfile.TemporaryFile(mode="w+")  # noqa: SIM115 - lives as long as the worker
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "initlab.launchers.worker"],
+            [sys.executable, "-P", "-m", "initlab.launchers.worker"],  # -P: no module of the user's folder hides ours
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

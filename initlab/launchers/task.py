@@ -6,25 +6,35 @@ from typing import Any
 
 @dataclass(frozen=True)
 class TaskRun:
-    """One lane of a task, as plain data: ``corpus`` is a name or an absolute path."""
+    """One lane of a task, as plain data: ``corpus`` is a name or an absolute path.
+
+    ``code`` are the fingerprints of the plug-ins whose code is part of the run's identity.
+    """
 
     id: str
     spec: dict[str, Any]
     corpus: str
     corpus_sha256: str
     laws: str
+    code: tuple[str, ...] = ()
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> "TaskRun":
+        return cls(**{**document, "code": tuple(document["code"])})
 
 
 @dataclass(frozen=True)
 class Task:
-    """Runs that train together, and the sweep's folder they are stored in."""
+    """Runs that train together, the sweep's folder they are stored in, and the plug-ins to load before."""
 
     folder: str
     runs: tuple[TaskRun, ...]
+    plugins: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "Task":
-        return cls(document["folder"], tuple(TaskRun(**run) for run in document["runs"]))
+        runs = tuple(TaskRun.from_json(run) for run in document["runs"])
+        return cls(document["folder"], runs, tuple(document["plugins"]))

@@ -6,6 +6,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,11 @@ from initlab.data.corpus import Corpus
 from initlab.data.load import load_corpus
 from initlab.engine.group import Group, Record
 from initlab.environment import machine, versions
+from initlab.errors import InitlabError
 from initlab.launchers.task import Task, TaskRun
+from initlab.plan.expand import plugin_code
+from initlab.plugins import load_plugin, plugin_probes
+from initlab.probes.reductions import PROBES
 from initlab.spec import RunSpec
 from initlab.store.lock import HEARTBEAT_SECONDS
 from initlab.store.run import DONE, RunDirectory, RunWriter
@@ -33,6 +38,7 @@ def train_task(task: Task, progress: Callable[[int, int], None]) -> None:
     ``progress(step, steps)`` is called a few times a second. An exception of one lane's never costs the others:
     the group is then trained lane by lane, and the lane that fails alone is stored as failed, with its reason.
     """
+    failure = _load(task.plugins)
     runs = [run for run in task.runs if _directory(task, run).state().status not in DONE]
     opened = [(run, writer) for run in runs if (writer := RunWriter.open(*_opening(task, run))) is not None]
     if not opened:
@@ -41,13 +47,16 @@ def train_task(task: Task, progress: Callable[[int, int], None]) -> None:
     writers = [writer for _, writer in opened]
     with _heartbeat(writers):
         try:
+            if failure is not None:
+                raise failure
             _train(runs, writers, progress)
         except Stopped as stop:
             for writer in writers:
                 writer.interrupt(str(stop))
             raise
         except Exception as error:
-            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            reason = str(error) if isinstance(error, InitlabError) else f"{type(error).__name__}: {error}"
+            reason = reason.splitlines()[0]
             for writer in writers:
                 writer.fail(reason, traceback.format_exc())
             if len(runs) == 1:
@@ -55,11 +64,24 @@ def train_task(task: Task, progress: Callable[[int, int], None]) -> None:
         else:
             return
     for run in runs:
-        train_task(Task(task.folder, (run,)), progress)
+        train_task(replace(task, runs=(run,)), progress)
+
+
+def _load(plugins: tuple[str, ...]) -> InitlabError | None:
+    """Load the plug-ins; what is wrong with one is the runs' failure, not this process's."""
+    try:
+        for plugin in plugins:
+            load_plugin(plugin)
+    except InitlabError as error:
+        return error
+    return None
 
 
 def _train(runs: list[TaskRun], writers: list[RunWriter], progress: Callable[[int, int], None]) -> None:
     specs = [RunSpec.model_validate(run.spec) for run in runs]
+    for run, spec in zip(runs, specs, strict=True):
+        if plugin_code(spec) != run.code:
+            raise InitlabError("the code of a plug-in changed after the sweep was planned")
     summaries: dict[int, dict[str, Any]] = {}
     last = 0.0
     for record in Group(specs, [_corpus(run, spec) for run, spec in zip(runs, specs, strict=True)]).run():
@@ -94,13 +116,15 @@ def _directory(task: Task, run: TaskRun) -> RunDirectory:
 
 def _opening(task: Task, run: TaskRun) -> tuple[Path, dict[str, Any], dict[str, Any]]:
     """Return the run's directory, config.json and env.json."""
-    config = {"id": run.id, **run.spec, "corpus_sha256": run.corpus_sha256, "laws": run.laws}
+    config = {"id": run.id, **run.spec, "corpus_sha256": run.corpus_sha256, "laws": run.laws, "code": run.code}
     env = {
         "versions": versions(),
         "machine": machine(),
         "device": "cpu",
         "threads": torch.get_num_threads(),
         "precision": run.spec["train"]["precision"],
+        "plugins": list(task.plugins),
+        "probes": {name: PROBES.fingerprint(name) for name in plugin_probes()},
         "pid": os.getpid(),
     }
     return _directory(task, run).path, config, env

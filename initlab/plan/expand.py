@@ -194,7 +194,7 @@ def run_id(spec: RunSpec, corpus: Corpus, laws: str) -> str:
             "laws": laws,
             "activation": spec.activation,
             "seed": spec.seed,
-            "plugins": _plugins(spec),
+            "plugins": plugin_code(spec),
         }
     )
 
@@ -206,7 +206,10 @@ def _sizes(model: ModelSpec) -> dict[str, Any]:
     )
 
 
-def _plugins(spec: RunSpec) -> list[str]:
-    """Fingerprints of the code that did not come with initlab and can change the run's numbers."""
-    found = (INITS.fingerprint(spec.init.partition(":")[0]), ACTIVATIONS.fingerprint(spec.activation))
-    return [code for code in found if code is not None]
+def plugin_code(spec: RunSpec) -> tuple[str, ...]:
+    """Return fingerprints of the code that did not come with initlab and can change the run's numbers.
+
+    Probes cannot: they get copies, and no random numbers.
+    """
+    found = (INITS.fingerprint(spec.init.partition(":")[0].strip()), ACTIVATIONS.fingerprint(spec.activation))
+    return tuple(code for code in found if code is not None)

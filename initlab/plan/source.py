@@ -4,13 +4,13 @@ Knows the shape of a spec file and the lines of its keys; what the values mean i
 """
 
 import re
-import tomllib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from initlab.errors import InitlabError, did_you_mean
 from initlab.spec import DataSpec, ModelSpec, TrainSpec, canonical_json
+from initlab.tomlfile import read_toml
 
 TABLES: dict[str, frozenset[str]] = {
     "model": frozenset(ModelSpec.model_fields),
@@ -70,17 +70,10 @@ def read_spec(path: Path) -> SweepSource:
     """Read ``sweep.toml``, or the one in a folder. Raises InitlabError naming file, line and key."""
     if path.is_dir():
         path = path / "sweep.toml"
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise InitlabError(f"{path}: no such spec file{_nearby(path)}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InitlabError(f"{path}: cannot be read as text ({error})") from error
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InitlabError(f"{path}: not TOML: {error}") from error
-    return _parse(document, SweepSource(text=text, path=path))
+    if not path.exists():
+        raise InitlabError(f"{path}: no such spec file{_nearby(path)}")
+    file = read_toml(path, "spec file")
+    return _parse(file.document, SweepSource(text=file.text, path=path))
 
 
 def _nearby(path: Path) -> str:

@@ -1,18 +1,25 @@
 """What is measured on a tapped tensor: reductions to one number, written for a single run.
 
-Tensors have shape (B, T, C): batch, tokens, channels (the vocabulary, for logits).
+Tensors have shape (B, T, C): batch, tokens, channels (the vocabulary, for logits). A probe is registered by
+decorating its reduction::
+
+    @probe("residual_peak", place="residual", summary="largest entry of the residual stream")
+    def residual_peak(x: Tensor) -> Tensor:
+        return x.abs().amax()
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
+from initlab.errors import InitlabError, did_you_mean
 from initlab.registry import Registry
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Place: TypeAlias = Literal["residual", "attn_branch", "mlp_branch", "logits"]
+Reduction: TypeAlias = "Callable[[Tensor], Tensor]"
 
 
 @dataclass(frozen=True)
@@ -20,15 +27,41 @@ class Probe:
     """Reduces the tensor tapped at ``place`` to a scalar; the values of one forward pass form a list over sites.
 
     ``residual`` has 2L+1 sites (after the embedding, after each attention, after each MLP), the branches one a
-    layer, ``logits`` a single one.
+    layer, ``logits`` a single one. torch.vmap maps the reduction over lanes: it may neither ask for a tensor's value
+    (``.item()``, ``if x > 0``) nor keep anything.
     """
 
     place: Place
-    reduce: "Callable[[Tensor], Tensor]"
+    reduce: Reduction
     summary: str
 
+    def __post_init__(self) -> None:
+        if self.place not in get_args(Place):
+            raise InitlabError(f"no place {self.place!r} to probe{did_you_mean(self.place, get_args(Place))}")
 
-PROBES: Registry[Probe] = Registry("probe", code=lambda entry: entry.reduce, entry_points="initlab.probes")
+
+BACKWARD_PROBES = {
+    "grad_rms": "rms of the loss's gradient with respect to the residual stream, at its 2L+1 sites",
+    "weight_grad_rms": "rms of the loss's gradient with respect to the parameters, per block",
+}
+"""Measured by the engine, which alone sees gradients."""
+
+PROBES: Registry[Probe] = Registry(
+    "probe",
+    code=lambda entry: entry.reduce,
+    entry_points="initlab.probes",
+    reserved=frozenset({"step", "loss", *BACKWARD_PROBES}),
+)
+
+
+def probe(name: str, *, place: Place, summary: str) -> Callable[[Reduction], Reduction]:
+    """Register a reduction as a probe; every run from then on is measured with it, under that name."""
+
+    def decorate(reduce: Reduction) -> Reduction:
+        PROBES.add(name, Probe(place, reduce, summary))
+        return reduce
+
+    return decorate
 
 
 def second_moment(x: "Tensor") -> "Tensor":
@@ -62,9 +95,3 @@ PROBES.add("token_cosine", Probe("residual", token_cosine, "mean cosine between 
 PROBES.add("attn_ms", Probe("attn_branch", second_moment, "second moment of what each attention adds"))
 PROBES.add("mlp_ms", Probe("mlp_branch", second_moment, "second moment of what each MLP adds"))
 PROBES.add("logit_var", Probe("logits", channel_variance, "variance of the logits over the vocabulary, per token"))
-
-BACKWARD_PROBES = {
-    "grad_rms": "rms of the loss's gradient with respect to the residual stream, at its 2L+1 sites",
-    "weight_grad_rms": "rms of the loss's gradient with respect to the parameters, per block",
-}
-"""Measured by the engine, which alone sees gradients."""

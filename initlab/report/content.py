@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from initlab.report.answers import Answers
 from initlab.report.canvas import Drawing
 from initlab.report.figures import draw_all
 from initlab.report.frames import SweepFrames
@@ -15,6 +16,9 @@ TABLE_NOTE = (
 )
 
 
+NO_ANSWERS = Answers()
+
+
 @dataclass(frozen=True)
 class Content:
     frames: SweepFrames
@@ -25,12 +29,13 @@ class Content:
     table: TextTable
     table_note: str
     not_ok: list[NotOk]
+    answers: Answers
     drawings: list[Drawing]
     shared: list[tuple[str, str]]
     versions: list[tuple[str, str]]
 
 
-def gather(frames: SweepFrames) -> Content:
+def gather(frames: SweepFrames, found: Answers = NO_ANSWERS) -> Content:
     """Return the content of a report; drawing is the part that takes seconds."""
     rows = cell_rows(frames)
     return Content(
@@ -42,6 +47,7 @@ def gather(frames: SweepFrames) -> Content:
         table=text_table(rows),
         table_note=TABLE_NOTE,
         not_ok=not_ok(frames),
+        answers=found,
         drawings=draw_all(frames),
         shared=shared_settings(frames),
         versions=versions(frames),

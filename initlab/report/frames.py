@@ -91,7 +91,7 @@ def load(path: Path | str) -> SweepFrames:
     document, entries = folder.document(), folder.entries()
     cells = _planned_cells(document)
     numbers = [int(run["cell"]) for run in document.get("runs", [])]
-    rows, curves, layers = [], _CurveRows(), LayerRows()
+    rows, curves, layers = [], _CurveRows(), LayerRows(document.get("plugin_probes", {}))
     for row, entry in enumerate(entries):
         cell, run = cells[numbers[row]], folder.run(entry.id)
         rows.append(_run_row(cell, entry, run))

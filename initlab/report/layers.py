@@ -11,9 +11,13 @@ _NOT_PROBES = frozenset({"step", "loss"})
 
 
 class LayerRows:
-    """Collects the probes of many runs and makes one long frame of them."""
+    """Collects the probes of many runs and makes one long frame of them.
 
-    def __init__(self) -> None:
+    ``places`` says what the probes of plug-ins were tapped at.
+    """
+
+    def __init__(self, places: dict[str, str]) -> None:
+        self._at_attention = {"attn_ms", *(name for name, place in places.items() if place == "attn_branch")}
         self._runs: list[int] = []
         self._steps: list[int] = []
         self._probes: list[int] = []
@@ -33,7 +37,7 @@ class LayerRows:
                 self._steps.append(row["step"])
                 self._probes.append(self._names.setdefault(name, len(self._names)))
                 self._lengths.append(len(values))
-                self._sites.append(sites(name, len(values), n_layer))
+                self._sites.append(sites(len(values), n_layer, at_attention=name in self._at_attention))
                 self._values.extend(values)
 
     def frame(self) -> pd.DataFrame:
@@ -55,7 +59,7 @@ class LayerRows:
 
 
 @cache
-def sites(probe: str, length: int, n_layer: int) -> npt.NDArray[np.int64]:
+def sites(length: int, n_layer: int, *, at_attention: bool) -> npt.NDArray[np.int64]:
     """Return the residual site (0..2·n_layer) each of ``length`` numbers belongs to.
 
     One number a block stands where that block ends, except what attention adds, which stands where attention ends;
@@ -66,5 +70,5 @@ def sites(probe: str, length: int, n_layer: int) -> npt.NDArray[np.int64]:
     if length == n_layer + 1:
         return 2 * np.arange(length)
     if length == n_layer:
-        return 2 * np.arange(length) + (1 if probe == "attn_ms" else 2)
+        return 2 * np.arange(length) + (1 if at_attention else 2)
     return np.full(length, 2 * n_layer)

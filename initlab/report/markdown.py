@@ -20,6 +20,10 @@ def render(content: Content) -> str:
         parts += ["## What came out", "\n".join(f"- {escape(text)}" for text in content.headline)]
     rows = [[cell.text for cell in row] for row in content.table.rows]
     parts += ["## Cells", table(content.table.headers, rows), escape(content.table_note)]
+    for section in content.answers.sections:
+        parts.append(f"## {section.title}")
+        parts += [table(section.headers, section.rows)] if section.rows else []
+        parts.append(escape(section.note))
     if content.not_ok:
         failed = [(run.label, run.status, run.id, run.reason) for run in content.not_ok]
         parts += ["## Runs without a plain result", table(("run", "status", "id", "reason"), failed)]

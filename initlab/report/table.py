@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from initlab.report.frames import PlannedCell, SweepFrames, short
-from initlab.stats import Interval, geometric_mean, mean, mean_interval, standard_deviation
+from initlab.stats.describe import Interval, geometric_mean, mean, mean_interval, standard_deviation
 from initlab.store.run import Status
 
 NOTHING = "–"

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from initlab.report.frames import SweepFrames, short
 from initlab.report.table import CellRow, counts, factor, number
 from initlab.spec import canonical_json
-from initlab.stats import mean, mean_interval
+from initlab.stats.describe import mean, mean_interval
 from initlab.store.run import STATUSES
 
 _BUDGET = frozenset({"train.steps", "train.batch_size"})

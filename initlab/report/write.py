@@ -13,6 +13,7 @@ import pandas as pd
 
 from initlab.errors import InitlabError, did_you_mean
 from initlab.report import markdown, page
+from initlab.report.answers import answers
 from initlab.report.content import Content, gather
 from initlab.report.frames import load
 from initlab.report.table import CellRow, counts
@@ -30,7 +31,7 @@ def write_report(path: Path, *, formats: Collection[str] = FORMATS) -> Path:
     for name in formats:
         if name not in FORMATS:
             raise InitlabError(f"no report format {name!r}{did_you_mean(name, FORMATS)}")
-    content = gather(load(path))
+    content = gather(load(path), answers(path))
     folder = path / "report"
     try:
         folder.mkdir(exist_ok=True)
@@ -78,6 +79,7 @@ def summary(content: Content) -> dict[str, Any]:
         "git_sha": frames.git_sha,
         "counts": counts(frames),
         "headline": content.headline,
+        "claims": [verdict.to_json() for verdict in content.answers.verdicts],
         "cells": [asdict(row) for row in content.rows],
         "runs": runs.to_dict("records"),
         "not_ok": [asdict(run) for run in content.not_ok],

@@ -23,7 +23,7 @@ class Outcome:
 
 def initlab(*arguments: str, cwd: Path | None = None, **env: str) -> Outcome:
     done = subprocess.run(
-        [sys.executable, "-c", "from initlab.cli.main import run; run()", *arguments],
+        [sys.executable, "-P", "-c", "from initlab.cli.main import run; run()", *arguments],
         capture_output=True,
         text=True,
         cwd=cwd,

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from initlab.inits.catalogue import INITS
 from tests.cli.run import initlab
 
 
@@ -85,6 +86,31 @@ def test_explain_says_by_which_role_a_tied_tensor_is_drawn(init: str, role: str)
     assert (
         f"also lm_head{', whose law it has' if role == 'lm_head' else ''})" in initlab("explain", init, "--tied").out
     )
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_the_catalogue_has_a_column_for_every_need(width: int) -> None:
+    done = initlab("list", "inits", COLUMNS=str(width))
+    lines = done.out.splitlines()
+    assert max(map(len, lines)) <= width
+    heads = "mult shift norm pos par cap opt joint batch"
+    assert heads in lines[0]
+    assert ("summary" in lines[0]) == (width >= 120)
+    items = {item["name"]: item for item in initlab("list", "inits", "--json").json["items"]}
+    for name, heads_of in (("gpt2", []), ("mup", ["mult", "opt"]), ("palm", ["mult", "pos", "par"])):
+        row = next(line for line in lines if line.startswith(f"{name} "))
+        marked = [head for head in heads.split() if row[lines[0].index(head) :][:1] == "✓"]
+        assert marked == heads_of
+        assert len(items[name]["needs"]) == 1 + len(heads_of)
+    assert "``" not in done.out
+    assert "nanogpt" in done.out, "aliases are how people find an init"
+
+
+def test_docstrings_are_shown_as_text() -> None:
+    assert "``epsilon``" in str(INITS.get("layerscale").build.__doc__)
+    out = initlab("explain", "layerscale", COLUMNS="200").out
+    assert "``" not in out
+    assert "epsilon" in out
 
 
 def test_explain_for_people_groups_layers() -> None:

@@ -8,7 +8,7 @@ from tests.cli.run import initlab
 
 def test_help_names_every_command() -> None:
     out = initlab("--help").out
-    for command in ("sweep", "report", "status", "list", "explain", "doctor"):
+    for command in ("sweep", "report", "gate", "claims", "status", "list", "explain", "doctor"):
         assert command in out
         assert initlab(command, "--help").code == 0
 

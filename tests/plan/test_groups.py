@@ -28,6 +28,12 @@ def test_every_run_is_in_exactly_one_group_and_costly_groups_come_first() -> Non
         ("train.warmup", [0, 5], True),
         ("init", ["gpt2", "pytorch"], True),
         ("seed", [0, 1], True),
+        ("init", ["completep", "depth-mup:std=0.1"], True),
+        ("init", ["skipinit", "skipinit:alpha=0.5"], True),
+        ("init", ["u-mup", "mup"], False),
+        ("init", ["rezero", "skipinit"], False),
+        ("model.norm_at", ["post", "sandwich"], False),
+        ("model.positions", ["rotary", "sinusoidal"], False),
         ("activation", ["gelu", "relu"], False),
         ("model.n_layer", [1, 2], False),
         ("model.tied", [True, False], False),
@@ -39,7 +45,8 @@ def test_every_run_is_in_exactly_one_group_and_costly_groups_come_first() -> Non
 def test_only_what_is_data_may_differ_within_a_group(path: str, values: list[object], together: bool) -> None:
     one = [run for value in values for run in _runs({path: [value]})]
     others = [run for value in values for run in _runs({path: [value], "data.seed": [7]})]
-    fillers = _runs({"seed": [*range(10, 30)]})  # enough work that two runs need not be on two workers
+    untied: dict[str, list[object]] = {path: [False]} if path == "model.tied" else {}
+    fillers = _runs({"seed": [*range(10, 30)], **untied})  # enough work that two runs need not be on two workers
     groups = group_runs(one + others + fillers, jobs=1)
     mixed = any(len({getattr_path(run, path) for run in group.runs}) > 1 for group in groups)
     assert mixed == together

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from typing import get_args
 
 import pytest
 import torch
@@ -10,10 +11,11 @@ from torch.func import grad, vmap
 
 from initlab.activations import ACTIVATIONS
 from initlab.engine.forward import Batch, LaneModel
+from initlab.laws import NormPlacement, Topology
 from initlab.probes.collect import Collector, GradientMoment, n_sites
 from initlab.probes.reductions import PROBES, Probe, second_moment
 from initlab.slots import plain_network
-from tests.networks import Tensors, network, random_tensors, random_tokens, tiny
+from tests.networks import Tensors, holding, network, random_tensors, random_tokens, random_values, tiny
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -107,10 +109,20 @@ def test_a_probe_registered_from_outside_is_measured_too() -> None:
     assert "largest" not in {name for name, _ in PROBES.items()}
 
 
+@pytest.mark.parametrize(
+    "topology",
+    [
+        *(Topology(norm_at=place) for place in get_args(NormPlacement)),
+        Topology(parallel=True),
+        Topology(norm="rmsnorm", embed_norm=True, sub_norm=True, qk_norm=True, positions="rotary", softcap=5.0),
+    ],
+    ids=lambda topology: f"{topology.norm_at} {topology.norm} parallel={topology.parallel}",
+)
 @pytest.mark.parametrize("n_layer", [1, 3])
-def test_sinks_receive_the_gradient_at_every_site_of_the_stream(n_layer: int) -> None:
+def test_sinks_receive_the_gradient_at_every_site_of_the_stream(n_layer: int, topology: Topology) -> None:
     dims = tiny(n_layer=n_layer)
-    model = network(dims, random_tensors(dims, dtype=torch.float64))
+    shape = plain_network(dims, topology)
+    model = holding(shape, random_values(shape.slots, dtype=torch.float64))
     tokens, targets = random_tokens(dims), random_tokens(dims, seed=2)
     kept: list[Tensor] = []
 
@@ -125,11 +137,15 @@ def test_sinks_receive_the_gradient_at_every_site_of_the_stream(n_layer: int) ->
     expected = [mean_square(x.grad) for x in kept if x.grad is not None]
 
     sinks = torch.zeros(n_sites(n_layer), dtype=torch.float64, requires_grad=True)
-    model(tokens, targets, tap=Collector(sinks))[1].backward()
+    collector = Collector(sinks)
+    model(tokens, targets, tap=collector)[1].backward()
+    assert collector.values()["residual_ms"].tolist() == pytest.approx([mean_square(x.detach()) for x in kept])
     assert sinks.grad is not None
     # The same float64 gradients, summed in another order.
     assert sinks.grad.tolist() == pytest.approx(expected, rel=1e-12)
-    assert all(a != pytest.approx(b, rel=1e-3) for a, b in itertools.pairwise(expected))  # sites differ
+    # Sites differ, but in a parallel block nothing but the skip reads the stream between the two branches.
+    same = [a == pytest.approx(b, rel=1e-3) for a, b in itertools.pairwise(expected)]
+    assert same == [False, topology.parallel] * n_layer
 
 
 def test_one_sink_too_few_is_noticed() -> None:

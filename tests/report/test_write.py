@@ -150,3 +150,19 @@ def test_a_place_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (path / "report").write_text("in the way")
     with pytest.raises(InitlabError, match="cannot write the report"):
         write_report(path)
+
+
+def test_the_claims_of_a_sweep_are_judged_where_it_has_some(tmp_path: Path) -> None:
+    path = make_sweep(tmp_path / "s", ["gpt2"], ["gelu"], [0, 1, 2]).path
+    page = write_report(path)
+    assert "Claims" not in page.read_text()
+    claim = '[[claim]]\nid = "x"\ntext = "<b>small</b>"\nmetric = "final_loss"\nmax = 9.0\n'
+    (path / "claims.toml").write_text(claim)
+    write_report(path)
+    for text in (page.read_text(), (page.parent / "report.md").read_text()):
+        assert "SUPPORTED" in text
+        assert "<b>" not in text
+    assert json.loads((page.parent / "summary.json").read_text())["claims"][0]["verdict"] == "SUPPORTED"
+    (path / "claims.toml").write_text(claim.replace("final_loss", "final_los"))
+    write_report(path)
+    assert "Not judged: claims.toml, line 4" in page.read_text().replace("&#39;", "'")

@@ -2,7 +2,8 @@ import math
 
 import pytest
 
-from initlab.stats import geometric_mean, mean, mean_interval, standard_deviation
+from initlab.stats.compare import estimate_mean
+from initlab.stats.describe import geometric_mean, mean, mean_interval, standard_deviation
 
 
 def test_known_values() -> None:
@@ -39,3 +40,11 @@ def test_geometric_mean_of_zero_and_of_negatives() -> None:
     assert geometric_mean([0.0, 5.0]) == 0.0
     with pytest.raises(ValueError, match="negative"):
         geometric_mean([-1.0, 5.0])
+
+
+def test_the_interval_of_a_mean_is_that_of_its_estimate() -> None:
+    """So that what is simulated for one holds for the other."""
+    values = [1.0, 2.0, 6.0, 4.5]
+    estimate = estimate_mean(values)
+    assert estimate is not None
+    assert mean_interval(values) == pytest.approx(estimate.interval())

@@ -1,0 +1,102 @@
+"""Tables of answers that a report shows below its cells: claims, sensitivity to the learning rate, scaling.
+
+Each is left out where the sweep has nothing to say.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from initlab.report.frames import short
+from initlab.report.table import NOTHING, number
+from initlab.stats.describe import Interval
+from initlab.stats.sensitivity import STABLE_WITHIN_NATS
+from initlab.stats.slopes import BAND
+from initlab.verdicts.axes import Scaling, Sensitivity, scalings, sensitivities
+from initlab.verdicts.claims import stored_claims
+from initlab.verdicts.stored import load_stored
+from initlab.verdicts.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Section:
+    """A table with a title, and a note on how it is to be read."""
+
+    title: str
+    note: str
+    headers: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the statements beside a sweep and its axes come to."""
+
+    verdicts: tuple[Verdict, ...] = ()
+    sections: tuple[Section, ...] = ()
+
+
+def answers(path: Path) -> Answers:
+    """Return every answer that the sweep stored at ``path`` has."""
+    sweep, claims = load_stored(path), stored_claims(path)
+    judged = [_claims(claims.verdicts)] if claims.verdicts else []
+    if claims.problem:
+        judged = [Section("Claims", f"Not judged: {claims.problem}")]
+    rates, scales = sensitivities(sweep), scalings(sweep)
+    measured = ([_sensitivities(rates)] if rates else []) + ([_scalings(scales)] if scales else [])
+    return Answers(claims.verdicts, (*judged, *measured))
+
+
+def _claims(verdicts: tuple[Verdict, ...]) -> Section:
+    return Section(
+        "Claims",
+        "A claim is supported where the whole 95% interval is within what it states, in every cell it is about; "
+        "refuted where the evidence against it stands after Holm's correction; else undecided.",
+        ("verdict", "claim", "statement", "evidence"),
+        tuple((one.verdict, one.id, one.text, one.reason) for one in verdicts),
+    )
+
+
+def _sensitivities(rows: list[Sensitivity]) -> Section:
+    return Section(
+        "Sensitivity to the learning rate",
+        "Mean over the grid of the final loss above the best one, diverged runs at the loss at init (Wortsman et "
+        f"al., arXiv 2309.14322). Stable are the rates around the best within {STABLE_WITHIN_NATS:g} nats of it at "
+        "which no seed diverged. An optimum at an end of the grid may lie beyond it.",
+        ("cells", "rates", "seeds", "sensitivity (nats), 95% interval", "best rate", "stable range", "diverged"),
+        tuple(
+            (
+                row.label,
+                str(row.rates),
+                str(row.n),
+                number(row.sensitivity) + _interval(row.interval),
+                f"{row.optimum:.2g}" + (" (an end)" if row.at_edge else ""),
+                f"{row.stable.low:g} to {row.stable.high:g}" if row.stable else NOTHING,
+                f"{row.diverged} of {row.rates * row.n}",
+            )
+            for row in rows
+        ),
+    )
+
+
+def _scalings(rows: list[Scaling]) -> Section:
+    return Section(
+        "Scaling with width and depth",
+        "The exponent b of value ∝ size^b, one per seed, with Student's 95% interval. Constant where the interval is "
+        f"within ±{BAND:g}. Moments are second moments: an rms has half the exponent.",
+        ("cells", "over", "what", "exponent, 95% interval", "seeds", "verdict"),
+        tuple(
+            (
+                row.label,
+                short(row.axis),
+                row.what,
+                number(row.slope.exponent) + _interval(row.slope.interval),
+                str(row.slope.n),
+                row.slope.trend,
+            )
+            for row in rows
+        ),
+    )
+
+
+def _interval(interval: Interval | None) -> str:
+    return "" if interval is None else f" [{number(interval.low)}, {number(interval.high)}]"

@@ -1,0 +1,127 @@
+"""From the last site to logits, the loss before any training, and the loss's gradient at the head.
+
+With a tied head a token's own logit is special: x_L still contains the token's embedding, and the branches, random
+rotations of it, do not. All other logits are independent normals.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from initlab.theory.forward import Trace
+from initlab.theory.norms import centred, jacobian, normalise
+from initlab.theory.positions import Array, Positions, stack
+from initlab.theory.setup import Setup
+from initlab.theory.softmax import expected_log_sum, own_probability, participation
+from initlab.theory.tokens import Tokens
+
+
+@dataclass(frozen=True)
+class Head:
+    """Means over positions.
+
+    ``variance`` is that of the logits of other tokens, ``own`` the mean logit of a position's own token (0 untied),
+    ``own_share`` the part of the stream that is the token's own embedding, ``final`` the gram after the final norm.
+    """
+
+    variance: float
+    own: float
+    own_share: float
+    vocab: int
+    final: Array
+
+    @property
+    def logit_variance(self) -> float:
+        """Variance over the vocabulary."""
+        return self.variance + self.own**2 / self.vocab
+
+    @property
+    def own_variance(self) -> float:
+        return self.variance * max(1 - self.own_share, 0.0)
+
+    @property
+    def own_chance(self) -> float:
+        """Probability that the model gives to repeating the token, 1/V untied."""
+        if self.own == 0:
+            return 1 / self.vocab
+        return own_probability(self.variance, self.vocab - 1, self.own, self.own_variance)
+
+    def loss(self, next_equal: float) -> float:
+        """Return the expected loss in nats per token; ``next_equal`` is how often a token is its own target."""
+        if self.own == 0:
+            return expected_log_sum(self.variance, self.vocab)
+        total = expected_log_sum(self.variance, self.vocab - 1, self.own, self.own_variance)
+        return total - next_equal * self.own
+
+
+def head(setup: Setup, trace: Trace, positions: Positions) -> Head:
+    """Return the moments of the logits that a trace ends in."""
+    last = centred(trace.stream[-1], trace.common[-1], setup.final_norm)
+    final = normalise(last, setup.final_norm, setup.width)
+    shares = trace.own[-1] / np.maximum(last[-2], 1e-300)
+    own = np.zeros(len(positions))
+    if setup.tied:
+        own = np.sqrt(setup.head * setup.width * shares * final[-2])
+    return Head(
+        variance=setup.head * positions.mean(final),
+        own=float(positions.weight @ own) / positions.length,
+        own_share=float(positions.weight @ shares) / positions.length if setup.tied else 0.0,
+        vocab=setup.vocab,
+        final=final,
+    )
+
+
+def gradient(setup: Setup, tokens: Tokens, trace: Trace, found: Head, positions: Positions) -> Array:
+    """Return the gram of the gradient of the loss, summed over tokens, at the last site.
+
+    With D = softmax - onehot(target) it is the head's variance times Σ_v D_sv D_tv, through the final norm.
+    """
+    agree = tokens.by_lag(setup.length + 2)
+    overlap = _other_logits(setup, found, positions)
+    if not setup.tied:
+        same = 1 - 2 / setup.vocab + overlap[-2]
+        lagged = positions.by_lag(agree[: setup.length])
+        pairs = lagged[:-2] - 2 / setup.vocab + overlap[:-2]
+        twins = tokens.collision - 2 / setup.vocab + overlap[-1]
+    else:
+        same, pairs, twins = _tied(tokens, agree, found, overlap, positions)
+    errors = stack(pairs, same, twins)
+    set_by_a_norm = bool(setup.branches and setup.branches[-1].after)
+    last = centred(trace.stream[-1], trace.common[-1], setup.final_norm)
+    return jacobian(setup.head / setup.width * errors, last, setup.final_norm, setup.width, rigid=set_by_a_norm)
+
+
+def _tied(
+    tokens: Tokens, agree: Array, found: Head, overlap: Array, positions: Positions
+) -> tuple[Array, Array, Array]:
+    """Σ_v D D where a position gives its own token the probability π, by what D holds: own token, target, the rest.
+
+    The final norm takes back the part of the gradient along the stream, and of the stream own_share is the token's
+    embedding: of a gradient along it 1 - own_share is left, or ``both`` where two positions hold the same token.
+    """
+    vocab, chance, left, repeat = found.vocab, found.own_chance, 1 - found.own_share, tokens.next_equal
+    new = 1 - repeat  # the target is another token than the input
+    rest = (1 - chance) ** 2
+    same = new * (1 - 2 * (1 - chance) / vocab) + rest * overlap[-2]
+    same = same + left * (chance**2 - 2 * chance * repeat + repeat)
+    count = positions.length
+    collide = positions.by_lag(agree[:count])[:-2]
+    # P(y_s = x_t ≠ x_s), y_s = x_{s+1}, at lag t - s = k and, the other way round, -k.
+    target_is_own = positions.by_lag(new * (agree[np.abs(np.arange(count) - 1)] + agree[1 : count + 1]))[:-2]
+    alike = float(found.final[:-2].mean() / found.final[-2].mean()) - found.own_share * tokens.collision
+    both = left**2 + found.own_share * alike
+    drawn = new**2 + (chance - repeat) ** 2 * both
+    common = -2 * (1 - chance) * new / vocab
+    pairs = drawn * collide + rest * overlap[:-2] + common - left * (chance - repeat) * target_is_own
+    far = tokens.collision
+    twins = far * (drawn - 2 * left * (chance - repeat) * new) + rest * overlap[-1] + common
+    return same, pairs, twins
+
+
+def _other_logits(setup: Setup, found: Head, positions: Positions) -> Array:
+    """Return the gram of Σ_v p_v p_v over softmaxes whose logits have the covariances head·N."""
+    covariance = setup.head * found.final
+    top = max(float(covariance.max()), 1e-12)
+    grid = np.linspace(0, top, 33)
+    table = participation(grid, np.array([float(setup.vocab)]))[:, 0]
+    return np.interp(np.maximum(covariance, 0), grid, table)

@@ -1,0 +1,149 @@
+"""The positions of a sequence, and averages over pairs of them.
+
+A *gram* holds a second moment for every pair of positions: shape (n + 2, n), where row s < n is the pair (s, t) of
+two different positions in one sequence, row n the position t with itself, row n + 1 the position t with the same one
+of another sequence of the batch. So what acts on each pair alone (a kernel, a norm) is one expression over the array.
+
+Long sequences are cut into blocks whose length grows in proportion to the position, and an entry is the mean over the
+pairs of two blocks: everything a causal average makes varies slowly in ln t. With blocks of one position the sums are
+exact; ``tests/theory/test_positions.py`` bounds what the blocks cost.
+"""
+
+from functools import cached_property, lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+EXACT = 96
+"""Positions that are kept one by one."""
+
+GROWTH = 0.04
+"""Length of a block over its position, beyond those."""
+
+
+def stack(pairs: Array, same: Array, twin: Array) -> Array:
+    """Put the parts of a gram together: shapes (n, n), (n,) and (n,)."""
+    return np.concatenate([pairs, same[None], twin[None]])
+
+
+def outer(u: Array) -> Array:
+    """Return the gram of u_s u_t, for u of shape (n,)."""
+    return stack(np.outer(u, u), u * u, u * u)
+
+
+def square(pairs: Array) -> Array:
+    """Return the gram of a matrix over positions in which a position and itself are like any pair."""
+    diagonal = np.diagonal(pairs)
+    return stack(pairs, diagonal, diagonal)
+
+
+class Positions:
+    """``starts`` has the n + 1 borders of the blocks in 0..T."""
+
+    def __init__(self, starts: npt.NDArray[np.int64]) -> None:
+        self.starts = starts
+        self.weight: Array = np.diff(starts).astype(np.float64)
+        self.length = int(starts[-1])
+        # A block stands at its middle, and the causal past of the middle holds half of the block.
+        self.time: Array = starts[:-1] + (self.weight + 1) / 2
+        self.past: Array = np.tril(np.broadcast_to(self.weight, (len(self), len(self))), -1)
+        np.fill_diagonal(self.past, (self.weight + 1) / 2)
+        self.future: Array = np.triu(np.broadcast_to(self.weight, (len(self), len(self))), 1)
+        np.fill_diagonal(self.future, (self.weight + 1) / 2)
+
+    def __len__(self) -> int:
+        return len(self.weight)
+
+    @cached_property
+    def latest(self) -> Array:
+        """Gram of the later time of each pair, from 1."""
+        return stack(np.maximum(self.time[:, None], self.time), self.time, self.time)
+
+    def mean(self, gram: Array) -> float:
+        """Return the mean over positions of the position with itself."""
+        return float(self.weight @ gram[-2]) / self.length
+
+    def pair_mean(self, gram: Array) -> float:
+        """Return the mean over pairs of different positions, 0 where there is a single position."""
+        if self.length == 1:
+            return 0.0
+        pairs = gram[:-2]
+        total = self.weight @ pairs @ self.weight - self.weight @ np.diagonal(pairs)
+        return float(total) / (self.length * (self.length - 1))
+
+    def cosine(self, gram: Array) -> float:
+        """Return the mean over pairs of different positions of the cosine between them, 0 of vectors that are 0."""
+        return self.pair_mean(gram / outer(np.sqrt(np.maximum(gram[-2], 1e-300))))
+
+    def batch_mean(self, gram: Array, batch: int) -> float:
+        """Return the mean over all (batch·T)² pairs of tokens of a batch, of a gram without negative entries.
+
+        Of positions in two sequences only the twins are known; any two share at most what their twins do, and what
+        they would share within a sequence.
+        """
+        across = stack(np.minimum(gram[:-2], np.sqrt(np.outer(gram[-1], gram[-1]))), gram[-1], gram[-1])
+        return self._all_pairs(gram) / batch + self._all_pairs(across) * (1 - 1 / batch)
+
+    def _all_pairs(self, gram: Array) -> float:
+        return self.mean(gram) / self.length + (1 - 1 / self.length) * self.pair_mean(gram)
+
+    def past_sum(self, gram: Array) -> Array:
+        """Return the gram of Σ_{i≤s, j≤t} F[i, j]."""
+        return self._double_sum(gram, self.past, np.minimum)
+
+    def past_mean(self, gram: Array) -> Array:
+        """Return the gram of (1/st) Σ_{i≤s, j≤t} F[i, j], what two uniform causal averages have in common."""
+        return self.past_sum(gram) / outer(self.time)
+
+    def future_sum(self, gram: Array) -> Array:
+        """Return the gram of Σ_{i≥s, j≥t} F[i, j]."""
+        return self._double_sum(gram, self.future, np.maximum)
+
+    def past_row_mean(self, gram: Array) -> Array:
+        """Return R of shape (n, n), R[t, s] = mean over i ≤ t of F[i, s]."""
+        pairs = gram[:-2]
+        extra = self.past / self.weight * (gram[-2] - np.diagonal(pairs))
+        mean: Array = (self.past @ pairs + extra) / self.time[:, None]
+        return mean
+
+    def by_lag(self, values: Array) -> Array:
+        """Return the gram of values[|s - t|], averaged over blocks; ``values`` has shape (T,), lag 0 first.
+
+        A twin is a pair too far apart for a lag: it gets 0.
+        """
+        # A sum over a rectangle of pairs is a second difference of the second sum of the lag's function.
+        lags = np.concatenate([[0.0], values[1:]])
+        second = np.concatenate([[0.0], np.cumsum(np.cumsum(lags))])
+        start, end = self.starts[:-1, None], self.starts[1:, None]
+        rectangle = sum(
+            sign * second[np.maximum(later - earlier, 0)]
+            for sign, later, earlier in ((1, end.T, start), (-1, start.T, start), (-1, end.T, end), (1, start.T, end))
+        )
+        upper = np.triu(rectangle, 1) / np.outer(self.weight, self.weight)
+        own = 2 * second[self.weight.astype(np.int64)]  # Σ_{a≠b} values[|a - b|] in one block
+        own = own / np.maximum(self.weight * (self.weight - 1), 1)
+        own[self.weight == 1] = values[1] if len(values) > 1 else 0.0
+        return stack(upper + upper.T + np.diag(own), np.full(len(self), values[0]), np.zeros(len(self)))
+
+    def _double_sum(self, gram: Array, reach: Array, nearer: np.ufunc) -> Array:
+        pairs = gram[:-2]
+        both = reach @ pairs @ reach.T
+        # A block's own pairs were counted as different positions; these coincide.
+        index = np.arange(len(self))
+        shared = nearer(index[:, None], index)
+        same = reach @ (gram[-2] - np.diagonal(pairs))
+        twin = np.diagonal(both) + reach @ (gram[-1] - np.diagonal(pairs))
+        both = both + same[shared]
+        return stack(both, np.diagonal(both), twin)
+
+
+@lru_cache(maxsize=8)
+def positions(length: int, exact: int = EXACT, growth: float = GROWTH) -> Positions:
+    """Return the positions of a sequence of ``length`` tokens, the first ``exact`` of them one by one."""
+    starts = list(range(min(length, exact) + 1))
+    while starts[-1] < length:
+        step = max(1, round(growth * starts[-1]))
+        starts.append(length if length - starts[-1] < 1.5 * step else starts[-1] + step)
+    return Positions(np.array(starts, dtype=np.int64))

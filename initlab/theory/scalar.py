@@ -1,0 +1,45 @@
+"""The same recursion with one number for all positions and one for all pairs: O(L), whatever the context's length.
+
+The stream is taken as homogeneous, G = p + (q - p)·1[s = t], and attention's causal averages of it are averaged over
+positions: (1/t²) Σ_{i,j ≤ t} N = p + (q - p)·I, with I = 1/t for even weights and the participation ratio of
+:mod:`initlab.theory.softmax` for uneven ones.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+
+from initlab.theory.positions import Array, Positions, positions, stack
+from initlab.theory.setup import Attention
+from initlab.theory.softmax import sharpening
+
+
+@lru_cache(maxsize=64)
+def one_block(length: int) -> Positions:
+    """Return the whole sequence as a single block."""
+    return Positions(np.array([0, length], dtype=np.int64))
+
+
+def mix_homogeneous(read: Array, attention: Attention, block: Positions, width: int) -> tuple[Array, float]:
+    """As :func:`initlab.theory.attention.mix`, for grams of one block."""
+    private = np.maximum(read[1] - read[0], 0)
+    query = attention.query.gain * read + attention.query.bias
+    variance = np.maximum(query * attention.key.gain * attention.scale * private, 0)
+    alone, together = _participation(block.length, float(variance[1, 0]), float(variance[0, 0]))
+    twin = float(_participation(block.length, 0.0, 0.0)[0])
+    shares = []
+    for even, x in ((together, variance[0]), (alone, variance[1]), (twin, np.zeros(1))):
+        shares.append(even + x / width * (1 - even) ** 2)
+    base = stack(read[:1], read[0], read[0])
+    spread = stack(private[None], private, read[2] - read[0])
+    mixed = base + spread * np.array(shares)
+    return attention.value.gain * mixed + attention.value.bias, float(variance[1, 0])
+
+
+def _participation(length: int, x_same: float, x_pair: float) -> tuple[float, float]:
+    """Return the mean of I(x, t) over positions, and over pairs, where the later position counts."""
+    at, table = positions(length), sharpening(length)
+    same = table.participation(np.full(len(at), x_same), at.time)
+    later = at.weight * (at.time - 1)
+    pair = table.participation(np.full(len(at), x_pair), at.time)
+    return float(at.weight @ same) / length, float(later @ pair / max(later.sum(), 1e-300))

@@ -1,0 +1,46 @@
+"""How large Adam's first step is, slot by slot, against the weights it moves."""
+
+import math
+
+from initlab.blueprint import Blueprint
+from initlab.laws import RESIDUAL_WRITERS, Law, Slot
+
+
+def update_ratios(blueprint: Blueprint, lr: float) -> dict[str, float]:
+    """Return |update| / rms(weights) of step 0 by slot name, weight decay left out.
+
+    Adam's first step is ±lr for every entry whose gradient is not zero (m̂/√v̂ is its sign), so the ratio needs no
+    gradient: only where one vanishes exactly. Slots that start at zero have the ratio inf.
+    """
+    shut = _Shut(blueprint)
+    return {slot.name: 0.0 if shut.holds(slot) else _ratio(law, lr) for slot, law in blueprint.laws}
+
+
+def _ratio(law: Law, lr: float) -> float:
+    step = lr * law.lr if law.train else 0.0
+    if step == 0:
+        return 0.0
+    size = math.hypot(law.dist.mean, law.dist.std)
+    return step / size if size > 0 else math.inf
+
+
+class _Shut:
+    """Knows which gradients are exactly zero: behind what starts at zero, nothing moves."""
+
+    def __init__(self, blueprint: Blueprint) -> None:
+        zero = [slot for slot, law in blueprint.laws if law.is_zero]
+        self._head = any(slot.role == "lm_head" for slot in zero)
+        self._last = {slot.branch for slot in zero if slot.writes_residual}
+        scales = {slot.branch for slot in zero if slot.role == "branch_scale"}
+        shared = blueprint.topology.shared_scales
+        self._scaled = scales | {branch + 1 for branch in scales if branch is not None and shared}
+
+    def holds(self, slot: Slot) -> bool:
+        if slot.role == "bias" and slot.of == "key":
+            return True  # softmax does not see a shift of all logits
+        if self._head and slot.role != "lm_head":
+            return True
+        if slot.branch is None or slot.role in ("branch_scale", "skip_scale"):
+            return False
+        behind_last = not slot.writes_residual and slot.of not in RESIDUAL_WRITERS
+        return slot.branch in self._scaled or (slot.branch in self._last and behind_last)

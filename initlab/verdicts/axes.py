@@ -1,0 +1,133 @@
+"""What a sweep says of its axes without being asked: sensitivity to the learning rate, and coordinate checks.
+
+For every init and activation: how much the choice of learning rate matters, where the best one is and how it moves
+with width and depth; and how the residual stream and the logits scale with width and depth.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from initlab.stats.compare import estimate_mean
+from initlab.stats.describe import Interval, geometric_mean, mean
+from initlab.stats.sensitivity import StableRange, optimum, sensitivity, stable_range
+from initlab.stats.slopes import Slope, coordinate_check
+from initlab.verdicts.evidence import common_label, curves, grouped, number
+from initlab.verdicts.measure import METRICS, Metric, metric_named
+from initlab.verdicts.stored import StoredCell, StoredSweep
+
+RATE = "train.lr"
+SIZES = ("model.n_embd", "model.n_layer")
+SCALES = ("residual_ms.last", "logit_var.last", "residual_ms.last@end", "logit_var.last@end")
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """One init and activation at one size. Losses are nats; intervals are Student's, over ``n`` seeds.
+
+    ``at_edge`` says that the best rate is an end of the grid, so that the true optimum may lie beyond.
+    """
+
+    label: str
+    rates: int
+    n: int
+    diverged: int
+    sensitivity: float
+    interval: Interval | None
+    optimum: float
+    at_edge: bool
+    stable: StableRange | None
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How one number of one init and activation moves over an axis."""
+
+    label: str
+    axis: str
+    what: str
+    slope: Slope
+
+
+def sensitivities(sweep: StoredSweep) -> list[Sensitivity]:
+    """Return a row for every group of trained cells that differ in the learning rate alone; nothing where no rate is
+    swept, and no row for a group that is not finished."""
+    if RATE not in sweep.axes:
+        return []
+    cells = [cell for cell in sweep.cells if cell.trained]
+    rows = [_sensitivity(group) for group in grouped(cells, [RATE], sweep) if len(group) > 1]
+    return [row for row in rows if row is not None]
+
+
+def _sensitivity(group: list[StoredCell]) -> Sensitivity | None:
+    found = curves(METRICS["final_loss"], group, RATE)
+    if not found.values:
+        return None
+    each = list(found.values.values())
+    values = [value for curve in each if (value := sensitivity(curve)) is not None]
+    best = [rate for curve in each if (rate := optimum(curve)) is not None]
+    lost = {rate: sum(seed.get(rate, 0) for seed in found.diverged.values()) for rate in each[0]}
+    estimate = estimate_mean(values)
+    return Sensitivity(
+        label=common_label(group, RATE),
+        rates=len(group),
+        n=len(each),
+        diverged=sum(lost.values()),
+        sensitivity=mean(values) or 0.0,
+        interval=estimate.interval() if estimate else None,
+        optimum=geometric_mean(best) or 0.0,
+        at_edge=any(rate in (min(each[0]), max(each[0])) for rate in best),
+        stable=stable_range(each, lost),
+    )
+
+
+def scalings(sweep: StoredSweep) -> list[Scaling]:
+    """Return coordinate checks over every size that is swept, and how the best learning rate moves with it."""
+    rows = []
+    for axis in (axis for axis in SIZES if axis in sweep.axes):
+        rows += _moments(sweep, axis)
+        rows += _shifts(sweep, axis)
+    return rows
+
+
+def _moments(sweep: StoredSweep, axis: str) -> list[Scaling]:
+    return [
+        Scaling(common_label(group, axis), axis, name, slope)
+        for name in SCALES
+        for group in grouped(_cells(sweep, name), [axis], sweep)
+        if (slope := _slope(metric_named(name), group, axis)) is not None
+    ]
+
+
+def _cells(sweep: StoredSweep, name: str) -> list[StoredCell]:
+    """Where training ended means something only in cells that were trained."""
+    return [cell for cell in sweep.cells if cell.trained or not name.endswith("@end")]
+
+
+def _slope(metric: Metric, group: Sequence[StoredCell], axis: str) -> Slope | None:
+    return coordinate_check(list(curves(metric, group, axis).values.values())) if len(group) > 1 else None
+
+
+def _shifts(sweep: StoredSweep, axis: str) -> list[Scaling]:
+    """Return the exponent of the best learning rate over a size, from one grid of rates a size."""
+    if RATE not in sweep.axes:
+        return []
+    rows = []
+    for group in grouped(_cells(sweep, "@end"), [RATE, axis], sweep):
+        by_size: dict[float, list[StoredCell]] = {}
+        for cell in group:
+            by_size.setdefault(number(axis, cell.fields[axis]), []).append(cell)
+        if len(by_size) > 1 and min(map(len, by_size.values())) > 1:
+            slope = coordinate_check([shift for shift in _shift_curves(by_size) if shift])
+            if slope is not None:
+                rows.append(Scaling(common_label(group, RATE, axis), axis, "best learning rate", slope))
+    return rows
+
+
+def _shift_curves(by_size: dict[float, list[StoredCell]]) -> list[dict[float, float]]:
+    """Return each seed's best learning rate by size."""
+    found = {size: curves(METRICS["final_loss"], group, RATE).values for size, group in by_size.items()}
+    seeds = set.intersection(*(set(curves_of) for curves_of in found.values()))
+    return [
+        {size: rate for size, of in found.items() if (rate := optimum(of[seed])) is not None}
+        for seed in sorted(seeds)
+    ]

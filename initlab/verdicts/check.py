@@ -1,0 +1,135 @@
+"""One number against its bounds: the small engine that claims and gates share.
+
+A check holds where the whole confidence interval lies within the bounds, and fails where the evidence that the truth
+lies outside stands up in its family of checks (Holm). Everything else is open: more seeds would decide it.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from initlab.stats.compare import Estimate
+from initlab.stats.describe import Interval
+from initlab.stats.family import holm
+from initlab.stats.power import seeds_needed
+
+Outcome: TypeAlias = Literal["holds", "fails", "open", "unknown"]
+Bounds: TypeAlias = tuple[float, float]
+
+ONE_SEED = 'one seed has no interval; seeds = "every" would compare it as it is'
+
+
+@dataclass(frozen=True)
+class Check:
+    """``value``, ``interval`` and ``bounds`` are in the metric's unit.
+
+    ``inside`` says that all of the interval is within the bounds, ``p_outside`` is the p of "the truth is within
+    them", None where nothing is left to chance. ``problem`` says why there is no number.
+    """
+
+    label: str
+    metric: str
+    bounds: Bounds
+    value: float | None = None
+    interval: Interval | None = None
+    n: int = 0
+    inside: bool = False
+    p_outside: float | None = None
+    note: str = ""
+    problem: str | None = None
+    estimate: Estimate | None = None
+    log: bool = False
+
+    @property
+    def advice(self) -> str:
+        """Say how many seeds would put the whole interval on one side of the nearest bound."""
+        if self.inside or self.estimate is None:
+            return ""
+        gap = min(
+            abs(self.estimate.value - bound) for bound in _scaled(self.bounds, self.log) if math.isfinite(bound)
+        )
+        needed = seeds_needed(gap, self.estimate.error * math.sqrt(self.estimate.n))
+        return "" if needed is None or needed <= self.estimate.n else f"about {needed} seeds would decide it"
+
+    @property
+    def limit(self) -> float | list[float] | None:
+        """The one bound there is, or both."""
+        finite = [bound for bound in self.bounds if math.isfinite(bound)]
+        return finite if len(finite) == 2 else finite[0] if finite else None
+
+    def words(self, unit: str = "") -> str:
+        """Return the numbers as text: ``2.61 [2.6, 2.62] over 3 seeds, limit <= 2.7``."""
+        value = "no number" if self.value is None else f"{self.value:.4g}{unit and ' ' + unit}"
+        interval = f" [{self.interval.low:.4g}, {self.interval.high:.4g}]" if self.interval else ""
+        numbers = f"{value}{interval} over {self.n} seed{'s' * (self.n != 1)}, limit {bounds_words(self.bounds)}"
+        return "; ".join(part for part in (numbers, self.note, self.advice) if part)
+
+
+def bounds_words(bounds: Bounds) -> str:
+    low, high = bounds
+    if math.isinf(low):
+        return f"<= {high:.4g}"
+    return f">= {low:.4g}" if math.isinf(high) else f"{low:.4g} to {high:.4g}"
+
+
+def check_estimate(
+    blank: Check, estimate: Estimate | None, confidence: float, *, log: bool = False, value: float | None = None
+) -> Check:
+    """Fill in ``blank`` from an estimate, which ``log`` says is of logarithms; ``value`` is known where it is not."""
+    low, high = _scaled(blank.bounds, log)
+    back = math.exp if log else float
+    if estimate is None:
+        shown = None if value is None else back(value)
+        note = "; ".join(part for part in (blank.note, ONE_SEED) if part)
+        return replace(blank, value=shown, n=1, p_outside=1.0, note=note)
+    interval = estimate.interval(confidence)
+    inside = low <= interval.low and interval.high <= high
+    return replace(
+        blank,
+        value=back(estimate.value),
+        interval=Interval(back(interval.low), back(interval.high)),
+        n=estimate.n,
+        inside=inside,
+        p_outside=_p_outside(estimate, low, high),
+        estimate=estimate,
+        log=log,
+    )
+
+
+def check_every(blank: Check, values: Sequence[float]) -> Check:
+    """Fill in ``blank`` from single values, all of which must lie within the bounds; shows the worst."""
+    low, high = blank.bounds
+    worst = max(values, key=lambda value: max(low - value, value - high))
+    inside = low <= worst <= high
+    return replace(blank, value=worst, n=len(values), inside=inside, p_outside=None)
+
+
+def judge(checks: Sequence[Check], level: float) -> list[Outcome]:
+    """Return what can be said of each; the chance that any fails although all hold is at most ``level``."""
+    tested = [number for number, check in enumerate(checks) if check.p_outside is not None and not check.problem]
+    adjusted = dict(zip(tested, holm([checks[number].p_outside or 0.0 for number in tested]), strict=True))
+    return [_outcome(check, adjusted.get(number), level) for number, check in enumerate(checks)]
+
+
+def _outcome(check: Check, p: float | None, level: float) -> Outcome:
+    if check.problem:
+        return "unknown"
+    if check.inside:
+        return "holds"
+    return "fails" if p is None or p < level else "open"
+
+
+def _p_outside(estimate: Estimate, low: float, high: float) -> float:
+    below = estimate.p_below(low) if math.isfinite(low) else 1.0
+    above = estimate.p_above(high) if math.isfinite(high) else 1.0
+    sides = math.isfinite(low) + math.isfinite(high)
+    return min(1.0, sides * min(below, above))
+
+
+def _scaled(bounds: Bounds, log: bool) -> Bounds:
+    return (_log(bounds[0]), _log(bounds[1])) if log else bounds
+
+
+def _log(bound: float) -> float:
+    return math.log(bound) if 0 < bound < math.inf else (-math.inf if bound <= 0 else math.inf)

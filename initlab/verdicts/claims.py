@@ -1,0 +1,131 @@
+"""Claims: statements as data, each with a verdict and its numbers.
+
+SUPPORTED where the whole confidence interval lies within what is stated, in every group of cells it is about. REFUTED
+where the evidence against it in any group stands up after Holm's correction over the claim's groups, at the level
+1 - confidence. Everything else is UNDECIDED, with what would decide it.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from initlab.errors import InitlabError
+from initlab.tomlfile import TomlFile
+from initlab.verdicts.check import Check, Outcome, bounds_words, judge
+from initlab.verdicts.evidence import checks
+from initlab.verdicts.facts import Fact, default_fact, law_fact
+from initlab.verdicts.measure import metric_named
+from initlab.verdicts.statement import Claim, ClaimsFile, read_claims
+from initlab.verdicts.stored import StoredSweep, load_stored
+from initlab.verdicts.verdict import Verdict
+
+WORDS: dict[Outcome, str] = {"holds": "SUPPORTED", "fails": "REFUTED", "open": "UNDECIDED", "unknown": "UNDECIDED"}
+DECISIVE: tuple[Outcome, ...] = ("fails", "unknown", "open", "holds")
+
+
+def judge_claims(claims: ClaimsFile, file: TomlFile, sweep: StoredSweep) -> list[Verdict]:
+    """Return a verdict for each claim, in the file's order.
+
+    Raises InitlabError, naming key and line, where a claim asks for what the sweep or the laws have not.
+    """
+    verdicts = []
+    for number, claim in enumerate(claims.claim):
+        try:
+            verdicts.append(_judged(claim, sweep, claims.confidence))
+        except InitlabError as error:
+            raise InitlabError(f"{file.where(('claim', number))}: {error}") from error
+    return verdicts
+
+
+@dataclass(frozen=True)
+class JudgedClaims:
+    """What a report shows: verdicts, or the reason why there are none."""
+
+    verdicts: tuple[Verdict, ...] = ()
+    problem: str | None = None
+
+
+def stored_claims(path: Path) -> JudgedClaims:
+    """Judge the ``claims.toml`` in a sweep's own folder; nothing where there is none.
+
+    A sweep changed by flags may lack what its claims are about: that is a problem to show, not an error.
+    """
+    if not (path / "claims.toml").is_file():
+        return JudgedClaims()
+    try:
+        return JudgedClaims(tuple(judge_claims(*read_claims(path), load_stored(path))))
+    except InitlabError as error:
+        return JudgedClaims(problem=str(error).replace(f"{path}/", ""))
+
+
+def _judged(claim: Claim, sweep: StoredSweep, confidence: float) -> Verdict:
+    if claim.metric is None:
+        facts = [law_fact(law) for law in claim.law]
+        facts += [default_fact(claim.default)] if claim.default else []
+        return _of_facts(claim, facts)
+    found = checks(claim, sweep, confidence)
+    outcomes = judge(found, 1 - confidence)
+    parts = tuple(_part(claim, check, outcome) for check, outcome in zip(found, outcomes, strict=True))
+    decisive = min(range(len(parts)), key=lambda index: (DECISIVE.index(outcomes[index]), _room(found[index])))
+    part = parts[decisive]
+    shown = part.reason if len(parts) == 1 else f"{_counted(parts)}; {part.about}: {part.reason}"
+    return Verdict(
+        id=claim.id,
+        text=claim.text or f"{claim.metric} is {bounds_words(claim.bounds)}",
+        verdict=part.verdict,
+        reason=shown,
+        about=part.about if len(parts) == 1 else f"{len(parts)} groups of cells",
+        metric=claim.metric,
+        value=part.value,
+        limit=part.limit,
+        ci=part.ci,
+        n=part.n,
+        complete=all(one.complete for one in parts),
+        parts=parts if len(parts) > 1 else (),
+    )
+
+
+def _part(claim: Claim, check: Check, outcome: Outcome) -> Verdict:
+    metric = metric_named(check.metric)
+    unit = "" if claim.reduce in ("slope", "ratio", "optimum", "stable_decades") else metric.unit
+    if claim.compare and metric.positive:
+        unit = "×"
+    return Verdict(
+        id=claim.id,
+        text=claim.text or "",
+        verdict=WORDS[outcome],
+        reason=check.problem or check.words(unit),
+        about=check.label,
+        metric=check.metric,
+        value=check.value,
+        limit=check.limit,
+        ci=check.interval,
+        n=check.n,
+        complete=check.problem is None,
+    )
+
+
+def _of_facts(claim: Claim, facts: list[Fact]) -> Verdict:
+    decisive = next((fact for fact in facts if not fact.holds), facts[0])
+    return Verdict(
+        id=claim.id,
+        text=claim.text or "",
+        verdict="SUPPORTED" if all(fact.holds for fact in facts) else "REFUTED",
+        reason="; ".join(fact.words for fact in facts),
+        about=", ".join(dict.fromkeys(law.init for law in claim.law))
+        or (claim.default.field if claim.default else ""),
+        metric="law" if claim.law else "default",
+        value=decisive.value,
+        limit=decisive.expected,
+        n=sum(fact.looked_at for fact in facts),
+    )
+
+
+def _counted(parts: tuple[Verdict, ...]) -> str:
+    words = ("SUPPORTED", "REFUTED", "UNDECIDED")
+    counted = [(sum(part.verdict == word for part in parts), word.lower()) for word in words]
+    return ", ".join(f"{number} {word}" for number, word in counted if number)
+
+
+def _room(check: Check) -> float:
+    """Return how strong the evidence for the bounds is: the weakest decides a claim about several cells."""
+    return 0.0 if check.p_outside is None else check.p_outside

@@ -1,0 +1,53 @@
+"""What claims and gates answer, in the form in which it is printed, stored and published."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from initlab.spec import SCHEMA_VERSION
+from initlab.stats.describe import Interval
+from initlab.store.files import finite
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """``verdict`` is pass, fail, inconclusive or error for a gate; SUPPORTED, REFUTED or UNDECIDED for a claim.
+
+    ``about`` names the cell or slots; ``value``, ``ci`` and ``limit`` are in the metric's unit, ``n`` counts seeds
+    (or what else was looked at). ``complete`` is False where runs are missing or failed.
+    """
+
+    id: str
+    text: str
+    verdict: str
+    reason: str
+    about: str = ""
+    metric: str = ""
+    value: float | str | None = None
+    limit: Any = None
+    ci: Interval | None = None
+    n: int = 0
+    complete: bool = True
+    parts: tuple["Verdict", ...] = field(default=())
+
+    def to_json(self) -> dict[str, Any]:
+        document = {
+            "id": self.id,
+            "text": self.text,
+            "verdict": self.verdict,
+            "value": self.value,
+            "limit": self.limit,
+            "ci": list(self.ci) if self.ci else None,
+            "n": self.n,
+            "reason": self.reason,
+            "about": self.about,
+            "metric": self.metric,
+        }
+        if self.parts:
+            document["parts"] = [part.to_json() for part in self.parts]
+        plain: dict[str, Any] = finite(document)
+        return plain
+
+
+def document(verdicts: list[Verdict]) -> dict[str, Any]:
+    """Return the public JSON document."""
+    return {"schema_version": SCHEMA_VERSION, "verdicts": [verdict.to_json() for verdict in verdicts]}

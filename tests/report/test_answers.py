@@ -1,0 +1,31 @@
+"""The report's tables of answers."""
+
+from pathlib import Path
+
+from initlab.report.answers import Answers, answers
+from tests.report.stored import Shape, make_sweep
+
+
+def test_a_sweep_without_such_axes_or_claims_has_none(tmp_path: Path) -> None:
+    assert answers(make_sweep(tmp_path / "s").path) == Answers()
+
+
+def test_learning_rates_and_depths_get_a_table_each(tmp_path: Path) -> None:
+    shapes = [Shape(n_layer=depth, lr=lr) for depth in (2, 4) for lr in (1e-4, 1e-3)]
+    found = answers(make_sweep(tmp_path / "s", ["gpt2"], ["gelu"], [0, 1], shapes).path)
+    rates, scales = found.sections
+    assert rates.title == "Sensitivity to the learning rate"
+    assert [row[0] for row in rates.rows] == ["gpt2 · gelu · n_layer=2", "gpt2 · gelu · n_layer=4"]
+    assert all(len(row) == len(section.headers) for section in found.sections for row in section.rows)
+    assert "(an end)" in rates.rows[0][4], "of two rates the best is an end"
+    assert {row[2] for row in scales.rows} >= {"residual_ms.last", "residual_ms.last@end", "best learning rate"}
+    assert {row[1] for row in scales.rows} == {"n_layer"}
+
+
+def test_claims_come_first(tmp_path: Path) -> None:
+    path = make_sweep(tmp_path / "s", ["gpt2"], ["gelu"], [0, 1, 2], [Shape(lr=1e-4), Shape(lr=1e-3)]).path
+    (path / "claims.toml").write_text('[[claim]]\nid = "x"\nmetric = "final_loss"\nmax = 9.0\n')
+    found = answers(path)
+    assert [section.title for section in found.sections] == ["Claims", "Sensitivity to the learning rate"]
+    assert found.sections[0].rows[0][:2] == ("SUPPORTED", "x")
+    assert [verdict.verdict for verdict in found.verdicts] == ["SUPPORTED"]

@@ -1,0 +1,42 @@
+"""Assumptions that do not hold are named."""
+
+from initlab.theory.prediction import predict
+from initlab.theory.setup import Attention, Matrix, Setup
+from initlab.theory.tokens import Tokens
+from tests.theory.network import LN, mlp, setup
+
+TEXT = Tokens.uniform(50)
+
+
+def broken(network: Setup, text: Tokens = TEXT) -> set[str]:
+    return {note.assumption for note in predict(network, text, backward=False).validity}
+
+
+def test_nothing_to_say_of_a_plain_network() -> None:
+    assert broken(setup(incoming=LN)) == set()
+
+
+def test_each_assumption() -> None:
+    sharp = Attention(query=Matrix(gain=4.0), key=Matrix(gain=4.0), value=Matrix(gain=1.0), out=Matrix(gain=1.0))
+    assert broken(setup(incoming=LN, bodies=(sharp, mlp()))) == {"attention logits are small"}
+    assert broken(setup(incoming=LN, width=32)) == {"the network is wide"}
+    assert broken(setup(incoming=LN), Tokens(50, 0.02, (0.1,))) == {"tokens are independent"}
+    assert broken(setup()) == {"branches read a stream of fixed scale"}
+    assert broken(setup(incoming=LN, rotary=True)) == {"logits do not know positions"}
+    assert broken(setup(incoming=LN, logit_softcap=0.5)) == {"the softcap is not reached"}
+    assert broken(setup(incoming=LN, tied=True, token=1.0, head=2.0)) == {"the gradient is independent of the stream"}
+    assert broken(setup(incoming=LN, head=9.0)) == {"the model has no opinion yet"}
+    biased = Attention(
+        query=Matrix(gain=0.3),
+        key=Matrix(gain=0.3),
+        value=Matrix(gain=1.0),
+        out=Matrix(gain=1.0),
+        position_bias=1.0,
+    )
+    assert broken(setup(incoming=LN, bodies=(biased, mlp()))) == {"attention is even over positions"}
+
+
+def test_a_note_says_how_much_and_what_suffers() -> None:
+    (note,) = predict(setup(incoming=LN, width=32), TEXT, backward=False).validity
+    assert "32" in note.message
+    assert "grad_ms" in note.affects

@@ -1,0 +1,171 @@
+"""From statements to checks: which cells, which seeds, which scale."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from initlab.errors import InitlabError
+from initlab.verdicts.check import Check
+from initlab.verdicts.evidence import checks
+from initlab.verdicts.statement import Statement
+from initlab.verdicts.stored import StoredSweep
+from tests.verdicts.planted import DIVERGED, FAILED, MISSING, Planted, around, store
+
+NOISE = (0.0, 0.01, -0.01)
+
+
+def _checks(sweep: StoredSweep, **statement: Any) -> list[Check]:
+    return checks(Statement.model_validate({"id": "x", "metric": "final_loss", "max": 9.0, **statement}), sweep, 0.95)
+
+
+def test_one_check_a_cell_and_training_metrics_of_trained_cells_only(tmp_path: Path) -> None:
+    probed = Planted({0: 9.0}, init="depth-scaled", steps=0, axes={"train.steps": 0})
+    trained = [Planted(around(2.5, NOISE), init=name, axes={"train.steps": 30}) for name in ("gpt2", "depth-scaled")]
+    sweep = store(tmp_path / "x", [*trained, probed])
+    found = _checks(sweep)
+    assert [check.label for check in found] == ["gpt2 · gelu · steps=30", "depth-scaled · gelu · steps=30"]
+    assert found[0].value == pytest.approx(2.5)
+    assert len(_checks(sweep, metric="growth")) == 3
+    assert [check.label for check in _checks(sweep, where={"init": "nanogpt"})] == ["depth-scaled · gelu · steps=30"]
+
+
+def test_diverged_runs_stay_in_the_mean(tmp_path: Path) -> None:
+    sweep = store(tmp_path / "x", [Planted({0: 2.0, 1: DIVERGED}, initial=4.0)])
+    assert _checks(sweep)[0].value == pytest.approx(3.0)
+    assert _checks(sweep, metric="diverged")[0].value == 0.5
+
+
+@pytest.mark.parametrize("ended", [FAILED, MISSING])
+def test_runs_without_a_result_leave_no_number(tmp_path: Path, ended: str) -> None:
+    check = _checks(store(tmp_path / "x", [Planted({0: 2.0, 1: ended})]))[0]
+    assert check.value is None
+    assert check.problem is not None
+    assert f"seed 1 {ended}" in check.problem
+
+
+def test_settings_are_compared_seed_by_seed(tmp_path: Path) -> None:
+    shared = (0.0, 0.5, -0.4)
+    gelu, relu = (
+        Planted(around(2.5, shared)),
+        Planted(around(2.4, [s + e for s, e in zip(shared, NOISE, strict=True)]), activation="relu"),
+    )
+    sweep = store(tmp_path / "x", [gelu, relu])
+    compare = {"axis": "activation", "of": "gelu", "against": "relu"}
+    (found,) = _checks(sweep, compare=compare, min=0.0)
+    assert found.value == pytest.approx(0.1)
+    assert found.inside, "the shared noise cancels"
+    assert "paired by seed, correlation 1.00" in found.note
+    assert "needs >= 6 seeds" in found.note
+    assert found.label == "gelu against relu · gpt2"
+
+
+def test_factors_are_compared_on_the_log_scale(tmp_path: Path) -> None:
+    flat = Planted(around(2.5, NOISE), residual=(1.0, 2.0, 8.0))
+    scaled = Planted(around(2.5, NOISE), init="depth-scaled", residual=(1.0, 1.0, 2.0))
+    sweep = store(tmp_path / "x", [flat, scaled])
+    (found,) = _checks(sweep, metric="growth", compare={"axis": "init", "of": "gpt2", "against": "nanogpt"})
+    assert found.value == pytest.approx(4.0)
+
+
+def test_one_init_under_two_names_is_exactly_equal(tmp_path: Path) -> None:
+    losses = around(2.5, NOISE)
+    sweep = store(tmp_path / "x", [Planted(losses), Planted(losses, init="gpt2-released", laws="gpt2")])
+    compare = {"axis": "init", "of": "gpt2", "against": "gpt2-released"}
+    (found,) = _checks(sweep, compare=compare, min=-0.01, max=0.01)
+    assert (found.value, found.interval, found.inside) == (0.0, (0.0, 0.0), True)
+    assert found.note == "the same numbers"
+    alone = store(tmp_path / "y", [Planted({0: 2.5}), Planted({0: 2.5}, init="gpt2-released", laws="gpt2")])
+    assert _checks(alone, compare=compare, min=-0.01, max=0.01)[0].inside
+
+
+def _over_depth(tmp_path: Path, exponent: float) -> StoredSweep:
+    return store(
+        tmp_path / "x",
+        [
+            Planted(
+                around(2.5, NOISE),
+                axes={"model.n_layer": depth, "model.n_head": depth},
+                residual=(1, 1, depth**exponent),
+            )
+            for depth in (2, 4, 8)
+        ],
+    )
+
+
+def test_a_slope_over_an_axis_and_what_is_zipped_with_it(tmp_path: Path) -> None:
+    sweep = _over_depth(tmp_path, 1.5)
+    (found,) = _checks(sweep, metric="residual_ms.last", over="n_layer", reduce="slope")
+    assert found.value == pytest.approx(1.5)
+    assert "over n_layer" in found.label
+    (ratio,) = _checks(sweep, metric="residual_ms.last", over="n_layer", reduce="ratio")
+    assert ratio.value == pytest.approx(4**1.5)
+
+
+def test_learning_rate_curves(tmp_path: Path) -> None:
+    rates: dict[float, float | str] = {1e-4: 3.0, 1e-3: 2.5, 1e-2: 2.55, 1e-1: DIVERGED}
+    cells = [Planted({0: loss, 1: loss}, axes={"train.lr": lr}, initial=4.0) for lr, loss in rates.items()]
+    sweep = store(tmp_path / "x", cells)
+
+    def value(reduce: str) -> float | None:
+        return _checks(sweep, over="lr", reduce=reduce)[0].value
+
+    # clipped at the initial loss of 4: deviations 0.5, 0, 0.05, 1.5
+    assert value("sensitivity") == pytest.approx(2.05 / 4)
+    assert value("best") == pytest.approx(2.5)
+    assert value("stable_decades") == pytest.approx(1.0)
+    optimum = value("optimum")
+    assert optimum is not None
+    assert 1e-3 < optimum < 1e-2
+
+
+def test_pooling_averages_cells_seed_by_seed(tmp_path: Path) -> None:
+    cells = [
+        Planted(around(loss, [noise, -noise, noise]), init=init, activation=activation)
+        for init, noise in (("gpt2", 0.3), ("depth-scaled", -0.3))
+        for activation, loss in (("gelu", 2.5), ("relu", 2.4))
+    ]
+    sweep = store(tmp_path / "x", cells)
+    compare = {"axis": "activation", "of": "gelu", "against": "relu"}
+    assert len(_checks(sweep, compare=compare)) == 2
+    (pooled,) = _checks(sweep, compare=compare, cells="pooled")
+    assert pooled.value == pytest.approx(0.1)
+    (mean,) = _checks(sweep, cells="pooled")
+    assert mean.value == pytest.approx(2.45)
+    assert mean.interval is not None
+    assert mean.interval.high - mean.interval.low < 1e-9, "the noise of the cells cancels in every seed"
+
+
+def test_every_seed(tmp_path: Path) -> None:
+    sweep = store(tmp_path / "x", [Planted({0: 2.0, 1: 3.0})])
+    (found,) = _checks(sweep, seeds="every", max=2.5)
+    assert (found.value, found.inside, found.p_outside) == (3.0, False, None)
+
+
+def test_a_number_that_is_not_finite_is_beyond_any_limit(tmp_path: Path) -> None:
+    sweep = store(tmp_path / "x", [Planted({0: 2.0, 1: 2.1}, residual=(1.0, 2.0, math.inf))])
+    (found,) = _checks(sweep, metric="residual_ms.last", max=1e9)
+    assert (found.value, found.inside) == (math.inf, False)
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ({"where": {"init": "gtp2"}}, "did you mean 'gpt2'"),
+        ({"where": {"n_layr": 2}}, "did you mean 'n_layer'"),
+        ({"where": {"n_layer": 3}}, "no cell of x has model.n_layer = 3"),
+        ({"metric": "residual_mss.last"}, "did you mean 'residual_ms'"),
+        ({"over": "activation", "reduce": "slope"}, "wants an axis of numbers"),
+        ({"compare": {"axis": "activation", "of": "gelu", "against": "rleu"}}, "did you mean 'relu'"),
+        (
+            {"where": {"init": "gpt2"}, "compare": {"axis": "init", "of": "gpt2", "against": "pytorch"}},
+            "differ in init",
+        ),
+    ],
+)
+def test_what_a_sweep_has_not(tmp_path: Path, statement: dict[str, Any], message: str) -> None:
+    cells = [Planted(around(2.5, NOISE), activation=name) for name in ("gelu", "relu")]
+    sweep = store(tmp_path / "x", [*cells, Planted(around(2.5, NOISE), init="pytorch")])
+    with pytest.raises(InitlabError, match=message):
+        _checks(sweep, **statement)
