@@ -42,8 +42,9 @@ class LaneModel:
         network: Network,
         activation: Callable[[Tensor], Tensor],
         dropout: float,
-        execution: Execution = Execution(),
+        execution: Execution | None = None,
     ) -> None:
+        execution = execution or Execution()
         self._model: GPT = skeleton(network, activation, fused=execution.fused and not dropout)
         self._sites = n_sites(network.dims.n_layer)
         self._dropout = dropout
