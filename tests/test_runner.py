@@ -24,6 +24,9 @@ class Watcher:
     def group_step(self, group: int, step: int, steps: int) -> None:
         assert 0 <= step <= steps
 
+    def note(self, group: int, text: str) -> None:
+        raise AssertionError(text)
+
     def group_done(self, group: int) -> None:
         self.done.append(group)
 

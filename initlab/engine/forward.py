@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 from torch.func import functional_call, grad_and_value, vmap
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 from initlab.engine.compiler import compiled
 from initlab.engine.dropout import CounterDropout
@@ -45,13 +45,18 @@ class LaneModel:
         execution: Execution | None = None,
     ) -> None:
         execution = execution or Execution()
-        self._model: GPT = skeleton(network, activation, fused=execution.fused and not dropout)
+        # torch has no batching rule for the CPU's fused attention: over lanes it would be a slow loop.
+        batches = execution.lanes == 1 or execution.device != "cpu"
+        self._model: GPT = skeleton(network, activation, fused=execution.fused and batches and not dropout)
         self._sites = n_sites(network.dims.n_layer)
         self._dropout = dropout
         self._execution = execution
-        over_lanes = vmap if execution.lanes > 1 else _single
-        step = over_lanes(grad_and_value(self._loss))
-        self._train = compiled(step, execution) if execution.compiled else step
+        over_lanes = vmap if execution.lanes > 1 else _one_by_one
+        step = grad_and_value(self._loss)
+        if execution.compiled and execution.lanes == 1:  # one graph, whatever the number of lanes
+            step = compiled(step, execution)
+        step = over_lanes(step)
+        self._train = compiled(step, execution) if execution.compiled and execution.lanes > 1 else step
         self._probe = over_lanes(grad_and_value(self._probed_loss, argnums=(0, 1), has_aux=True))
         self._evaluate = over_lanes(self._eval_loss)
 
@@ -112,13 +117,17 @@ def _contiguous(gradients: Tensors) -> Tensors:
     return {name: gradient.contiguous() for name, gradient in gradients.items()}
 
 
-def _single(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What ``vmap`` is for several lanes, for one: the network by itself, whose kernels can do more at once."""
+def _one_by_one(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What ``vmap`` does, lane after lane: each a network by itself, whose kernels can do more at once."""
 
-    def one(*stacked: Any) -> Any:
-        return tree_map(lambda x: x.unsqueeze(0), function(*tree_map(lambda x: x.squeeze(0), stacked)))
+    def run(*stacked: Any) -> Any:
+        lanes = range(tree_leaves(stacked)[0].shape[0])
+        results = [function(*tree_map(lambda x, n=n: x[n], stacked)) for n in lanes]
+        if len(results) == 1:
+            return tree_map(lambda x: x.unsqueeze(0), results[0])
+        return tree_map(lambda *xs: torch.stack(xs), *results)
 
-    return one
+    return run
 
 
 @contextmanager

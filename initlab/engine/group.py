@@ -73,7 +73,7 @@ class Group:
         self._train = specs[0].train
         self._device = torch.device(execution.device)
         # What is compiled is compiled for a number of lanes: lanes that are over then stay, and nobody reads them.
-        self._keeps_all = execution.compiled
+        self._keeps_all = execution.compiled and execution.lanes > 1
         blueprints = [
             blueprint_for(spec.model, spec.init, spec.activation, corpus.vocab_size)
             for spec, corpus in zip(specs, corpora, strict=True)
@@ -208,7 +208,7 @@ class Group:
         self, blueprints: Sequence[Blueprint], specs: Sequence[RunSpec], corpora: Sequence[Corpus]
     ) -> list[Tensors]:
         """Draw every lane; an init that starts from data sees the lane's first training batch."""
-        dtype = {"float32": torch.float32, "float64": torch.float64}[self._train.precision]
+        dtype = torch.float64 if self._train.precision == "float64" else torch.float32
         drawn = []
         for blueprint, spec, corpus in zip(blueprints, specs, corpora, strict=True):
             tokens, _ = self._lane_batch(spec, corpus, step=0)
