@@ -21,6 +21,10 @@ MOST_LANES = {"cpu": 16, "cuda": 1024}
 CLEARLY = 0.95
 """One lane is preferred to several only where it is faster by more than measurements scatter."""
 
+SMALLEST_PRODUCT = 16**3
+"""torch leaves products of up to so many multiplications, a batch of them counted together, to MKL whatever the path
+(mkldnn/Matmul.cpp, checksize). A lane's own must be above it: else its path would depend on the lanes beside it."""
+
 COMPILE_SECONDS = 12.0, 8.0
 """What torch.compile takes for a training step: once, and again for every block (2 layers: 28 s, 4 layers: 44 s)."""
 COMPILED_TAKES = 0.8
@@ -74,7 +78,7 @@ def choose(runs: Iterable[PlannedRun], machine: Machine, wishes: Wishes, before:
 def _execution(members: list[PlannedRun], machine: Machine, device: str) -> Execution:
     """Choose for runs of one shape."""
     run, measured = members[0], machine.device(device)
-    path = products_path(run.spec.train.precision, machine, device)
+    path = products_path(run, machine, device)
     context = run.dims.block_size
     nearest = min(measured["attention"], key=lambda known: abs(int(known) - context))
     attention = measured["attention"][nearest]
@@ -91,11 +95,19 @@ def _execution(members: list[PlannedRun], machine: Machine, device: str) -> Exec
     return replace(execution, compiled=True, lanes=1 if device == "cpu" else execution.lanes)
 
 
-def products_path(precision: str, machine: Machine, device: str) -> Products:
+def products_path(run: PlannedRun, machine: Machine, device: str) -> Products:
     """Return the path of a run's products: float32 takes the fastest that is as accurate, highest torch's default."""
-    if precision == "bfloat16":
+    if run.spec.train.precision == "bfloat16":
         return "bfloat16"
-    return machine.float32_products(device) if precision == "float32" else "highest"
+    tiny = smallest_product(run) <= SMALLEST_PRODUCT
+    return machine.float32_products(device) if run.spec.train.precision == "float32" and not tiny else "highest"
+
+
+def smallest_product(run: PlannedRun) -> int:
+    """Return the multiplications of the smallest of a network's matrix products: attention's or a matrix's."""
+    dims = run.dims
+    tokens = run.spec.train.batch_size * dims.block_size
+    return tokens * dims.n_embd * min(dims.block_size, dims.n_embd, dims.ffn_hidden, dims.vocab_size)
 
 
 def _lanes(run: PlannedRun, machine: Machine, execution: Execution) -> int:
@@ -119,7 +131,7 @@ def compiling_pays(members: list[PlannedRun], machine: Machine, device: str) -> 
     if device == "cpu" and members[0].spec.train.steps == 0:
         return False
     rate = machine.device(device)["products"]
-    path = products_path(members[0].spec.train.precision, machine, device)
+    path = products_path(members[0], machine, device)
     workers = len(machine.gpus) if device == "cuda" else machine.cores
     flops = 1e9 * rate[path]["gflops"]
     total = sum(run_seconds(run.spec, run.dims, flops_per_second=flops) for run in members) / workers

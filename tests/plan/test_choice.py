@@ -37,6 +37,12 @@ def test_a_fast_path_with_fewer_bits_is_not_float32() -> None:
     assert chosen(machine(products={"medium": {"gflops": 9e3, "error": 5e-4}})).products == "highest"
 
 
+def test_a_network_whose_products_are_tiny_takes_the_path_that_all_batches_of_them_take() -> None:
+    tiny: dict[str, Any] = {"model__n_embd": [16], "model__n_head": [2], "model__block_size": [8]}
+    assert chosen(machine(), **tiny, train__batch_size=[4]).products == "highest"  # 4·8·8·16 = 16³ multiplications
+    assert chosen(machine(), **tiny, train__batch_size=[5]).products == "medium"
+
+
 @pytest.mark.parametrize(("context", "fused"), [(32, False), (64, False), (256, True), (300, True), (2000, True)])
 def test_attention_is_fused_where_that_was_faster(context: int, fused: bool) -> None:
     assert chosen(machine(), model__block_size=[context], data__corpus=["synthetic"]).fused == fused
