@@ -72,10 +72,14 @@ def run_flops(spec: RunSpec, dims: Dims) -> float:
     Forward 2 per weight and token plus 4·T·C a layer for attention, backward twice that (PaLM, arXiv 2204.02311,
     appendix B).
     """
+    return forward_flops(dims) * (3 * _train_tokens(spec) + _eval_tokens(spec))
+
+
+def forward_flops(dims: Dims) -> float:
+    """Return the operations of one token's forward pass."""
     matrices = dims.n_layer * (4 * dims.n_embd**2 + 2 * dims.n_embd * dims.ffn_hidden)
     matrices += dims.vocab_size * dims.n_embd
-    forward = 2 * matrices + 4 * dims.n_layer * dims.block_size * dims.n_embd
-    return forward * (3 * _train_tokens(spec) + _eval_tokens(spec))
+    return 2 * matrices + 4 * dims.n_layer * dims.block_size * dims.n_embd
 
 
 def run_seconds(spec: RunSpec, dims: Dims, *, flops_per_second: float = FLOPS_PER_SECOND) -> float:
