@@ -192,7 +192,15 @@ def test_planning_running_and_reporting_do_not_import_torch() -> None:
     report = importlib.import_module("initlab.report")
     reporting = [f"initlab.report.{module.name}" for module in pkgutil.iter_modules(report.__path__)]
     assert "initlab.report.write" in reporting
-    light = ["initlab.cli.main", "initlab.plan.expand", "initlab.plan.groups", "initlab.runner", *reporting]
+    light = [
+        "initlab.cli.main",
+        "initlab.verdicts.claims",
+        "initlab.verdicts.gates",
+        "initlab.plan.expand",
+        "initlab.plan.groups",
+        "initlab.runner",
+        *reporting,
+    ]
     assert not torch_is_imported_by("import " + ", ".join(light))
     assert torch_is_imported_by("import initlab.model")
 

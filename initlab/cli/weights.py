@@ -11,6 +11,7 @@ from initlab.checkpoints.write import check_target, write_checkpoint
 from initlab.cli.catalogue import GPT2_VOCABULARY, one_model
 from initlab.cli.console import guarded, print_json, stderr, stdout
 from initlab.cli.fields import with_fields
+from initlab.cli.plugins import Plugins, load_plugins
 from initlab.data.load import load_corpus
 from initlab.spec import SCHEMA_VERSION
 
@@ -38,12 +39,14 @@ def weights(
         ),
     ] = None,
     tokenizer: Annotated[str | None, typer.Option(help="byte or char, for text", show_default=False)] = None,
+    plugin: Plugins = None,
     force: Annotated[bool, typer.Option("--force", help="replace the file if it exists")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document on stdout")] = False,
     *,
     fields: dict[str, Any],
 ) -> None:
     """Write an initial checkpoint in the names of your trainer's model, for it to start from."""
+    load_plugins(plugin)
     check_target(out, force=force)
     text = load_corpus(corpus, tokenizer) if corpus else None
     vocabulary = text.vocab_size if text else GPT2_VOCABULARY

@@ -63,17 +63,23 @@ class Lane:
 class Group:
     """Lanes of one shape and activation; everything else may differ between them, the number of steps too.
 
-    ``execution`` says how they are computed. A lane that has ended, by its steps or by diverging, leaves the others.
+    ``execution`` says how they are computed. A lane that has ended, by its steps or by diverging, leaves the others,
+    unless ``keeps_lanes``: then its parameters stay as they were when it ended.
     """
 
     def __init__(
-        self, specs: Sequence[RunSpec], corpora: Sequence[Corpus], execution: Execution | None = None
+        self,
+        specs: Sequence[RunSpec],
+        corpora: Sequence[Corpus],
+        execution: Execution | None = None,
+        *,
+        keeps_lanes: bool = False,
     ) -> None:
         execution = execution or Execution()
         self._train = specs[0].train
         self._device = torch.device(execution.device)
         # What is compiled is compiled for a number of lanes: lanes that are over then stay, and nobody reads them.
-        self._keeps_all = execution.compiled and execution.lanes > 1
+        self._keeps_all = keeps_lanes or (execution.compiled and execution.lanes > 1)
         blueprints = [
             blueprint_for(spec.model, spec.init, spec.activation, corpus.vocab_size)
             for spec, corpus in zip(specs, corpora, strict=True)
@@ -96,11 +102,20 @@ class Group:
         """Train to the end, or until no lane is left, yielding every lane's rows and then its summary."""
         for step in range(max(lane.spec.train.steps for lane in self._lanes) + 1):
             yield from self._step(step)
-            self._compact(step)
-            if not self._active:
+            left = [n for n, lane in enumerate(self._active) if not lane.is_over(step)]
+            if not left:
                 break
+            if len(left) < len(self._active) and not self._keeps_all:
+                self._keep(left)
         for lane in self._lanes:
             yield Record(lane.number, "summary", summarise(lane, self.dims))
+
+    def activations(self) -> Tensors:
+        """Return what every place of the network holds now, on each lane's first training batch.
+
+        By the place's name, as the model taps it: (N, sites, B, T, C).
+        """
+        return self._model.activations(self._parameters, self._constants, self._batch(0).tokens)
 
     def _step(self, step: int) -> Iterator[Record]:
         """Evaluate, measure and update; probes see the parameters after ``step`` updates, on batch ``step``."""
@@ -141,11 +156,8 @@ class Group:
             row["lr"] = learning_rate(step, lane.spec.train)
         return row
 
-    def _compact(self, step: int) -> None:
-        """Go on with the lanes that are not over."""
-        left = [n for n, lane in enumerate(self._active) if not lane.is_over(step)]
-        if len(left) == len(self._active) or (left and self._keeps_all):
-            return
+    def _keep(self, left: list[int]) -> None:
+        """Go on with these of the active lanes."""
         self._active = [self._active[n] for n in left]
         index = torch.tensor(left, dtype=torch.int64, device=self._device)
         self._parameters = {name: stack[index] for name, stack in self._parameters.items()}

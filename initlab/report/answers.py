@@ -1,4 +1,4 @@
-"""Tables of answers that a report shows below its cells: claims, sensitivity to the learning rate, scaling.
+"""Tables of answers that a report shows below its cells: claims, differences, sensitivities, scaling.
 
 Each is left out where the sweep has nothing to say.
 """
@@ -8,11 +8,13 @@ from pathlib import Path
 
 from initlab.report.frames import short
 from initlab.report.table import NOTHING, number
+from initlab.stats.compare import TIE_MARGIN_NATS
 from initlab.stats.describe import Interval
 from initlab.stats.sensitivity import STABLE_WITHIN_NATS
 from initlab.stats.slopes import BAND
 from initlab.verdicts.axes import Scaling, Sensitivity, scalings, sensitivities
 from initlab.verdicts.claims import stored_claims
+from initlab.verdicts.pairs import Overall, Pair, overall, pairs
 from initlab.verdicts.stored import load_stored
 from initlab.verdicts.verdict import Verdict
 
@@ -42,8 +44,10 @@ def answers(path: Path) -> Answers:
     if claims.problem:
         judged = [Section("Claims", f"Not judged: {claims.problem}")]
     rates, scales = sensitivities(sweep), scalings(sweep)
+    compared = pairs(sweep)
+    settings = ([_pairs(compared)] if compared else []) + ([_overall(many)] if (many := overall(compared)) else [])
     measured = ([_sensitivities(rates)] if rates else []) + ([_scalings(scales)] if scales else [])
-    return Answers(claims.verdicts, (*judged, *measured))
+    return Answers(claims.verdicts, (*judged, *settings, *measured))
 
 
 def _claims(verdicts: tuple[Verdict, ...]) -> Section:
@@ -53,6 +57,44 @@ def _claims(verdicts: tuple[Verdict, ...]) -> Section:
         "refuted where the evidence against it stands after Holm's correction; else undecided.",
         ("verdict", "claim", "statement", "evidence"),
         tuple((one.verdict, one.id, one.text, one.reason) for one in verdicts),
+    )
+
+
+def _pairs(rows: list[Pair]) -> Section:
+    return Section(
+        "Differences",
+        "Difference in final loss (nats per token) against the first init or activation of the sweep, all else "
+        "equal, paired by seed; diverged runs count at the loss at init. p is corrected for the whole table (Holm). "
+        f"A tie is a difference within ±{TIE_MARGIN_NATS:g} nats by two one-sided tests. Detectable is the "
+        "difference that as many seeds see four times in five.",
+        ("setting", "", "against", "difference, 95% interval", "p", "answer", "detectable", "seeds", "diverged"),
+        tuple(
+            (
+                row.setting,
+                row.of,
+                row.against,
+                _signed(row.comparison.difference) + _interval(row.comparison.interval),
+                NOTHING if row.p is None else f"{row.p:.2g}",
+                row.answer + (f" ({row.exact.words()})" if row.exact and row.answer == "undecided" else ""),
+                number(row.detectable),
+                str(row.n),
+                f"{row.diverged}; rate{_interval(row.diverged_rate, '.0%')}" if row.diverged else "0",
+            )
+            for row in rows
+        ),
+    )
+
+
+def _overall(rows: list[Overall]) -> Section:
+    return Section(
+        "Differences over all settings",
+        "Interquartile mean of the paired differences in final loss over settings and seeds, with a 95% bootstrap "
+        "stratified by setting, which takes settings for independent.",
+        ("", "against", "settings", "difference, 95% interval"),
+        tuple(
+            (row.of, row.against, str(row.settings), _signed(row.difference) + _interval(row.interval))
+            for row in rows
+        ),
     )
 
 
@@ -98,5 +140,9 @@ def _scalings(rows: list[Scaling]) -> Section:
     )
 
 
-def _interval(interval: Interval | None) -> str:
-    return "" if interval is None else f" [{number(interval.low)}, {number(interval.high)}]"
+def _signed(value: float) -> str:
+    return number(value, "+.3f")
+
+
+def _interval(interval: Interval | None, form: str = ".3f") -> str:
+    return "" if interval is None else f" [{number(interval.low, form)}, {number(interval.high, form)}]"

@@ -35,6 +35,11 @@ class Estimate:
     df: float
     n: int
 
+    @property
+    def sd(self) -> float:
+        """The standard deviation of the values (of the paired differences) that the mean is of."""
+        return self.error * math.sqrt(self.n)
+
     def interval(self, confidence: float = 0.95) -> Interval:
         """Return the two-sided t interval; a point where nothing varies."""
         half = t_quantile((1 + confidence) / 2, self.df) * self.error if self.error else 0.0
@@ -58,13 +63,18 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Comparison:
-    """``a`` minus ``b``; ``estimate`` is None of too few seeds, ``correlation`` is that of the pairs."""
+    """``a`` minus ``b``; ``estimate`` is None of too few seeds. ``differences`` and ``correlation`` are of pairs."""
 
     method: Method
     difference: float
     estimate: Estimate | None
-    correlation: float | None
-    identical: bool
+    correlation: float | None = None
+    differences: tuple[float, ...] = ()
+
+    @property
+    def identical(self) -> bool:
+        """Whether the arms are the same numbers seed by seed."""
+        return bool(self.differences) and not any(self.differences)
 
     @property
     def p(self) -> float | None:
@@ -118,7 +128,7 @@ def paired(a: Sequence[float] | Floats, b: Sequence[float] | Floats) -> Comparis
         float(differences.mean()),
         estimate_mean(differences),
         _correlation(first, second),
-        bool((differences == 0).all()),
+        tuple(differences.tolist()),
     )
 
 
@@ -131,7 +141,7 @@ def unpaired(a: Sequence[float] | Floats, b: Sequence[float] | Floats) -> Compar
         parts = [float(arm.var(ddof=1)) / len(arm) for arm in (first, second)]
         error, df = math.sqrt(sum(parts)), _welch_df(parts, (len(first), len(second)))
         estimate = Estimate(difference, _noise_free(error, first, second), df, min(len(first), len(second)))
-    return Comparison("Welch t", difference, estimate, None, False)
+    return Comparison("Welch t", difference, estimate)
 
 
 def estimate_mean(values: Sequence[float] | Floats) -> Estimate | None:

@@ -15,7 +15,7 @@ import numpy as np
 from initlab.stats.compare import Floats
 
 MOST_PAIRS = 20
-MOST_LABELS = 200_000
+MOST_LABELS = 20_000
 """Beyond these an exact test takes too long and Student's t is good enough."""
 
 

@@ -54,11 +54,11 @@ def sensitivities(sweep: StoredSweep) -> list[Sensitivity]:
     if RATE not in sweep.axes:
         return []
     cells = [cell for cell in sweep.cells if cell.trained]
-    rows = [_sensitivity(group) for group in grouped(cells, [RATE], sweep) if len(group) > 1]
+    rows = [_sensitivity(group, sweep) for group in grouped(cells, [RATE], sweep) if len(group) > 1]
     return [row for row in rows if row is not None]
 
 
-def _sensitivity(group: list[StoredCell]) -> Sensitivity | None:
+def _sensitivity(group: list[StoredCell], sweep: StoredSweep) -> Sensitivity | None:
     found = curves(METRICS["final_loss"], group, RATE)
     if not found.values:
         return None
@@ -68,7 +68,7 @@ def _sensitivity(group: list[StoredCell]) -> Sensitivity | None:
     lost = {rate: sum(seed.get(rate, 0) for seed in found.diverged.values()) for rate in each[0]}
     estimate = estimate_mean(values)
     return Sensitivity(
-        label=common_label(group, RATE),
+        label=common_label(group, sweep.axes, RATE),
         rates=len(group),
         n=len(each),
         diverged=sum(lost.values()),
@@ -91,7 +91,7 @@ def scalings(sweep: StoredSweep) -> list[Scaling]:
 
 def _moments(sweep: StoredSweep, axis: str) -> list[Scaling]:
     return [
-        Scaling(common_label(group, axis), axis, name, slope)
+        Scaling(common_label(group, sweep.axes, axis), axis, name, slope)
         for name in SCALES
         for group in grouped(_cells(sweep, name), [axis], sweep)
         if (slope := _slope(metric_named(name), group, axis)) is not None
@@ -119,7 +119,7 @@ def _shifts(sweep: StoredSweep, axis: str) -> list[Scaling]:
         if len(by_size) > 1 and min(map(len, by_size.values())) > 1:
             slope = coordinate_check([shift for shift in _shift_curves(by_size) if shift])
             if slope is not None:
-                rows.append(Scaling(common_label(group, RATE, axis), axis, "best learning rate", slope))
+                rows.append(Scaling(common_label(group, sweep.axes, RATE, axis), axis, "best learning rate", slope))
     return rows
 
 

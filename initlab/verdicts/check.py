@@ -49,7 +49,7 @@ class Check:
         gap = min(
             abs(self.estimate.value - bound) for bound in _scaled(self.bounds, self.log) if math.isfinite(bound)
         )
-        needed = seeds_needed(gap, self.estimate.error * math.sqrt(self.estimate.n))
+        needed = seeds_needed(gap, self.estimate.sd)
         return "" if needed is None or needed <= self.estimate.n else f"about {needed} seeds would decide it"
 
     @property
@@ -60,7 +60,9 @@ class Check:
 
     def words(self, unit: str = "") -> str:
         """Return the numbers as text: ``2.61 [2.6, 2.62] over 3 seeds, limit <= 2.7``."""
-        value = "no number" if self.value is None else f"{self.value:.4g}{unit and ' ' + unit}"
+        if self.value is None:
+            return self.note
+        value = f"{self.value:.4g}{unit and ' ' + unit}"
         interval = f" [{self.interval.low:.4g}, {self.interval.high:.4g}]" if self.interval else ""
         numbers = f"{value}{interval} over {self.n} seed{'s' * (self.n != 1)}, limit {bounds_words(self.bounds)}"
         return "; ".join(part for part in (numbers, self.note, self.advice) if part)

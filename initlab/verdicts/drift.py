@@ -8,8 +8,15 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from initlab.spec import canonical_json
-from initlab.verdicts.stored import StoredCell, StoredSweep
+from initlab.spec import DataSpec, ModelSpec, TrainSpec, canonical_json
+from initlab.verdicts.stored import StoredCell, StoredSweep, canonical_init
+
+DEFAULTS: dict[str, Any] = {
+    f"{table}.{name}": field.default
+    for table, spec in (("model", ModelSpec), ("data", DataSpec), ("train", TrainSpec))
+    for name, field in spec.model_fields.items()
+}
+"""What a field was before there was such a field: a baseline stays valid when a newer initlab has more of them."""
 
 MOST_NAMED = 8
 """Differences named in one sentence."""
@@ -26,7 +33,7 @@ class DriftFound:
     @property
     def words(self) -> str:
         if not self.differences:
-            return f"{self.compared} cells as in the baseline"
+            return f"{self.compared} cells as in the baseline" if self.compared else "no cell is in the baseline too"
         rest = len(self.differences) - MOST_NAMED
         return "; ".join(self.differences[:MOST_NAMED]) + (f"; and {rest} more" if rest > 0 else "")
 
@@ -46,11 +53,11 @@ def config_drift(sweep: StoredSweep, baseline: StoredSweep, ignore: Collection[s
     found += [f"{cell.label}: not in the baseline" for key, cell in here.items() if key not in there]
     pairs = list(matching(sweep, baseline))
     changed = [
-        (cell.label, _change(name, old.get(name), new.get(name)))
+        (cell.label, _change(name, old.get(name, DEFAULTS.get(name)), new.get(name, DEFAULTS.get(name))))
         for cell, like in pairs
         for new, old in [(_config(cell), _config(like))]
         for name in {**old, **new}
-        if name not in ignore and old.get(name) != new.get(name)
+        if name not in ignore and old.get(name, DEFAULTS.get(name)) != new.get(name, DEFAULTS.get(name))
     ]
     return DriftFound(_by_cells(changed, len(pairs)) + found, len(pairs))
 
@@ -66,8 +73,6 @@ def law_drift(sweep: StoredSweep, baseline: StoredSweep) -> DriftFound:
             return DriftFound([], 0, f"{cell.label}: {whose.name} has stored no laws for it")
         if new != old:
             changed += [(cell.label, words) for words in law_differences(old, new)]
-    if not pairs:
-        return DriftFound([], 0, f"{sweep.name} and {baseline.name} have no cell in common")
     return DriftFound(_by_cells(changed, len(pairs)), len(pairs))
 
 
@@ -93,13 +98,13 @@ def law_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]
 
 
 def _key(cell: StoredCell) -> str:
-    return canonical_json([cell.cell.init, cell.cell.activation, cell.cell.axes])
+    return canonical_json([canonical_init(cell.cell.init), cell.cell.activation, cell.cell.axes])
 
 
 def _config(cell: StoredCell) -> dict[str, Any]:
     """Return every field by path, and the content of the corpus as far as a run has stored it."""
     corpus = next((c for run in cell.runs.values() if (c := run.config.get("corpus_sha256"))), None)
-    return {**cell.fields, **({"corpus_sha256": corpus} if corpus else {})}
+    return {**cell.fields, "init": canonical_init(cell.cell.init), **({"corpus_sha256": corpus} if corpus else {})}
 
 
 def _laws(sweep: StoredSweep, cell: StoredCell) -> dict[str, Any] | None:

@@ -1,7 +1,7 @@
 """From a statement and a stored sweep to checks: select cells, measure runs, reduce, compare, and bound."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from initlab.errors import InitlabError, did_you_mean
 from initlab.stats.compare import Comparison, compare, estimate_mean
-from initlab.stats.permutation import sign_flip
+from initlab.stats.permutation import Exact, relabel, sign_flip
 from initlab.stats.sensitivity import optimum, sensitivity, stable_range
 from initlab.stats.slopes import loglog_slope
 from initlab.verdicts.check import Check, check_estimate, check_every
@@ -35,7 +35,8 @@ def checks(statement: Statement, sweep: StoredSweep, confidence: float) -> list[
     metric = statement_metric(statement, sweep)
     cells = selected(statement, sweep, metric)
     if statement.compare is None:
-        found = [_series(statement, metric, group, sweep) for group in _groups(statement, cells, sweep)]
+        told = varying(cells)
+        found = [_series(statement, metric, group, told, sweep) for group in _groups(statement, cells, sweep)]
         series = [_pooled(found)] if statement.cells == "pooled" else found
         return [_bounded(statement, metric, one, confidence) for one in series]
     sides = _sides(statement, metric, cells, sweep)
@@ -98,12 +99,16 @@ def _follows(path: str, axis: str, cells: list[StoredCell]) -> bool:
     return 1 < len(pairs) == len({value for value, _ in pairs}) and len({value for _, value in pairs}) > 1
 
 
-def _series(statement: Statement, metric: Metric, group: list[StoredCell], sweep: StoredSweep) -> Series:
+def _series(
+    statement: Statement, metric: Metric, group: list[StoredCell], told: Collection[str], sweep: StoredSweep
+) -> Series:
     if statement.over is None or statement.reduce is None:
         if len(group) > 1:
             raise InitlabError(f"cells that no field tells apart: {labels(group)}")
-        return measured(metric, group[0])
-    return _reduced(statement, metric, group, sweep.field(statement.over))
+        return replace(measured(metric, group[0]), label=common_label(group, told))
+    axis = sweep.field(statement.over)
+    label = f"{common_label(group, told, axis)} over {axis.rpartition('.')[2]}"
+    return _reduced(statement, metric, curves(metric, group, axis), label)
 
 
 @dataclass(frozen=True)
@@ -129,11 +134,9 @@ def curves(metric: Metric, group: Sequence[StoredCell], axis: str) -> Curves:
     return Curves({seed: curve for seed, curve in values.items() if len(curve) == len(group)}, diverged)
 
 
-def _reduced(statement: Statement, metric: Metric, group: list[StoredCell], axis: str) -> Series:
+def _reduced(statement: Statement, metric: Metric, found: Curves, label: str) -> Series:
     """Return one number a seed from its curve over an axis."""
     assert statement.reduce is not None
-    label = f"{common_label(group, axis)} over {axis.rpartition('.')[2]}"
-    found = curves(metric, group, axis)
     if found.problem:
         return Series(label, problem=found.problem)
     reduce = REDUCTIONS[statement.reduce]
@@ -174,12 +177,18 @@ REDUCTIONS: dict[Reduction, Callable[[Curve, Mapping[float, int], float], float 
 axis, where its lowest value lies, how many decades are stable, and that lowest value."""
 
 
-def common_label(group: Sequence[StoredCell], *axes: str) -> str:
-    """Return the label of the group's first cell without the axes that run."""
+def varying(cells: Sequence[StoredCell]) -> set[str]:
+    """Return the swept fields in which some cells differ."""
+    paths = {path for cell in cells for path in cell.cell.axes}
+    return {path for path in paths if any(cell.fields.get(path) != cells[0].fields.get(path) for cell in cells)}
+
+
+def common_label(group: Sequence[StoredCell], told: Collection[str], *axes: str) -> str:
+    """Return a group's init, activation and the fields of ``told``, without the axes that run."""
     cell = group[0].cell
     named = [value for name, value in (("init", cell.init), ("activation", cell.activation)) if name not in axes]
-    rest = [f"{path.rpartition('.')[2]}={value}" for path, value in cell.axes.items() if path not in axes]
-    return " · ".join([*named, *rest])
+    rest = {path: value for path, value in cell.axes.items() if path in told and path not in axes}
+    return " · ".join([*named, *(f"{path.rpartition('.')[2]}={value}" for path, value in rest.items())])
 
 
 def _sides(
@@ -189,12 +198,13 @@ def _sides(
     assert statement.compare is not None
     wanted, axis = statement.compare, sweep.field(statement.compare.axis)
     of, against = (_one_value(sweep, axis, value) for value in (wanted.of, wanted.against))
+    over, told = [sweep.field(statement.over)] if statement.over else [], varying(cells)
     sides = []
     for group in _groups(statement, cells, sweep):
         here, there = ([cell for cell in group if cell.fields.get(axis) == value] for value in (of, against))
         if here and there:
-            one, other = (_series(statement, metric, side, sweep) for side in (here, there))
-            rest = common_label(here, axis)
+            one, other = (_series(statement, metric, side, told, sweep) for side in (here, there))
+            rest = common_label(here, told, axis, *over)
             label = f"{wanted.of} against {wanted.against}" + (f" · {rest}" if rest else "")
             sides.append((replace(one, label=label), replace(other, label=label)))
     if not sides:
@@ -243,6 +253,10 @@ def _compared(statement: Statement, metric: Metric, of: Series, against: Series,
 
 def compared(blank: Check, of: Series, against: Series, confidence: float) -> Check:
     """Fill in ``blank`` with of minus against: a difference, or a factor where both are logarithms."""
+    if not all(map(math.isfinite, against.values.values())):
+        return replace(blank, problem=f"{blank.metric} is not finite in what {blank.label} is compared with")
+    if not all(map(math.isfinite, of.values.values())):
+        return check_every(replace(blank, note="not finite"), [math.inf])
     found = compare(of.values, against.values)
     filled = replace(blank, note=_method(found, of, against))
     if found.estimate is None and found.identical:
@@ -252,12 +266,19 @@ def compared(blank: Check, of: Series, against: Series, confidence: float) -> Ch
     return check_estimate(filled, found.estimate, confidence, log=of.log, value=found.difference)
 
 
+def exact_test(here: Series, there: Series, found: Comparison) -> Exact | None:
+    """Return the exact test that goes with a comparison: sign flips of pairs, else relabelling."""
+    if found.method == "paired t":
+        return sign_flip(found.differences)
+    return relabel(list(here.values.values()), list(there.values.values()))
+
+
 def _method(found: Comparison, of: Series, against: Series) -> str:
     if found.identical:
         return "the same numbers"
+    exact = exact_test(of, against, found)
+    words = f"; {exact.words()}" if exact else ""
     if found.method == "Welch t":
-        return "seeds are not shared: Welch's test"
+        return f"seeds are not shared: Welch's test{words}"
     correlation = "" if found.correlation is None else f", correlation {found.correlation:.2f}"
-    shared = sorted(set(of.values) & set(against.values))
-    exact = sign_flip([of.values[seed] - against.values[seed] for seed in shared])
-    return f"paired by seed{correlation}" + (f"; {exact.words()}" if exact else "")
+    return f"paired by seed{correlation}{words}"

@@ -17,7 +17,16 @@ from initlab.errors import InitlabError
 from initlab.tomlfile import TomlFile
 from initlab.verdicts import drift
 from initlab.verdicts.check import Check, Outcome, judge
-from initlab.verdicts.evidence import Series, checks, compared, measured, selected, statement_metric
+from initlab.verdicts.evidence import (
+    Series,
+    checks,
+    common_label,
+    compared,
+    measured,
+    selected,
+    statement_metric,
+    varying,
+)
 from initlab.verdicts.measure import metric_named
 from initlab.verdicts.statement import Gate, GatesFile
 from initlab.verdicts.stored import StoredSweep
@@ -50,7 +59,7 @@ def judge_gates(gates: GatesFile, file: TomlFile, sweep: StoredSweep, baseline: 
     for number, gate in enumerate(gates.gate):
         try:
             if baseline is not None and gate.max_regression is not None:
-                found = _regressions(gate, sweep, baseline, gates.confidence)
+                found = _regressions(gate, sweep, baseline, gates)
             else:
                 found = checks(gate, sweep, gates.confidence)
         except InitlabError as error:
@@ -79,24 +88,33 @@ def baseline_path(gates: GatesFile, file: TomlFile, given: Path | None) -> Path 
     return file.path.parent / gates.baseline
 
 
-def _regressions(gate: Gate, sweep: StoredSweep, baseline: StoredSweep, confidence: float) -> list[Check]:
-    """Return the change of each cell that the baseline has too, against how much worse it may be."""
+def _regressions(gate: Gate, sweep: StoredSweep, baseline: StoredSweep, gates: GatesFile) -> list[Check]:
+    """Return the change of each cell since the baseline, against how much worse it may be.
+
+    Raises InitlabError where no cell is in the baseline, unless the gate on drift says so already.
+    """
     metric = statement_metric(gate, sweep)
-    wanted = {id(cell) for cell in selected(gate, sweep, metric)}
-    pairs = [(cell, like) for cell, like in drift.matching(sweep, baseline) if id(cell) in wanted]
-    if not pairs:
+    cells = selected(gate, sweep, metric)
+    like = {id(cell): other for cell, other in drift.matching(sweep, baseline)}
+    if not any(id(cell) in like for cell in cells) and not (gates.drift and gates.drift.config):
         raise InitlabError(
             f"{baseline.name} has no cell like those of {sweep.name}: the same init, activation and axes"
         )
-    plain = replace(metric, positive=False)  # a share of the baseline's mean is on the metric's own scale
+    plain, told = replace(metric, positive=False), varying(cells)  # a share of a mean is on the metric's own scale
     return [
-        _regression(gate, cell.label, measured(plain, cell), measured(plain, like), confidence)
-        for cell, like in pairs
+        _regression(gate, common_label([cell], told), measured(plain, cell), measured(plain, other), gates.confidence)
+        if (other := like.get(id(cell))) is not None
+        else Check(common_label([cell], told), f"{gate.metric} change", NO_BOUNDS, p_outside=1.0, note=NEW_CELL)
+        for cell in cells
     ]
 
 
+NO_BOUNDS = (-math.inf, math.inf)
+NEW_CELL = "the baseline has no such cell"
+
+
 def _regression(gate: Gate, label: str, here: Series, there: Series, confidence: float) -> Check:
-    blank = Check(label, f"{gate.metric} change", (-math.inf, math.inf), problem=here.problem or there.problem)
+    blank = Check(label, f"{gate.metric} change", NO_BOUNDS, problem=here.problem or there.problem)
     if there.problem and not here.problem:
         blank = replace(blank, problem=f"baseline: {there.problem}")
     if blank.problem:
@@ -120,7 +138,7 @@ def _drifts(gates: GatesFile, sweep: StoredSweep, baseline: StoredSweep) -> list
         Verdict(
             id=name,
             text=text,
-            verdict="error" if one.problem else "fail" if one.differences else "pass",
+            verdict=_drift_result(one),
             reason=one.problem or one.words,
             metric="drift",
             value=None if one.problem else float(len(one.differences)),
@@ -130,6 +148,14 @@ def _drifts(gates: GatesFile, sweep: StoredSweep, baseline: StoredSweep) -> list
         )
         for name, text, one in found
     ]
+
+
+def _drift_result(found: drift.DriftFound) -> Result:
+    if found.problem:
+        return "error"
+    if found.differences:
+        return "fail"
+    return "pass" if found.compared else "inconclusive"
 
 
 def _verdict(pending: Pending, outcome: Outcome, gates: GatesFile) -> Verdict:

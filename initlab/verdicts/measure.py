@@ -79,10 +79,20 @@ def _start(run: StoredRun) -> float | None:
     return None
 
 
+def _train_loss(run: StoredRun) -> float | None:
+    """As :func:`final_loss`: a diverged run's last batches are no loss."""
+    start = _start(run)
+    return None if start is None else censored(None if _diverged(run) else run.summary.get("train_loss"), start)
+
+
 def _summary(name: str) -> Callable[[StoredRun], float | None]:
+    """Return a reader; a number that is stored as null was not finite."""
+
     def read(run: StoredRun) -> float | None:
-        value = run.summary.get(name)
-        return None if value is None else float(value)
+        if name not in run.summary:
+            return None
+        value = run.summary[name]
+        return math.inf if value is None else float(value)
 
     return read
 
@@ -92,7 +102,7 @@ def _above(name: str, base: str) -> Callable[[StoredRun], float | None]:
 
     def read(run: StoredRun) -> float | None:
         loss = final_loss(run) if name == "final_loss" else _summary(name)(run)
-        floor = _summary(base)(run)
+        floor = run.summary.get(base)
         return None if loss is None or floor is None else loss - floor
 
     return read
@@ -119,7 +129,7 @@ METRICS: dict[str, Metric] = {
             trained=True,
         ),
         Metric("learnt", "nats", "loss at init above final loss", _learnt, trained=True),
-        Metric("train_loss", "nats", "mean over the last batches", _summary("train_loss"), trained=True),
+        Metric("train_loss", "nats", "mean over the last batches", _train_loss, trained=True),
         Metric("diverged", "", "1 for a run that diverged, else 0", _diverged, trained=True),
         Metric("initial_loss", "nats", "loss before the first step", _summary("initial_loss")),
         Metric(

@@ -118,8 +118,8 @@ class StoredSweep:
 
     def _known(self, path: str, value: Scalar) -> Any:
         if path == "init" and isinstance(value, str):
-            names = {_canonical(str(one)): one for one in self.values(path)}
-            value = names.get(_canonical(value), value)
+            names = {canonical_init(str(one)): one for one in self.values(path)}
+            value = names.get(canonical_init(value), value)
         known = self.values(path)
         if value not in known:
             raise InitlabError(
@@ -150,7 +150,7 @@ def _fields(cell: Cell) -> dict[str, Any]:
     return {"init": cell.init, "activation": cell.activation, **cell.axes, **flat}
 
 
-def _canonical(init: str) -> str:
+def canonical_init(init: str) -> str:
     """Return an init's own name for one of its aliases, with its parameters; other text as it is."""
     name, colon, parameters = init.partition(":")
     try:

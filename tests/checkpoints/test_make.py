@@ -157,7 +157,7 @@ def test_llama_is_made_of_what_the_user_leaves_open() -> None:
         ("nanogpt", "lecun", {}, "--tied"),
         ("nanogpt", "layerscale", {}, "trains blocks.0.attn.branch_scale.weight"),
         ("nanogpt", "wesar", {}, "trains blocks.0.query.scale"),
-        ("hf-gpt2", "u-mup", {}, "skip_scale"),
+        ("hf-gpt2", "deepscale-lm", {}, "skip_scale"),
         ("hf-gpt2", "gpt2", {"softcap": 5.0}, "softcap = 5.0"),
         ("hf-llama", "gpt2", {"positions": "learned"}, 'positions = "learned"'),
         ("hf-gpt2", "gpt2", {"activation": "swiglu"}, "gate"),
@@ -193,7 +193,7 @@ def test_an_unknown_format_has_a_nearest_one() -> None:
         ("hf-llama", "gemma", ["multipliers"], ["embed_scale"]),
         ("hf-gpt2", "layernorm-scaling", ["multipliers"], ["norm_scale"]),
         ("initlab", "lsuv", [], []),
-        ("initlab", "u-mup", ["multipliers", "optimizer groups"], []),
+        ("initlab", "u-mup", ["multipliers", "norms", "optimizer groups"], []),
         ("initlab", "spectral", ["norms", "positions", "logit soft-cap"], []),
     ],
 )

@@ -83,9 +83,8 @@ def test_explain_says_by_which_role_a_tied_tensor_is_drawn(init: str, role: str)
     shared = slots["token_embedding.weight"]
     assert (shared["role"], shared["aliases"], shared["drawn_as"]) == ("token_embedding", ["lm_head"], role)
     assert {slot["drawn_as"] == slot["role"] for slot in slots.values() if slot is not shared} == {True}
-    assert (
-        f"also lm_head{', whose law it has' if role == 'lm_head' else ''})" in initlab("explain", init, "--tied").out
-    )
+    shown = initlab("explain", init, "--tied", COLUMNS="200").out
+    assert f"also lm_head{', whose law it has' if role == 'lm_head' else ''})" in shown
 
 
 @pytest.mark.parametrize("width", [80, 120, 200])

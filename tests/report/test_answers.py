@@ -7,7 +7,30 @@ from tests.report.stored import Shape, make_sweep
 
 
 def test_a_sweep_without_such_axes_or_claims_has_none(tmp_path: Path) -> None:
-    assert answers(make_sweep(tmp_path / "s").path) == Answers()
+    assert answers(make_sweep(tmp_path / "s", ["gpt2"], ["gelu"]).path) == Answers()
+
+
+def test_differences_are_shown_where_there_are_any(tmp_path: Path) -> None:
+    found = answers(make_sweep(tmp_path / "s", seeds=[0, 1, 2]).path)
+    (section,) = found.sections
+    assert section.title == "Differences"
+    assert [row[:3] for row in section.rows] == [
+        ("gelu", "depth-scaled", "gpt2"),
+        ("relu", "depth-scaled", "gpt2"),
+        ("gpt2", "relu", "gelu"),
+        ("depth-scaled", "relu", "gelu"),
+    ]
+    assert all("[" in row[3] for row in section.rows)
+    assert all(row[5].startswith(("different", "tie", "undecided")) for row in section.rows)
+
+
+def test_many_settings_get_one_number(tmp_path: Path) -> None:
+    shapes = [Shape(n_layer=depth, n_embd=width) for depth in (1, 2, 3, 4) for width in (16, 32, 64)]
+    path = make_sweep(tmp_path / "s", ["gpt2", "depth-scaled"], ["gelu"], [0, 1, 2], shapes).path
+    titles = {section.title: section for section in answers(path).sections}
+    (row,) = titles["Differences over all settings"].rows
+    assert row[:3] == ("depth-scaled", "gpt2", "12")
+    assert row[3].startswith("+0.0")
 
 
 def test_learning_rates_and_depths_get_a_table_each(tmp_path: Path) -> None:

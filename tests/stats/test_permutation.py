@@ -53,7 +53,7 @@ def test_equal_numbers_are_no_evidence_and_too_many_pairs_are_not_enumerated() -
     assert same.p == 1.0
     assert sign_flip([1.0] * 21) is None
     assert sign_flip([]) is None
-    assert relabel([1.0] * 12, [2.0] * 12) is None
+    assert relabel([1.0] * 9, [2.0] * 9) is None
 
 
 @pytest.mark.parametrize("n", [6, 8])

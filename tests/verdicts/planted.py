@@ -27,6 +27,7 @@ class Planted:
     axes: dict[str, Any] = field(default_factory=dict)
     lr: float = 1e-3
     steps: int = 30
+    eps: float | None = None
     residual: tuple[float, ...] = (1.0, 1.5, 2.0)
     initial: float = UNIFORM
     laws: str | None = None
@@ -58,6 +59,7 @@ def store(path: Path, cells: Iterable[Planted]) -> StoredSweep:
 def _cell(planted: Planted) -> Cell:
     model: dict[str, Any] = {"n_layer": 2, "n_head": 2, "n_embd": 16, "block_size": 8, "vocab_size": VOCAB}
     train: dict[str, Any] = {"steps": planted.steps, "lr": planted.lr, "warmup": 0}
+    train |= {} if planted.eps is None else {"eps": planted.eps}
     tables = {"model": model, "data": {"corpus": "synthetic"}, "train": train}
     for path, value in planted.axes.items():
         table, _, name = path.partition(".")
@@ -95,4 +97,4 @@ def _run(folder: SweepFolder, planted: Planted, entry: Entry, digest: str) -> No
 
 def around(centre: float, noise: Iterable[float], first_seed: int = 0) -> dict[int, float | str]:
     """Return losses about a centre, by seed."""
-    return {seed: centre + one for seed, one in enumerate(noise, start=first_seed)}
+    return {seed: float(centre + one) for seed, one in enumerate(noise, start=first_seed)}

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from initlab.verdicts.drift import config_drift, law_drift
 from tests.verdicts.planted import MISSING, Planted, around, store
 
@@ -75,7 +73,20 @@ def test_cells_that_came_or_went(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("cells", [[Planted({0: MISSING})], [Planted(LOSSES, activation="relu")]])
-def test_no_laws_no_answer(tmp_path: Path, cells: list[Planted]) -> None:
-    found = law_drift(store(tmp_path / "x", cells), store(tmp_path / "y", [Planted(LOSSES)]))
-    assert found.problem is not None
+def test_no_laws_no_answer(tmp_path: Path) -> None:
+    there = store(tmp_path / "y", [Planted(LOSSES)])
+    assert law_drift(store(tmp_path / "x", [Planted({0: MISSING})]), there).problem is not None
+    other = law_drift(store(tmp_path / "z", [Planted(LOSSES, activation="relu")]), there)
+    assert (other.compared, other.problem) == (0, None)
+
+
+def test_an_alias_is_the_same_init(tmp_path: Path) -> None:
+    here = store(tmp_path / "x", [Planted(LOSSES, init="nanogpt")])
+    assert config_drift(here, store(tmp_path / "y", [Planted(LOSSES, init="depth-scaled")])).differences == []
+
+
+def test_a_field_that_the_baseline_did_not_know_is_compared_with_its_default(tmp_path: Path) -> None:
+    there = store(tmp_path / "y", [Planted(LOSSES)])
+    same, other = (store(tmp_path / str(eps), [Planted(LOSSES, eps=eps)]) for eps in (1e-8, 1e-6))
+    assert config_drift(same, there).differences == []
+    assert config_drift(other, there).differences == ["gpt2 · gelu: train.eps 1e-08 -> 1e-06"]

@@ -25,10 +25,12 @@ def test_one_check_a_cell_and_training_metrics_of_trained_cells_only(tmp_path: P
     trained = [Planted(around(2.5, NOISE), init=name, axes={"train.steps": 30}) for name in ("gpt2", "depth-scaled")]
     sweep = store(tmp_path / "x", [*trained, probed])
     found = _checks(sweep)
-    assert [check.label for check in found] == ["gpt2 · gelu · steps=30", "depth-scaled · gelu · steps=30"]
+    assert [check.label for check in found] == ["gpt2 · gelu", "depth-scaled · gelu"]
     assert found[0].value == pytest.approx(2.5)
     assert len(_checks(sweep, metric="growth")) == 3
-    assert [check.label for check in _checks(sweep, where={"init": "nanogpt"})] == ["depth-scaled · gelu · steps=30"]
+    assert [check.label for check in _checks(sweep, where={"init": "nanogpt"})] == ["depth-scaled · gelu"]
+    both = _checks(sweep, metric="growth", where={"init": "nanogpt"})
+    assert [check.label for check in both] == ["depth-scaled · gelu · steps=30", "depth-scaled · gelu · steps=0"]
 
 
 def test_diverged_runs_stay_in_the_mean(tmp_path: Path) -> None:

@@ -182,3 +182,23 @@ def test_a_baseline_without_a_cell_in_common(tmp_path: Path) -> None:
     arguments: list[Any] = [store(tmp_path / "x", [Planted(around(2.5, NOISE))]), there]
     with pytest.raises(InitlabError, match="no cell like those"):
         _judge(tmp_path, LOSS, *arguments)
+    found = _judge(tmp_path, "[drift]\n" + LOSS, *arguments)
+    assert [verdict.verdict for verdict in found] == ["inconclusive", "fail", "inconclusive"], "drift says it already"
+
+
+def test_a_swept_learning_rate_that_changed_is_red_by_its_cells(tmp_path: Path) -> None:
+    there = store(tmp_path / "y", [Planted(around(2.5, NOISE), axes={"train.lr": lr}) for lr in (1e-3, 3e-3)])
+    here = store(tmp_path / "x", [Planted(around(2.5, NOISE), axes={"train.lr": lr}) for lr in (1e-3, 3e-2)])
+    laws, config, *losses = _judge(tmp_path, "[drift]\n" + LOSS, here, there)
+    assert (laws.verdict, config.verdict) == ("pass", "fail")
+    assert "lr=0.003: not in this sweep" in config.reason
+    assert [loss.verdict for loss in losses] == ["pass", "inconclusive"]
+    assert losses[1].reason == "the baseline has no such cell"
+
+
+def test_a_loss_that_is_not_finite_is_worse_than_any(tmp_path: Path) -> None:
+    text = '[[gate]]\nid = "x"\nmetric = "residual_ms.last"\nmax_regression = "5%"\n'
+    good, bad = Planted(around(2.5, NOISE)), Planted(around(2.5, NOISE), residual=(1.0, 2.0, np.inf))
+    here, there = store(tmp_path / "x", [good]), store(tmp_path / "y", [bad])
+    assert _judge(tmp_path, text, there, here)[0].verdict == "fail"
+    assert _judge(tmp_path, text, here, there)[0].verdict == "error"

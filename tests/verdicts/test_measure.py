@@ -1,12 +1,14 @@
 """What metric names mean."""
 
 import math
+import re
 from pathlib import Path
 
 import pytest
 
 from initlab.errors import InitlabError
-from initlab.verdicts.measure import METRICS, check_probe, metric_named
+from initlab.verdicts.evidence import REDUCTIONS
+from initlab.verdicts.measure import METRICS, PLACES, check_probe, metric_named
 from initlab.verdicts.stored import StoredRun
 from tests.verdicts.planted import DIVERGED, UNIFORM, Planted, store
 
@@ -52,6 +54,7 @@ def test_every_metric_of_a_run_is_tested() -> None:
 def test_a_diverged_run_counts_as_having_learnt_nothing(tmp_path: Path) -> None:
     run = store(tmp_path / "x", [Planted({0: DIVERGED}, initial=4.2)]).cells[0].runs[0]
     assert metric_named("final_loss").read(run) == 4.2
+    assert metric_named("train_loss").read(run) == 4.2
     assert metric_named("diverged").read(run) == 1.0
 
 
@@ -59,6 +62,16 @@ def test_what_was_not_finite_is_infinite_and_what_was_not_measured_is_nothing(tm
     run = store(tmp_path / "x", [Planted({0: 2.5}, residual=(1.0, math.inf, 2.0))]).cells[0].runs[0]
     assert metric_named("residual_ms.last").read(run) == math.inf
     assert metric_named("absent.last").read(run) is None
+    lost = store(tmp_path / "y", [Planted({0: 2.5}, residual=(1.0, math.inf), initial=math.inf)]).cells[0].runs[0]
+    assert metric_named("growth").read(lost) == math.inf
+    assert metric_named("initial_loss").read(lost) == math.inf
+    assert metric_named("final_loss").read(lost) == 2.5, "with a uniform guess as its start"
+
+
+def test_every_name_is_documented() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "verdicts.md").read_text(encoding="utf-8")
+    words = set(re.findall(r"[a-z_]+", " ".join(re.findall(r"`([^`]*)`", text))))
+    assert words >= {*METRICS, *PLACES, *REDUCTIONS}
 
 
 def test_scales() -> None:
