@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: sweep test check lint types format docs note clean
+.PHONY: sweep test check lint types format docs note bench clean
 
 sweep: $(VENV)/run.stamp  ## train the quickstart: a table and a report in results/quickstart
 	$(BIN)/initlab sweep
@@ -32,6 +32,10 @@ docs: $(VENV)/run.stamp  ## the reference pages, from what is registered
 
 note: $(VENV)/run.stamp  ## the nanoGPT note's variants side by side over depth
 	$(BIN)/initlab sweep experiments/nanogpt-note
+
+NANOGPT ?= nanoGPT
+bench: $(VENV)/run.stamp  ## measure speed against nanoGPT's loop: NANOGPT=path of a checkout
+	$(BIN)/python benchmarks/bench.py $(wildcard $(NANOGPT))
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -30,6 +30,7 @@ from initlab.data.corpus import Corpus
 from initlab.data.load import load_corpus
 from initlab.engine.group import Group
 from initlab.errors import InitlabError
+from initlab.execution import Execution, Products
 from initlab.model import skeleton
 from initlab.slots import plain_network
 from initlab.spec import DataSpec, ModelSpec, RunSpec, TrainSpec
@@ -161,9 +162,9 @@ def batch(spec: RunSpec, corpus: Corpus, step: int) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(tokens), torch.from_numpy(targets)
 
 
-def compare(nanogpt: ModuleType, spec: RunSpec, corpus: Corpus) -> Comparison:
+def compare(nanogpt: ModuleType, spec: RunSpec, corpus: Corpus, products: Products = "highest") -> Comparison:
     """Run both from nanoGPT's initial weights."""
-    group = Group([spec], [corpus])
+    group = Group([spec], [corpus], Execution("cpu", products))
     theirs = nanogpt_model(nanogpt, spec, group.dims.vocab_size)
     start_from(group, theirs.state_dict())
     return Comparison(
@@ -205,6 +206,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--tokenizer", default=None, help="byte or char, for text")
     parser.add_argument("--bias", choices=["both", "on", "off"], default="both", help="biases (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of nanoGPT's weights and of the batches")
+    parser.add_argument("--products", choices=["highest", "medium"], default="highest", help="path of our products")
     return parser.parse_args()
 
 
@@ -245,7 +247,7 @@ def main() -> int:
     passed = True
     for spec in chosen:
         print(f"\nbias {'on' if spec.model.bias else 'off'}, {corpus.describe()}")
-        result = compare(nanogpt, spec, corpus)
+        result = compare(nanogpt, spec, corpus, options.products)
         print_table(result, max(1, options.every))
         passed = passed and result.passes
     return 0 if passed else 1

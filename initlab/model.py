@@ -29,9 +29,12 @@ from initlab.slots import Network
 class Block(nn.Module):
     """x + attention(norm(x)), then x + mlp(norm(x)), with the norms and multipliers where the network has them."""
 
-    def __init__(self, parts: Parts, prefix: str, activation: Callable[[Tensor], Tensor]) -> None:
+    def __init__(
+        self, parts: Parts, prefix: str, activation: Callable[[Tensor], Tensor], *, fused: bool = False
+    ) -> None:
         super().__init__()
         topology = parts.topology
+        self.fused = fused and topology.positions != "relative"
         self.n_head = parts.dims.n_head
         self.activation = activation
         self.parallel = topology.parallel
@@ -65,9 +68,12 @@ class Block(nn.Module):
         q = self.turn(self.query_norm(self._heads(tap("query", self.query(x)))))
         k = self.turn(self.key_norm(self._heads(tap("key", self.key(x)))))
         v = self._heads(tap("value", self.value(x)))
-        logits = tap("attn_logits", self.attn_scale(q) @ k.transpose(-2, -1) + mask)  # (B, H, T, T)
-        weights = drop("attn_weights", tap("attn_weights", logits.softmax(-1)))
-        mixed = (weights @ v).transpose(-3, -2).flatten(-2)
+        if self.fused:  # for a mask that is the causal one, where no dropout wants to see the weights
+            mixed = F.scaled_dot_product_attention(self.attn_scale(q), k, v, is_causal=True, scale=1.0)
+        else:
+            logits = tap("attn_logits", self.attn_scale(q) @ k.transpose(-2, -1) + mask)  # (B, H, T, T)
+            mixed = drop("attn_weights", tap("attn_weights", logits.softmax(-1))) @ v
+        mixed = mixed.transpose(-3, -2).flatten(-2)
         return tap("attn_projection", self.attn_out(self.attn_sub_norm(mixed)))
 
     def mlp(self, x: Tensor, tap: Hook) -> Tensor:
@@ -85,10 +91,11 @@ class Block(nn.Module):
 class GPT(nn.Module):
     """Decoder-only transformer as ``network`` describes it; ``forward`` returns (logits, loss).
 
-    ``activation`` acts on the hidden units of the MLP, or on its gate where the network has gated MLPs.
+    ``activation`` acts on the hidden units of the MLP, or on its gate where the network has gated MLPs. ``fused``
+    takes torch's fused attention, which knows no position bias and shows nobody its weights.
     """
 
-    def __init__(self, network: Network, activation: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, network: Network, activation: Callable[[Tensor], Tensor], *, fused: bool = False) -> None:
         super().__init__()
         parts, topology = Parts(network), network.topology
         self.positions, self.softcap = topology.positions, topology.softcap
@@ -99,7 +106,7 @@ class GPT(nn.Module):
         self.relative_position_bias = Embedding(parts, "relative_position_bias") if relative else None
         self.embed_norm = parts.norm("embed_norm", topology.embed_norm)
         self.blocks = nn.ModuleList(
-            Block(parts, f"blocks.{layer}", activation) for layer in range(network.dims.n_layer)
+            Block(parts, f"blocks.{layer}", activation, fused=fused) for layer in range(network.dims.n_layer)
         )
         self.final_norm = parts.norm("final_norm", topology.final_norm)
         self.logit_scale = parts.scale("logit_scale")
@@ -125,7 +132,7 @@ class GPT(nn.Module):
         logits = F.linear(x, self.token_embedding.matrix()) if self.lm_head is None else self.lm_head(x)
         if self.softcap is not None:
             logits = self.softcap * (logits / self.softcap).tanh()
-        logits = tap("logits", logits)
+        logits = tap("logits", logits.to(x.dtype))  # rounded products end here: the loss is not one
         if targets is None:
             return logits, None
         return logits, F.cross_entropy(logits.flatten(0, -2), targets.flatten())
@@ -145,7 +152,7 @@ class GPT(nn.Module):
         return causal + self.relative_position_bias(relative_buckets(tokens, like.device)).permute(2, 0, 1)
 
 
-def skeleton(network: Network, activation: Callable[[Tensor], Tensor]) -> GPT:
+def skeleton(network: Network, activation: Callable[[Tensor], Tensor], *, fused: bool = False) -> GPT:
     """Return the model without memory, to be called with parameters from outside."""
     with torch.device("meta"):
-        return GPT(network, activation)
+        return GPT(network, activation, fused=fused)

@@ -3,6 +3,7 @@
 The same call again resumes: a run is its content, so what is finished is never done twice.
 """
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,11 +12,15 @@ from typing import Literal, Protocol, TypeAlias
 
 from initlab.environment import git_sha
 from initlab.errors import InitlabError
+from initlab.execution import Execution, Wishes
 from initlab.foresight import foresee, outlooks
 from initlab.launchers.local import Event, LocalLauncher
 from initlab.launchers.task import Task, TaskRun
+from initlab.plan.choice import COMPILED_TAKES, Choices, choose
 from initlab.plan.expand import PlannedRun, corpus_name, expand, plugin_code
 from initlab.plan.groups import LaneGroup, group_runs, run_seconds
+from initlab.plan.machine import cached_machine, this_machine
+from initlab.plan.memory import WORKER_BYTES, free_bytes, lane_bytes
 from initlab.plan.source import SweepSource, to_toml
 from initlab.plugins import loaded_plugins, plugin_probes
 from initlab.predictions.stored import store_predictions
@@ -32,6 +37,9 @@ class Progress(Protocol):
     def group_step(self, group: int, step: int, steps: int) -> None: ...
 
     def group_done(self, group: int) -> None: ...
+
+    def note(self, group: int, text: str) -> None:
+        """What happened to a group that a user should know."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +72,23 @@ def plan_sweep(source: SweepSource, out: Path | None, results: Path) -> Sweep:
     return Sweep(name, source, runs, folder)
 
 
-def write_plan(sweep: Sweep) -> None:
-    """Store the spec as given and as expanded, with the law table of every init at every size, and what theory
-    expects of each network: before any is trained."""
+def choose_for(sweep: Sweep, wishes: Wishes) -> Choices:
+    """Return how the sweep's runs are computed: as was chosen for it before on this machine, else as is fastest.
+
+    The first time on a machine that takes a few seconds of measuring. Raises InitlabError for a device it lacks.
+    """
+    before = Choices.from_json(sweep.folder.resolved().get("execution"))
+    return choose(sweep.runs, before.machine if before else this_machine(), wishes, before)
+
+
+def write_plan(sweep: Sweep, choices: Choices | None = None) -> None:
+    """Store the spec as given and as expanded, the law table of every init at every size, how runs are computed, and
+    what theory expects of each network: before any is trained.
+
+    Without ``choices`` what was chosen before stays.
+    """
     laws = {run.blueprint.digest: run.blueprint for run in sweep.runs}
+    execution = choices.to_json() if choices else sweep.folder.resolved().get("execution")
     previous, foresight = sweep.folder.document(), foresee(sweep.runs)
     target = sweep.target or previous.get("target") or {}
     sweep.folder.write_plan(
@@ -75,6 +96,7 @@ def write_plan(sweep: Sweep) -> None:
         resolved={
             "runs": {run.id: run.spec.model_dump() for run in sweep.runs},
             "laws": {digest: blueprint.to_json() for digest, blueprint in laws.items()},
+            "execution": execution,
         },
         sweep={
             "name": sweep.name,
@@ -110,29 +132,84 @@ def missing_runs(sweep: Sweep, retry: Retry) -> list[PlannedRun]:
     return [run for run in sweep.runs if not skipped.get(sweep.folder.run(run.id).state().status, False)]
 
 
-def estimate_seconds(runs: list[PlannedRun], jobs: int) -> float:
+def estimate_seconds(runs: list[PlannedRun], jobs: int, choices: Choices | None = None) -> float:
     """Return the estimated seconds of training, the start of the workers included."""
-    return START_SECONDS + sum(run_seconds(run.spec, run.dims) for run in runs) / jobs if runs else 0.0
+    if not runs:
+        return 0.0
+    return START_SECONDS + sum(_seconds(run, choices) for run in runs) / jobs
+
+
+def _seconds(run: PlannedRun, choices: Choices | None) -> float:
+    if choices is None:
+        return run_seconds(run.spec, run.dims)
+    execution = choices.of(run)
+    rate = choices.machine.device(execution.device)["products"][execution.products]["gflops"]
+    seconds = run_seconds(run.spec, run.dims, flops_per_second=1e9 * rate)
+    return seconds * (COMPILED_TAKES if execution.compiled else 1)
 
 
 START_SECONDS = 4.0
 """Importing torch in the workers."""
 
 
-def run_sweep(sweep: Sweep, *, jobs: int, retry: Retry, progress: Callable[[list[LaneGroup]], Progress]) -> None:
+def worker_count(choices: Choices, runs: list[PlannedRun], jobs: int) -> int:
+    """Return how many workers run at once: one a GPU, else ``jobs``, or as many as memory has room for."""
+    executions = [choices.of(run) for run in runs]
+    if any(execution.device.startswith("cuda") for execution in executions):
+        return max(1, len(choices.machine.gpus))
+    largest = max(
+        lane_bytes(run.spec, run.dims, fused=execution.fused) for run, execution in zip(runs, executions, strict=True)
+    )
+    return max(1, min(jobs, free_bytes("cpu", choices.machine) // (WORKER_BYTES + largest)))
+
+
+def lanes_within(choices: Choices, jobs: int) -> Callable[[PlannedRun], int]:
+    """Return how many lanes of a run's shape fit beside each other in one worker."""
+
+    def lanes(run: PlannedRun) -> int:
+        execution = choices.of(run)
+        on_gpu = execution.device.startswith("cuda")
+        room = free_bytes(execution.device, choices.machine) // (1 if on_gpu else jobs)
+        return max(1, min(execution.lanes, room // lane_bytes(run.spec, run.dims, fused=execution.fused)))
+
+    return lanes
+
+
+def run_sweep(
+    sweep: Sweep,
+    *,
+    jobs: int,
+    retry: Retry,
+    progress: Callable[[list[LaneGroup]], Progress],
+    choices: Choices | None = None,
+) -> None:
     """Train what is missing and store it. Raises KeyboardInterrupt with every run in flight marked interrupted."""
-    write_plan(sweep)
     runs = missing_runs(sweep, retry)
-    if not runs:
+    choices = choices or (choose_for(sweep, Wishes()) if runs else None)
+    write_plan(sweep, choices)
+    if not runs or choices is None:
         return
     for run in runs:
         forget(sweep.folder, run.id)
-    groups = group_runs(runs, jobs=jobs)
-    tasks = [task_of(sweep, group) for group in groups]
+    jobs = worker_count(choices, runs, jobs)
+    groups = group_runs(runs, jobs=jobs, lanes=lanes_within(choices, jobs))
+    tasks = [task_of(sweep, group, choices.of(group.runs[0])) for group in groups]
     watcher = progress(groups)
     numbers = {task.runs[0].id: number for number, task in enumerate(tasks)}
-    for event in LocalLauncher(min(jobs, len(tasks))).run(tasks):
+    for event in LocalLauncher(min(jobs, len(tasks)), _gpus(tasks)).run(tasks):
         _report(event, numbers[event.task.runs[0].id], sweep, watcher)
+
+
+def _gpus(tasks: list[Task]) -> list[str]:
+    """Return the GPUs that workers take one of each, by the numbers the user lets this process see."""
+    if not tasks[0].execution.device.startswith("cuda"):
+        return []
+    _, colon, one = tasks[0].execution.device.partition(":")
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    cached = cached_machine()
+    known = visible.split(",") if visible else [str(n) for n in range(len(cached.gpus) if cached else 1)]
+    chosen = [known[int(one)]] if colon else known
+    return chosen[: len(tasks)]
 
 
 def forget(folder: SweepFolder, run_id: str) -> None:
@@ -143,16 +220,18 @@ def forget(folder: SweepFolder, run_id: str) -> None:
 def _report(event: Event, number: int, sweep: Sweep, progress: Progress) -> None:
     if event.kind == "step":
         progress.group_step(number, event.step, event.steps)
-        return
-    if event.kind == "lost":
-        for run in event.task.runs:
+    elif event.kind == "note":
+        progress.note(number, event.reason)
+    elif event.kind == "done":
+        progress.group_done(number)
+    else:
+        for run in event.runs:
             directory = sweep.folder.run(run.id)
             if directory.state().status not in DONE:
                 mark_failed(directory.path, event.reason)
-    progress.group_done(number)
 
 
-def task_of(sweep: Sweep, group: LaneGroup) -> Task:
+def task_of(sweep: Sweep, group: LaneGroup, execution: Execution | None = None) -> Task:
     """Return a lane group as what a launcher runs."""
     base = sweep.source.path.parent if sweep.source.path else None
     return Task(
@@ -168,5 +247,6 @@ def task_of(sweep: Sweep, group: LaneGroup) -> Task:
             )
             for run in group.runs
         ),
+        execution or Execution(),
         loaded_plugins(),
     )

@@ -124,7 +124,10 @@ class TrainSpec(Frozen):
     eval_interval: Count = Field(250, description="steps between evaluations")
     eval_batches: Count = Field(20, description="fixed validation batches an evaluation")
     probe_interval: Count | None = Field(None, description="steps between probes; default: 0, 1, 2, 5, 10, 20, ...")
-    precision: Literal["float32", "float64"] = Field("float32", description="arithmetic asked for")
+    precision: Literal["float32", "highest", "bfloat16", "float64"] = Field(
+        "float32",
+        description="float32 (fastest products of its accuracy), highest (torch's own), bfloat16 products, float64",
+    )
 
     @field_validator("lr")
     @classmethod

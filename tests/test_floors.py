@@ -16,7 +16,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
     frozenset(floor.split())
     for floor in (
         "errors",
-        "registry stats laws environment pointwise quadrature tomlfile",
+        "registry stats laws environment execution pointwise quadrature tomlfile",
         "slots spec activations data probes",
         "layers blueprint",
         "store model inits theory",

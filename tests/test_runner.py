@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from initlab.execution import Wishes
 from initlab.plan.groups import LaneGroup
+from initlab.plan.machine import Machine
 from initlab.plan.source import read_spec
-from initlab.runner import Sweep, missing_runs, plan_sweep, run_sweep, write_plan
+from initlab.runner import Sweep, choose_for, missing_runs, plan_sweep, run_sweep, write_plan
 from initlab.store.run import RunWriter, mark_failed
 from tests.tiny import stored_bytes, tiny_sweep
 
@@ -23,6 +25,9 @@ class Watcher:
 
     def group_step(self, group: int, step: int, steps: int) -> None:
         assert 0 <= step <= steps
+
+    def note(self, group: int, text: str) -> None:
+        raise AssertionError(text)
 
     def group_done(self, group: int) -> None:
         self.done.append(group)
@@ -47,11 +52,32 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_jobs_and_lanes_change_no_byte(straight: Path, tmp_path: Path) -> None:
-    _run(tiny_sweep(tmp_path / "one", AXES), jobs=1)
+@pytest.mark.parametrize("jobs", [1, 4])
+def test_jobs_and_lanes_change_no_byte(jobs: int, straight: Path, tmp_path: Path) -> None:
+    _run(tiny_sweep(tmp_path / "other", AXES), jobs)
     stored = stored_bytes(straight)
     assert len(stored) == 12 * 4
-    assert stored_bytes(tmp_path / "one") == stored
+    assert stored_bytes(tmp_path / "other") == stored
+
+
+def test_a_resumed_sweep_is_computed_as_it_began_whatever_was_measured_since(
+    straight: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "part"
+    shutil.copytree(straight, folder)
+    sweep = tiny_sweep(folder, AXES)
+    chosen = sweep.folder.resolved()["execution"]
+    shutil.rmtree(folder / "runs" / sweep.runs[0].id)
+
+    def measure() -> Machine:
+        raise AssertionError("measured again")
+
+    monkeypatch.setattr("initlab.runner.this_machine", measure)
+    _run(sweep, jobs=1)
+    assert sweep.folder.resolved()["execution"] == chosen
+    assert stored_bytes(folder) == stored_bytes(straight)
+    with pytest.raises(AssertionError, match="measured again"):
+        choose_for(tiny_sweep(tmp_path / "new", AXES), Wishes())
 
 
 def test_a_resumed_sweep_trains_what_is_missing_alone_and_ends_the_same(straight: Path, tmp_path: Path) -> None:

@@ -60,6 +60,9 @@ class LiveProgress:
         self._finished += len(self._groups[group].runs)
         self.group_step(group, 0, 0)
 
+    def note(self, group: int, text: str) -> None:
+        self._bar.console.print(f"{group_label(self._groups[group])}: {text}", soft_wrap=True, markup=False)
+
     def stop(self) -> None:
         self._bar.stop()
 
@@ -88,6 +91,9 @@ class PlainProgress:
         self._finished += 1
         results = ", ".join(self._result(run.id) for run in self._groups[group].runs)
         self._say(f"group {self._finished} of {len(self._groups)}: {group_label(self._groups[group])}: {results}")
+
+    def note(self, group: int, text: str) -> None:
+        self._say(f"{group_label(self._groups[group])}: {text}")
 
     def stop(self) -> None:
         return

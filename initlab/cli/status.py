@@ -9,6 +9,7 @@ import typer
 
 from initlab.cli.console import guarded, print_json, stdout
 from initlab.environment import available_cores, cpu_name, versions
+from initlab.plan.machine import Machine, this_machine
 from initlab.spec import SCHEMA_VERSION
 from initlab.store.sweep import SweepFolder
 
@@ -48,7 +49,8 @@ def doctor(
         console.print(", ".join(f"{name} {version}" for name, version in document["versions"].items()))
         for device in document["devices"]:
             console.print(f"{device['name']}: {device['description']}", markup=False)
-        console.print(f"precision: {document['precision']}")
+        for line in document["measured"]["words"]:
+            console.print(line, soft_wrap=True, markup=False)
         for check in document["checks"]:
             console.print(f"{'ok ' if check['ok'] else 'BAD'}  {check['name']}: {check['message']}", markup=False)
     if not all(check["ok"] for check in document["checks"]):
@@ -59,10 +61,10 @@ def doctor_document() -> dict[str, Any]:
     """Return the public JSON document of what this machine can do."""
     import torch
 
-    cores = available_cores()
+    cores, machine = available_cores(), this_machine()
     devices = [{"name": "cpu", "description": f"{cpu_name()}, {cores} cores usable, one worker a core"}]
     devices += [
-        {"name": f"cuda:{index}", "description": f"{torch.cuda.get_device_name(index)} (not used yet)"}
+        {"name": f"cuda:{index}", "description": f"{torch.cuda.get_device_name(index)}, one worker"}
         for index in range(torch.cuda.device_count())
     ]
     return {
@@ -70,8 +72,25 @@ def doctor_document() -> dict[str, Any]:
         "versions": versions(),
         "devices": devices,
         "precision": "float32",
-        "checks": [_torch_check(), _arithmetic_check(), _lanes_check(), _disk_check()],
+        "measured": {"words": measured_words(machine), **machine.found},
+        "checks": [_torch_check(), _arithmetic_check(), _lanes_check(machine), _disk_check()],
     }
+
+
+def measured_words(machine: Machine) -> list[str]:
+    """Say what was measured and what it decides, a line a device."""
+    lines = []
+    for device, found in machine.found["devices"].items():
+        rates = "; ".join(f"{path} {machine.words(path, device)}" for path in found["products"])
+        chosen = machine.float32_products(device)
+        fused = [context for context, ms in found["attention"].items() if ms["fused"] < ms["plain"]]
+        attention = f"fused attention from {fused[0]} tokens" if fused else "attention spelled out"
+        compiler = "torch.compile where it pays" if found["compiler"] else "no compiler found"
+        lines.append(f"{device} products: {rates}. precision = float32 takes {chosen}; {attention}; {compiler}")
+    cores = machine.cores
+    speed = machine.found["threads"]
+    lines.append(f"{cores} threads do {speed:g} times the products of one: processes of one thread each are used")
+    return lines
 
 
 def _check(name: str, ok: bool, message: str) -> dict[str, Any]:
@@ -104,11 +123,11 @@ def _arithmetic_check() -> dict[str, Any]:
     return _check("arithmetic", error < 1e-5, f"float32 products: relative error {error:.1e}, {rate:.0f} GF/s a core")
 
 
-def _lanes_check() -> dict[str, Any]:
+def _lanes_check(machine: Machine) -> dict[str, Any]:
     """A lane trained beside others must be bit-identical to the same run alone: resuming relies on it."""
     from initlab.engine.selfcheck import lanes_are_independent
 
-    ok = lanes_are_independent()
+    ok = all(lanes_are_independent(path) for path in {"highest", machine.float32_products("cpu")})
     return _check(
         "lanes", ok, "a lane's numbers do not depend on its neighbours" if ok else "lanes depend on neighbours"
     )

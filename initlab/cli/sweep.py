@@ -22,12 +22,15 @@ from initlab.cli.progress import LiveProgress, PlainProgress
 from initlab.cli.verdicts import counted, print_statements
 from initlab.environment import available_cores
 from initlab.errors import InitlabError
+from initlab.execution import Wishes
 from initlab.foresight import outlooks, proxy_hint
+from initlab.plan.choice import Choices
 from initlab.plan.groups import LaneGroup
+from initlab.plan.machine import cached_machine
 from initlab.plan.source import SweepSource, check_name, override, read_spec
 from initlab.predictions.proxy import words
 from initlab.probes.reductions import PROBES
-from initlab.runner import Sweep, estimate_seconds, missing_runs, plan_sweep, run_sweep
+from initlab.runner import Sweep, choose_for, estimate_seconds, missing_runs, plan_sweep, run_sweep, worker_count
 from initlab.spec import SCHEMA_VERSION
 from initlab.store.run import DONE
 from initlab.store.sweep import SweepFolder
@@ -58,6 +61,11 @@ def sweep(
     name: Annotated[str | None, typer.Option(help="the sweep's name")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="the sweep's own folder")] = None,
     jobs: Annotated[int | None, typer.Option("--jobs", "-n", help="worker processes; default: one a core")] = None,
+    lanes: Annotated[int | None, typer.Option(min=1, help="runs that train together; default: measured")] = None,
+    compiled: Annotated[
+        Literal["auto", "on", "off"], typer.Option("--compile", help="torch.compile; auto: where it pays")
+    ] = "auto",
+    device: Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu or cuda")] = "auto",
     retry: Annotated[
         Literal["failed", "diverged", "none"], typer.Option(help="which runs that ended badly to train again")
     ] = "failed",
@@ -81,8 +89,9 @@ def sweep(
     if dry_run:
         _dry_run(planned, workers, retry, as_json)
         return
-    _announce(planned, workers, retry)
-    _train(planned, workers, retry)
+    choices = _choices(planned, Wishes(None if device == "auto" else device, lanes, compiled), retry)
+    _announce(planned, workers, retry, choices)
+    _train(planned, workers, retry, choices)
     _finish(planned, as_json)
 
 
@@ -115,17 +124,30 @@ def _jobs(jobs: int | None) -> int:
     return int(text)
 
 
-def _announce(sweep: Sweep, jobs: int, retry: Any) -> None:
+def _choices(sweep: Sweep, wishes: Wishes, retry: Any) -> Choices | None:
+    """Choose how the missing runs are computed, measuring this machine where nobody has; None: none is missing."""
+    if not missing_runs(sweep, retry):
+        return None
+    if cached_machine() is None:
+        stderr().print("measuring what this machine is fast at, once: a few seconds")
+    return choose_for(sweep, wishes)
+
+
+def _announce(sweep: Sweep, jobs: int, retry: Any, choices: Choices | None) -> None:
     console, missing = stderr(), missing_runs(sweep, retry)
     done = len(sweep.runs) - len(missing)
     question = f": {sweep.source.question}" if sweep.source.question else ""
     console.print(f"[bold]{escape(sweep.name)}[/]{escape(question)}", soft_wrap=True)
     for line in sweep.corpora():
         console.print(f"  {escape(line)}", soft_wrap=True)
-    seconds = estimate_seconds(missing, jobs)
+    jobs = worker_count(choices, missing, jobs) if choices else jobs
+    seconds = estimate_seconds(missing, jobs, choices)
     state = f", {done} already stored" if done else ""
     cost = f", about {_duration(seconds)} on {jobs} worker{'s' * (jobs > 1)}" if missing else ""
     console.print(f"  {len(sweep.runs)} runs{state}{cost}; in {sweep.folder.path}", soft_wrap=True)
+    for execution in dict.fromkeys(choices.of(run) for run in missing) if choices else ():
+        measured = choices.machine.words(execution.products, execution.device) if choices else ""
+        console.print(f"  {execution.words}; products: {measured}", soft_wrap=True, markup=False)
     _warn_of_proxies(sweep)
 
 
@@ -144,7 +166,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _train(sweep: Sweep, jobs: int, retry: Any) -> None:
+def _train(sweep: Sweep, jobs: int, retry: Any, choices: Choices | None) -> None:
     """Train with progress on stderr; a signal ends the sweep with what is stored intact."""
     console = stderr()
     shown: list[LiveProgress | PlainProgress] = []
@@ -160,7 +182,7 @@ def _train(sweep: Sweep, jobs: int, retry: Any) -> None:
 
     signal.signal(signal.SIGTERM, terminate)
     try:
-        run_sweep(sweep, jobs=jobs, retry=retry, progress=progress)
+        run_sweep(sweep, jobs=jobs, retry=retry, progress=progress, choices=choices)
     except (KeyboardInterrupt, Terminated) as stop:
         _stop_progress(shown)
         again = shlex.join(["initlab", *sys.argv[1:]])

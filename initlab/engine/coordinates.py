@@ -32,7 +32,7 @@ def coordinates(specs: Sequence[RunSpec], corpora: Sequence[Corpus]) -> list[dic
     Seen on each lane's first batch, without dropout; ``change`` is since before the first step. A lane that diverges
     is seen as it was when it stopped.
     """
-    group = Group(specs, corpora)
+    group = Group(specs, corpora, keeps_lanes=True)
     before = group.activations()
     for _ in group.run():
         pass  # its records are the sweep's business

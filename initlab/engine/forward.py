@@ -1,15 +1,19 @@
 """The single-run loss, mapped over lanes: the one place where the lane axis is added."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 from torch.func import functional_call, grad_and_value, vmap
+from torch.utils._pytree import tree_leaves, tree_map
 
+from initlab.engine.compiler import compiled
 from initlab.engine.dropout import CounterDropout
+from initlab.execution import Execution, Products
 from initlab.layers import Hook, untouched
 from initlab.model import GPT, skeleton
 from initlab.probes.collect import Collector, n_sites
@@ -34,42 +38,67 @@ class LaneModel:
     where no parameter has its name, a slot that never moves.
     """
 
-    def __init__(self, network: Network, activation: Callable[[Tensor], Tensor], dropout: float) -> None:
-        self._model: GPT = skeleton(network, activation)
+    def __init__(
+        self,
+        network: Network,
+        activation: Callable[[Tensor], Tensor],
+        dropout: float,
+        execution: Execution | None = None,
+    ) -> None:
+        execution = execution or Execution()
+        # torch has no batching rule for the CPU's fused attention: over lanes it would be a slow loop.
+        batches = execution.lanes == 1 or execution.device != "cpu"
+        self._model: GPT = skeleton(network, activation, fused=execution.fused and batches and not dropout)
         self._sites = n_sites(network.dims.n_layer)
         self._dropout = dropout
-        self._train = vmap(grad_and_value(self._loss))
-        self._probe = vmap(grad_and_value(self._probed_loss, argnums=(0, 1), has_aux=True))
-        self._evaluate = vmap(self._eval_loss)
+        self._execution = execution
+        over_lanes = vmap if execution.lanes > 1 else _one_by_one
+        step = grad_and_value(self._loss)
+        if execution.compiled and execution.lanes == 1:  # one graph, whatever the number of lanes
+            step = compiled(step, execution)
+        step = over_lanes(step)
+        self._train = compiled(step, execution) if execution.compiled and execution.lanes > 1 else step
+        self._probe = over_lanes(grad_and_value(self._probed_loss, argnums=(0, 1), has_aux=True))
+        self._evaluate = over_lanes(self._eval_loss)
 
     def step(self, parameters: Tensors, constants: Tensors, batch: Batch) -> tuple[Tensors, Tensor]:
         """Return gradients and the (N,) losses in nats per token."""
-        gradients, losses = self._train(parameters, constants, batch.tokens, batch.targets, batch.keys)
+        with products(self._execution.products):
+            gradients, losses = self._train(parameters, constants, batch.tokens, batch.targets, batch.keys)
         return _contiguous(gradients), losses
 
     def probe(self, parameters: Tensors, constants: Tensors, batch: Batch) -> tuple[Tensors, Tensor, Tensors]:
-        """Like ``step``, and what the probes saw: (N, sites) each."""
+        """Like ``step``, and what the probes saw: (N, sites) each.
+
+        A compiled step rounds differently from the one that measures, so losses and gradients then are the compiled
+        step's own: probing must change nothing.
+        """
         lanes = batch.tokens.shape[0]
         dtype = next(iter(parameters.values())).dtype
         sinks = torch.zeros(lanes, self._sites, dtype=dtype, device=batch.tokens.device)
-        (gradients, moments), (losses, seen) = self._probe(
-            parameters, sinks, constants, batch.tokens, batch.targets, batch.keys
-        )
-        return _contiguous(gradients), losses, {**seen, "grad_rms": moments.sqrt()}
+        with products(self._execution.products):
+            (gradients, moments), (losses, seen) = self._probe(
+                parameters, sinks, constants, batch.tokens, batch.targets, batch.keys
+            )
+        seen = {**seen, "grad_rms": moments.sqrt()}
+        if self._execution.compiled:
+            gradients, losses = self.step(parameters, constants, batch)
+        return _contiguous(gradients), losses, seen
 
     def evaluate(self, parameters: Tensors, constants: Tensors, tokens: Tensor, targets: Tensor) -> Tensor:
         """Return the (N,) losses without dropout."""
-        with torch.no_grad():
+        with torch.no_grad(), products(self._execution.products):
             return self._evaluate(parameters, constants, tokens, targets)
 
     def activations(self, parameters: Tensors, constants: Tensors, tokens: Tensor) -> Tensors:
         """Return what the taps see without dropout, by place: (N, sites, B, T, C), sites as the forward pass goes."""
-        with torch.no_grad():
+        with torch.no_grad(), products(self._execution.products):
             return vmap(self._tapped)(parameters, constants, tokens)
 
     def _call(self, parameters: Tensors, constants: Tensors, *args: Any, tap: Hook, drop: Hook) -> Tensor:
         scaled = {name: p * constants[name] if name in constants else p for name, p in parameters.items()}
-        return functional_call(self._model, {**constants, **scaled}, args, {"tap": tap, "drop": drop})[1]
+        with _rounded_operands(self._execution):
+            return functional_call(self._model, {**constants, **scaled}, args, {"tap": tap, "drop": drop})[1]
 
     def _drop(self, key: Tensor) -> Hook:
         return CounterDropout(self._dropout, key) if self._dropout else untouched
@@ -102,3 +131,34 @@ def _contiguous(gradients: Tensors) -> Tensors:
     """Lay gradients out as their parameters: how vmap leaves them depends on the number of lanes, and torch's
     fused AdamW reads memory in order, whatever the strides say."""
     return {name: gradient.contiguous() for name, gradient in gradients.items()}
+
+
+def _one_by_one(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What ``vmap`` does, lane after lane: each a network by itself, whose kernels can do more at once."""
+
+    def run(*stacked: Any) -> Any:
+        lanes = range(tree_leaves(stacked)[0].shape[0])
+        results = [function(*tree_map(lambda x, n=n: x[n], stacked)) for n in lanes]
+        if len(results) == 1:
+            return tree_map(lambda x: x.unsqueeze(0), results[0])
+        return tree_map(lambda *xs: torch.stack(xs), *results)
+
+    return run
+
+
+@contextmanager
+def products(path: Products) -> Iterator[None]:
+    """Take a path for the float32 matrix products of this block; float64 has but one."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest" if path == "highest" else "medium")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def _rounded_operands(execution: Execution) -> AbstractContextManager[Any]:
+    """bfloat16 products: autocast rounds their operands; weights, norms, softmax and loss stay float32."""
+    if execution.products != "bfloat16":
+        return nullcontext()
+    return torch.autocast(execution.device.partition(":")[0], torch.bfloat16, cache_enabled=False)

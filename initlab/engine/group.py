@@ -1,5 +1,6 @@
 """Trains one group of lanes together and yields records. It knows no disk and no console."""
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,10 +16,11 @@ from initlab.data.batches import draw_batch
 from initlab.data.corpus import Corpus
 from initlab.engine.dropout import step_key
 from initlab.engine.forward import Batch, LaneModel, Tensors
-from initlab.engine.optim import LaneOptimizer
+from initlab.engine.optim import optimizer_for
 from initlab.engine.schedule import evaluates, learning_rate, probes
 from initlab.engine.start import calibration, lane_tensors
 from initlab.engine.updates import moving_matrices, update_ratios
+from initlab.execution import Execution
 from initlab.inits.catalogue import blueprint_for
 from initlab.inits.draw import draw_all
 from initlab.laws import Dims
@@ -41,51 +43,75 @@ class Record:
     row: dict[str, Any]
 
 
-@dataclass
+@dataclass(eq=False)
 class Lane:
-    """One run among those trained together."""
+    """One run among those trained together; ``number`` is its place among them all."""
 
+    number: int
     spec: RunSpec
     corpus: Corpus
-    optimizer: LaneOptimizer
+    moving: list[list[str]]
+    """The slots that move, by block."""
     losses: list[float] = field(default_factory=list)
     val_loss: float | None = None
     residual_ms: list[float] = field(default_factory=list)
     diverged_at: int | None = None
 
+    def is_over(self, step: int) -> bool:
+        return self.diverged_at is not None or step >= self.spec.train.steps
+
 
 class Group:
-    """Lanes of one shape, activation and schedule of steps; everything else may differ between them."""
+    """Lanes of one shape and activation; everything else may differ between them, the number of steps too.
 
-    def __init__(self, specs: Sequence[RunSpec], corpora: Sequence[Corpus]) -> None:
+    ``execution`` says how they are computed. A lane that has ended, by its steps or by diverging, leaves the others,
+    unless ``keeps_lanes``: then its parameters stay as they were when it ended.
+    """
+
+    def __init__(
+        self,
+        specs: Sequence[RunSpec],
+        corpora: Sequence[Corpus],
+        execution: Execution | None = None,
+        *,
+        keeps_lanes: bool = False,
+    ) -> None:
+        execution = execution or Execution()
         self._train = specs[0].train
+        self._device = torch.device(execution.device)
+        # What is compiled is compiled for a number of lanes: lanes that are over then stay, and nobody reads them.
+        self._keeps_all = keeps_lanes or (execution.compiled and execution.lanes > 1)
         blueprints = [
             blueprint_for(spec.model, spec.init, spec.activation, corpus.vocab_size)
             for spec, corpus in zip(specs, corpora, strict=True)
         ]
         self.dims = blueprints[0].dims
-        self._model = LaneModel(
-            blueprints[0].network, ACTIVATIONS.get(specs[0].activation).function, specs[0].model.dropout
+        activation = ACTIVATIONS.get(specs[0].activation).function
+        self._model = LaneModel(blueprints[0].network, activation, specs[0].model.dropout, execution)
+        parameters, constants = lane_tensors(blueprints, self._draw(blueprints, specs, corpora))
+        self._parameters, self._constants = self._placed(parameters), self._placed(constants)
+        self._optimizer = optimizer_for(
+            self._parameters, [blueprint.laws for blueprint in blueprints], [spec.train for spec in specs]
         )
-        self._parameters, self._constants = lane_tensors(blueprints, self._draw(blueprints, specs, corpora))
         self._lanes = [
-            Lane(spec, corpus, LaneOptimizer({k: p[n] for k, p in self._parameters.items()}, laws, spec.train))
-            for n, (spec, corpus, laws) in enumerate(
-                zip(specs, corpora, (blueprint.laws for blueprint in blueprints), strict=True)
-            )
+            Lane(number, spec, corpus, _moving(blueprint))
+            for number, (spec, corpus, blueprint) in enumerate(zip(specs, corpora, blueprints, strict=True))
         ]
-        self._moving = [_moving(blueprint) for blueprint in blueprints]
+        self._active = list(self._lanes)
         self._matrices = [moving_matrices(blueprint) for blueprint in blueprints]
         self._before: Tensors = {}  # the matrices before the last update, where the next step is probed
 
     def run(self) -> Iterator[Record]:
         """Train to the end, or until no lane is left, yielding every lane's rows and then its summary."""
-        for step in range(self._train.steps + 1):
+        for step in range(max(lane.spec.train.steps for lane in self._lanes) + 1):
             yield from self._step(step)
-            if all(lane.diverged_at is not None for lane in self._lanes):
+            left = [n for n, lane in enumerate(self._active) if not lane.is_over(step)]
+            if not left:
                 break
-        for n, lane in enumerate(self._lanes):
-            yield Record(n, "summary", summarise(lane, self.dims))
+            if len(left) < len(self._active) and not self._keeps_all:
+                self._keep(left)
+        for lane in self._lanes:
+            yield Record(lane.number, "summary", summarise(lane, self.dims))
 
     def activations(self) -> Tensors:
         """Return what every place of the network holds now, on each lane's first training batch.
@@ -96,50 +122,70 @@ class Group:
 
     def _step(self, step: int) -> Iterator[Record]:
         """Evaluate, measure and update; probes see the parameters after ``step`` updates, on batch ``step``."""
-        val_losses = self._evaluate() if evaluates(step, self._train) else None
+        live = [lane for lane in self._active if step == 0 or not lane.is_over(step - 1)]
+        evaluated = {lane.number for lane in live if evaluates(step, lane.spec.train)}
+        probed = {lane.number for lane in live if probes(step, lane.spec.train)}
+        val_losses = self._evaluate() if evaluated else []
         batch = self._batch(step)
-        seen: dict[str, list[Any]] | None = None
-        if probes(step, self._train):
+        seen: list[dict[str, Any]] = []
+        if probed:
             gradients, losses, measured = self._model.probe(self._parameters, self._constants, batch)
-            seen = {name: values.tolist() for name, values in measured.items()}
-            seen["weight_grad_rms"] = self._weight_gradients(gradients)
+            seen = _by_lane({**measured, "weight_grad_rms": self._weight_gradients(gradients)})
         else:
             gradients, losses = self._model.step(self._parameters, self._constants, batch)
-        before, self._before = self._before, self._matrices_now() if probes(step + 1, self._train) else {}
-        for n, loss in enumerate(losses.tolist()):
-            lane = self._lanes[n]
-            if lane.diverged_at is not None:
+        probes_next = any(probes(step + 1, lane.spec.train) for lane in live)
+        before, self._before = self._before, self._matrices_now() if probes_next else {}
+        numbers = torch.stack([losses, self._optimizer.norms(gradients)]).tolist()  # one copy off the device
+        rates: list[float | None] = [None] * len(self._active)
+        for n, (lane, loss, norm) in enumerate(zip(self._active, *numbers, strict=True)):
+            if lane not in live:
                 continue
-            if seen is not None:
-                profile = {name: values[n] for name, values in seen.items()}
-                profile |= {name: profile[name][0] for name, probe in PROBES.items() if probe.place == "logits"}
+            if lane.number in probed:
                 if step == 0:
-                    lane.residual_ms = profile["residual_ms"][::2]
+                    lane.residual_ms = seen[n]["residual_ms"][::2]
                 else:
                     now = {name: self._parameters[name][n] for name in before}
-                    profile |= update_ratios({name: x[n] for name, x in before.items()}, now, self._matrices[n])
-                yield Record(n, "layers", {"step": step, "loss": loss, **profile})
-            row = self._update(lane, step, loss, {name: g[n] for name, g in gradients.items()})
-            if val_losses is not None:
+                    was = {name: x[n] for name, x in before.items()}
+                    seen[n] |= update_ratios(was, now, self._matrices[lane.number])
+                yield Record(lane.number, "layers", {"step": step, "loss": loss, **seen[n]})
+            row = self._row(lane, step, loss, norm)
+            rates[n] = row.get("lr")
+            if lane.number in evaluated:
                 row["val_loss"] = lane.val_loss = val_losses[n]
-            yield Record(n, "metrics", row)
+            yield Record(lane.number, "metrics", row)
+        self._optimizer.step(rates)
 
-    def _update(self, lane: Lane, step: int, loss: float, gradients: Tensors) -> dict[str, Any]:
-        """Take one optimizer step, unless the run is over or this lane's numbers are no longer finite."""
-        norm = lane.optimizer.take(gradients)
+    def _row(self, lane: Lane, step: int, loss: float, norm: float) -> dict[str, Any]:
+        """Return the lane's metrics; the rate is missing where no update follows."""
         lane.losses.append(loss)
-        row = {"step": step, "train_loss": loss, "grad_norm": float(norm)}
-        if not (math.isfinite(loss) and math.isfinite(row["grad_norm"])):
+        row = {"step": step, "train_loss": loss, "grad_norm": norm}
+        if not (math.isfinite(loss) and math.isfinite(norm)):
             lane.diverged_at = step
-        elif step < self._train.steps:
+        elif step < lane.spec.train.steps:
             row["lr"] = learning_rate(step, lane.spec.train)
-            lane.optimizer.step(row["lr"], norm)
         return row
 
+    def _keep(self, left: list[int]) -> None:
+        """Go on with these of the active lanes."""
+        self._active = [self._active[n] for n in left]
+        index = torch.tensor(left, dtype=torch.int64, device=self._device)
+        self._parameters = {name: stack[index] for name, stack in self._parameters.items()}
+        self._constants = {name: stack[index] for name, stack in self._constants.items()}
+        self._before = {name: stack[index] for name, stack in self._before.items()}
+        self._optimizer.keep(left, self._parameters)
+
+    def _placed(self, tensors: Tensors) -> Tensors:
+        return {name: x.to(self._device) for name, x in tensors.items()}
+
     def _batch(self, step: int) -> Batch:
-        drawn = [self._lane_batch(lane.spec, lane.corpus, step) for lane in self._lanes]
-        keys = torch.tensor([step_key(lane.spec.seed, step) for lane in self._lanes])
-        return Batch(_stack([x for x, _ in drawn]), _stack([y for _, y in drawn]), keys)
+        drawn = [self._lane_batch(lane.spec, lane.corpus, step) for lane in self._active]
+        keys = torch.tensor([step_key(lane.spec.seed, step) for lane in self._active])
+        return Batch(*self._stacked(drawn), keys.to(self._device))
+
+    def _stacked(self, drawn: list[tuple[Any, Any]]) -> tuple[Tensor, Tensor]:
+        """Put the lanes' tokens and targets on the device in one copy."""
+        both = torch.from_numpy(np.stack([np.stack(pair) for pair in zip(*drawn, strict=True)])).to(self._device)
+        return both[0], both[1]
 
     def _lane_batch(self, spec: RunSpec, corpus: Corpus, step: int) -> tuple[Any, Any]:
         return draw_batch(
@@ -153,7 +199,7 @@ class Group:
 
     def _evaluate(self) -> list[float]:
         """Return each lane's mean loss over the same fixed validation batches, whatever its seed."""
-        totals = torch.zeros(len(self._lanes), dtype=torch.float64)
+        totals = torch.zeros(len(self._active), dtype=torch.float64, device=self._device)
         for number in range(self._train.eval_batches):
             drawn = [
                 draw_batch(
@@ -164,30 +210,31 @@ class Group:
                     split="val",
                     step=number,
                 )
-                for lane in self._lanes
+                for lane in self._active
             ]
-            tokens, targets = _stack([x for x, _ in drawn]), _stack([y for _, y in drawn])
-            totals += self._model.evaluate(self._parameters, self._constants, tokens, targets)
-        return [float(total) / self._train.eval_batches for total in totals]
+            totals += self._model.evaluate(self._parameters, self._constants, *self._stacked(drawn))
+        return [total / self._train.eval_batches for total in totals.tolist()]
 
     def _matrices_now(self) -> Tensors:
         names = {name for lane in self._matrices for slots in lane.values() for name in slots if name}
         return {name: self._parameters[name].clone() for name in names}
 
-    def _weight_gradients(self, gradients: Tensors) -> list[list[float]]:
-        """Return each lane's rms of the gradients of what moves in each block, 0 where nothing does.
+    def _weight_gradients(self, gradients: Tensors) -> Tensor:
+        """Return each lane's rms of the gradients of what moves in each block, 0 where nothing does, (N, L).
 
         Lane by lane: how torch orders a sum over a stack depends on how many lanes it has.
         """
-        return [
-            [_rms([gradients[name][n] for name in names]) for names in lane] for n, lane in enumerate(self._moving)
+        rows = [
+            [_rms([gradients[name][n] for name in names], self._device) for names in lane.moving]
+            for n, lane in enumerate(self._active)
         ]
+        return torch.stack([torch.stack(row) for row in rows])
 
     def _draw(
         self, blueprints: Sequence[Blueprint], specs: Sequence[RunSpec], corpora: Sequence[Corpus]
     ) -> list[Tensors]:
         """Draw every lane; an init that starts from data sees the lane's first training batch."""
-        dtype = {"float32": torch.float32, "float64": torch.float64}[self._train.precision]
+        dtype = torch.float64 if self._train.precision == "float64" else torch.float32
         drawn = []
         for blueprint, spec, corpus in zip(blueprints, specs, corpora, strict=True):
             tokens, _ = self._lane_batch(spec, corpus, step=0)
@@ -226,19 +273,32 @@ def summarise(lane: Lane, dims: Dims) -> dict[str, Any]:
     }
 
 
-def _rms(tensors: list[Tensor]) -> float:
-    if not tensors:
-        return 0.0
-    return float(nn.utils.get_total_norm(tensors)) / math.sqrt(sum(tensor.numel() for tensor in tensors))
-
-
 def _moving(blueprint: Blueprint) -> list[list[str]]:
-    """Return the slots that move, block by block; a slot that stands still here may move in another lane."""
     return [
         [slot.name for slot, law in blueprint.laws if slot.layer == layer and law.train]
         for layer in range(blueprint.dims.n_layer)
     ]
 
 
-def _stack(arrays: list[np.ndarray[Any, Any]]) -> Tensor:
-    return torch.from_numpy(np.stack(arrays))
+def _rms(tensors: list[Tensor], device: torch.device) -> Tensor:
+    if not tensors:
+        return torch.zeros((), device=device)
+    return nn.utils.get_total_norm(tensors) / math.sqrt(sum(tensor.numel() for tensor in tensors))
+
+
+def _by_lane(measured: Tensors) -> list[dict[str, Any]]:
+    """Return each lane's values by probe, off the device in one copy; a probe with a single site is a number."""
+    widths = [values.shape[1] for values in measured.values()]
+    rows = torch.cat([values.double() for values in measured.values()], 1).tolist()
+    ends = list(itertools.accumulate(widths))
+    return [
+        {
+            name: row[end - width] if _of_logits(name) else row[end - width : end]
+            for name, width, end in zip(measured, widths, ends, strict=True)
+        }
+        for row in rows
+    ]
+
+
+def _of_logits(probe: str) -> bool:
+    return any(name == probe and entry.place == "logits" for name, entry in PROBES.items())

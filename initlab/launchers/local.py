@@ -1,4 +1,4 @@
-"""Worker processes on this machine: one a core, one thread each, alive from the first group to the last."""
+"""Worker processes, alive from the first group to the last: one a core with one thread each, or one a GPU."""
 
 import json
 import os
@@ -9,12 +9,12 @@ import sys
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
-from initlab.launchers.task import Task
+from initlab.launchers.task import Task, TaskRun
 
 WORKER_ENV = {
     "OMP_NUM_THREADS": "1",
@@ -28,19 +28,34 @@ GRACE_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Event:
-    """What happened to a task: ``step`` (it is at step of steps), ``done``, or ``lost`` (its worker died, why)."""
+    """What happened to a task.
+
+    ``step``: it is at step of steps; ``note``: something a user should know, in ``reason``; ``lost``: its worker died
+    again over ``runs``, why; ``done``: nothing of it is left to do.
+    """
 
     task: Task
-    kind: str
+    kind: Literal["step", "note", "lost", "done"]
     step: int = 0
     steps: int = 0
     reason: str = ""
+    runs: tuple[TaskRun, ...] = ()
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Runs of a task that a worker gets together: at first all, and each alone once a worker died over them."""
+
+    task: Task
+    runs: tuple[TaskRun, ...]
+    again: bool = False
 
 
 class Worker:
-    """One child process, its pipes, and the task it is at."""
+    """One child process, its pipes, and what it is at. ``gpu`` is the only one it sees."""
 
-    def __init__(self, inbox: "queue.SimpleQueue[tuple[Worker, dict[str, Any] | None]]") -> None:
+    def __init__(self, inbox: "queue.SimpleQueue[tuple[Worker, dict[str, Any] | None]]", gpu: str | None) -> None:
+        self.gpu = gpu
         self._errors = tempfile.TemporaryFile(mode="w+")  # noqa: SIM115 - lives as long as the worker
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "initlab.launchers.worker"],  # -P: no module of the user's folder hides ours
@@ -48,16 +63,16 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
-            env={**os.environ, **WORKER_ENV},
+            env={**os.environ, **WORKER_ENV, **({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu})},
         )
-        self.task: Task | None = None
+        self.piece: Piece | None = None
         threading.Thread(target=self._listen, args=(inbox,), daemon=True).start()
 
-    def give(self, task: Task) -> None:
-        self.task = task
+    def give(self, piece: Piece) -> None:
+        self.piece = piece
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(json.dumps(task.to_json()) + "\n")
+            self._process.stdin.write(json.dumps(replace(piece.task, runs=piece.runs).to_json()) + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
             return  # it is dead: its end of stdout says so to the inbox
@@ -100,43 +115,27 @@ class Worker:
 
 
 class LocalLauncher:
-    """Runs tasks on ``jobs`` worker processes. A task whose worker dies is tried once more, on a new one."""
+    """Runs tasks on worker processes: ``jobs`` of them, or one for each of ``gpus``.
 
-    def __init__(self, jobs: int) -> None:
-        self._jobs = jobs
+    When a worker dies it is replaced, and its runs are redone once, each alone: one that kills its worker then takes
+    no neighbour with it.
+    """
+
+    def __init__(self, jobs: int, gpus: Sequence[str] = ()) -> None:
+        self._jobs = len(gpus) or jobs
+        self._gpus = list(gpus)
         self._inbox: queue.SimpleQueue[tuple[Worker, dict[str, Any] | None]] = queue.SimpleQueue()
         self._workers: set[Worker] = set()
+        self._waiting: deque[Piece] = deque()
 
     def run(self, tasks: list[Task]) -> Iterator[Event]:
-        """Yield events until every task is done or lost twice."""
-        waiting = deque(tasks)
-        lost_before: set[str] = set()
+        """Yield events until every run is done or lost twice."""
+        self._waiting = deque(Piece(task, task.runs) for task in tasks)
         try:
-            while waiting or any(worker.task for worker in self._workers):
-                while waiting and len(self._workers) < self._jobs:
-                    worker = Worker(self._inbox)
-                    self._workers.add(worker)
-                    worker.give(waiting.popleft())
+            while self._waiting or any(worker.piece for worker in self._workers):
+                self._hire()
                 worker, message = self._inbox.get()
-                task = worker.task
-                if message is None:
-                    self._workers.discard(worker)
-                    reason = worker.epitaph()
-                    worker.close()
-                    if task is None:
-                        continue
-                    if task.runs[0].id not in lost_before:
-                        lost_before.add(task.runs[0].id)
-                        waiting.appendleft(task)
-                        continue
-                    yield Event(task, "lost", reason=f"{reason}, twice")
-                elif task is not None and message["event"] == "step":
-                    yield Event(task, "step", message["step"], message["steps"])
-                elif task is not None and message["event"] == "done":
-                    worker.task = None
-                    if waiting:
-                        worker.give(waiting.popleft())
-                    yield Event(task, "done")
+                yield from self._bury(worker) if message is None else self._hear(worker, message)
         except BaseException:
             for worker in self._workers:
                 worker.ask_to_stop()
@@ -145,3 +144,44 @@ class LocalLauncher:
             raise
         for worker in self._workers:
             worker.close()
+
+    def _hire(self) -> None:
+        while self._waiting and len(self._workers) < self._jobs:
+            worker = Worker(self._inbox, self._gpus.pop() if self._gpus else None)
+            self._workers.add(worker)
+            worker.give(self._waiting.popleft())
+
+    def _hear(self, worker: Worker, message: dict[str, Any]) -> Iterator[Event]:
+        piece = worker.piece
+        if piece is None:
+            return
+        if message["event"] == "step":
+            yield Event(piece.task, "step", message["step"], message["steps"])
+        elif message["event"] == "note":
+            yield Event(piece.task, "note", reason=message["text"])
+        elif message["event"] == "done":
+            worker.piece = None
+            if self._waiting:
+                worker.give(self._waiting.popleft())
+            yield from self._ended(piece)
+
+    def _bury(self, worker: Worker) -> Iterator[Event]:
+        """Take leave of a worker that died, and see to the runs it was at."""
+        self._workers.discard(worker)
+        if worker.gpu is not None:
+            self._gpus.append(worker.gpu)
+        reason, piece = worker.epitaph(), worker.piece
+        worker.close()
+        if piece is None:
+            return
+        if piece.again:
+            yield Event(piece.task, "lost", reason=f"{reason}, twice", runs=piece.runs)
+            yield from self._ended(piece)
+            return
+        self._waiting.extendleft(Piece(piece.task, (run,), again=True) for run in reversed(piece.runs))
+        yield Event(piece.task, "note", reason=f"{reason}; its runs are redone, each alone")
+
+    def _ended(self, piece: Piece) -> Iterator[Event]:
+        at_work = [worker.piece for worker in self._workers if worker.piece is not None]
+        if not any(other.task is piece.task for other in [*self._waiting, *at_work]):
+            yield Event(piece.task, "done")

@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from initlab.execution import Execution
+
 
 @dataclass(frozen=True)
 class TaskRun:
@@ -25,10 +27,11 @@ class TaskRun:
 
 @dataclass(frozen=True)
 class Task:
-    """Runs that train together, the sweep's folder they are stored in, and the plug-ins to load before."""
+    """Runs that train together, the sweep's folder they are stored in, how, and the plug-ins to load before."""
 
     folder: str
     runs: tuple[TaskRun, ...]
+    execution: Execution
     plugins: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -37,4 +40,5 @@ class Task:
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "Task":
         runs = tuple(TaskRun.from_json(run) for run in document["runs"])
-        return cls(document["folder"], runs, tuple(document["plugins"]))
+        execution = Execution.from_json(document["execution"])
+        return cls(document["folder"], runs, execution, tuple(document["plugins"]))

@@ -1,5 +1,6 @@
 """Trains one task into the store: what every launcher ends up calling."""
 
+import gc
 import os
 import threading
 import time
@@ -32,11 +33,14 @@ class Stopped(BaseException):
     """Raised inside a task by a signal: the runs in flight are marked interrupted and the process ends."""
 
 
-def train_task(task: Task, progress: Callable[[int, int], None]) -> None:
+def train_task(
+    task: Task, progress: Callable[[int, int], None], note: Callable[[str], None] = lambda text: None
+) -> None:
     """Train the task's runs that nobody finished or is training, and store every record.
 
-    ``progress(step, steps)`` is called a few times a second. An exception of one lane's never costs the others:
-    the group is then trained lane by lane, and the lane that fails alone is stored as failed, with its reason.
+    ``progress(step, steps)`` is called a few times a second, ``note`` with what a user should know. A group that does
+    not fit in memory is trained in halves. Any other exception of one lane's never costs the others: the group is
+    then trained lane by lane, and the lane that fails alone is stored as failed, with its reason.
     """
     failure = _load(task.plugins)
     runs = [run for run in task.runs if _directory(task, run).state().status not in DONE]
@@ -49,7 +53,7 @@ def train_task(task: Task, progress: Callable[[int, int], None]) -> None:
         try:
             if failure is not None:
                 raise failure
-            _train(runs, writers, progress)
+            _train(task, runs, writers, progress)
         except Stopped as stop:
             for writer in writers:
                 writer.interrupt(str(stop))
@@ -61,10 +65,34 @@ def train_task(task: Task, progress: Callable[[int, int], None]) -> None:
                 writer.fail(reason, traceback.format_exc())
             if len(runs) == 1:
                 return
+            pieces = _halves(runs) if out_of_memory(error) else [(run,) for run in runs]
         else:
             return
-    for run in runs:
-        train_task(replace(task, runs=(run,)), progress)
+    if len(pieces[0]) > 1 or len(pieces) == 2:
+        note(f"{len(runs)} lanes together: {reason}; training them in {len(pieces)} parts")
+    _release_memory()
+    for piece in pieces:
+        train_task(replace(task, runs=piece), progress, note)
+
+
+def _halves(runs: list[TaskRun]) -> list[tuple[TaskRun, ...]]:
+    middle = len(runs) // 2
+    return [tuple(runs[:middle]), tuple(runs[middle:])]
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether fewer lanes might have gone well. torch's CPU allocator has no exception of its own."""
+    said = str(error)
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and ("not enough memory" in said or "can't allocate memory" in said)
+    )
+
+
+def _release_memory() -> None:
+    """Give back what the failed group held, which torch keeps on a GPU for whoever comes next."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _load(plugins: tuple[str, ...]) -> InitlabError | None:
@@ -77,21 +105,23 @@ def _load(plugins: tuple[str, ...]) -> InitlabError | None:
     return None
 
 
-def _train(runs: list[TaskRun], writers: list[RunWriter], progress: Callable[[int, int], None]) -> None:
+def _train(task: Task, runs: list[TaskRun], writers: list[RunWriter], progress: Callable[[int, int], None]) -> None:
     specs = [RunSpec.model_validate(run.spec) for run in runs]
     for run, spec in zip(runs, specs, strict=True):
         if plugin_code(spec) != run.code:
             raise InitlabError("the code of a plug-in changed after the sweep was planned")
     summaries: dict[int, dict[str, Any]] = {}
     last = 0.0
-    for record in Group(specs, [_corpus(run, spec) for run, spec in zip(runs, specs, strict=True)]).run():
+    corpora = [_corpus(run, spec) for run, spec in zip(runs, specs, strict=True)]
+    steps = max(spec.train.steps for spec in specs)
+    for record in Group(specs, corpora, task.execution).run():
         if record.kind == "summary":
             summaries[record.lane] = {"id": runs[record.lane].id, **record.row}
             continue
         _store(record, writers[record.lane])
         if (now := time.monotonic()) - last > PROGRESS_SECONDS:
             last = now
-            progress(record.row["step"], specs[0].train.steps)
+            progress(record.row["step"], steps)
     for lane, summary in summaries.items():
         writers[lane].finish(summary)
 
@@ -120,14 +150,20 @@ def _opening(task: Task, run: TaskRun) -> tuple[Path, dict[str, Any], dict[str, 
     env = {
         "versions": versions(),
         "machine": machine(),
-        "device": "cpu",
+        "device": device_name(task.execution.device),
         "threads": torch.get_num_threads(),
         "precision": run.spec["train"]["precision"],
+        "execution": task.execution.to_json(),
         "plugins": list(task.plugins),
         "probes": {name: PROBES.fingerprint(name) for name in plugin_probes()},
         "pid": os.getpid(),
     }
     return _directory(task, run).path, config, env
+
+
+def device_name(device: str) -> str:
+    """Return the device, with the GPU's own name."""
+    return f"{device} ({torch.cuda.get_device_name()})" if device.startswith("cuda") else device
 
 
 @contextmanager

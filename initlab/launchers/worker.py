@@ -34,7 +34,11 @@ def main() -> None:
     try:
         while True:
             task = Task.from_json(tasks.get())
-            train_task(task, lambda step, steps: _send(events, {"event": "step", "step": step, "steps": steps}))
+            train_task(
+                task,
+                lambda step, steps: _send(events, {"event": "step", "step": step, "steps": steps}),
+                lambda text: _send(events, {"event": "note", "text": text}),
+            )
             _send(events, {"event": "done"})
     except Stopped:
         sys.exit(0)

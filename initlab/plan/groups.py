@@ -1,19 +1,17 @@
 """Which runs train together, and what they will cost."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from initlab.laws import Dims
 from initlab.plan.expand import PlannedRun
-from initlab.spec import RunSpec
-
-MAX_LANES = 4
-"""More lanes leave a core's cache and gain nothing on a CPU; fewer lose less to a crash."""
+from initlab.spec import RunSpec, content_hash
 
 FLOPS_PER_SECOND = 85e9
 SECONDS_PER_ENTRY = 40e-9
 """One core of a 2024 server CPU: matrix products, and what a step costs per entry of the residual stream besides.
-Measured with ``benchmarks/step.py``; an estimate, off by 2x on other machines."""
+An estimate where the machine was not measured; see docs/performance.md."""
 
 
 @dataclass(frozen=True)
@@ -27,36 +25,44 @@ class LaneGroup:
         return sum(run_seconds(run.spec, run.dims) for run in self.runs)
 
 
-def group_runs(runs: list[PlannedRun], *, jobs: int) -> list[LaneGroup]:
+def group_runs(runs: list[PlannedRun], *, jobs: int, lanes: Callable[[PlannedRun], int]) -> list[LaneGroup]:
     """Return lane groups, the most costly first, split finely enough to keep ``jobs`` workers busy to the end.
 
-    How runs are grouped changes no number: a lane's result does not depend on its neighbours.
+    ``lanes`` says how many runs of a run's shape may train together. How runs are grouped changes no number: a lane's
+    result does not depend on its neighbours.
     """
-    by_shape: dict[object, list[PlannedRun]] = defaultdict(list)
+    by_shape: dict[str, list[PlannedRun]] = defaultdict(list)
     for run in {run.id: run for run in runs}.values():
-        by_shape[_shape(run)].append(run)
-    share = sum(run_seconds(run.spec, run.dims) for run in runs) / (2 * jobs)
+        by_shape[shape_of(run)].append(run)
+    costs = {run.id: run_seconds(run.spec, run.dims) for run in runs}
+    share = sum(costs[run.id] for members in by_shape.values() for run in members) / (2 * jobs)
     groups = []
     for members in by_shape.values():
-        lanes = max(1, min(MAX_LANES, int(share / run_seconds(members[0].spec, members[0].dims))))
-        groups += [LaneGroup(tuple(members[i : i + lanes])) for i in range(0, len(members), lanes)]
+        members.sort(key=lambda run: -run.spec.train.steps)  # lanes that end together waste no step
+        size = max(1, min(lanes(members[0]), int(share / costs[members[0].id])))
+        groups += [LaneGroup(tuple(members[i : i + size])) for i in range(0, len(members), size)]
     return sorted(groups, key=lambda group: -group.seconds)
 
 
-def _shape(run: PlannedRun) -> object:
-    """What lanes of one batched model must share; learning rates, schedules, seeds and inits are data."""
+def shape_of(run: PlannedRun) -> str:
+    """Return equal text for runs that one batched model can train: rates, schedules, steps, seeds and inits are data.
+
+    Runs that are only probed are apart from those that train, so that neither waits for the other.
+    """
     train = run.spec.train
-    return (
-        run.blueprint.shape,
-        run.spec.model.dropout,
-        run.spec.activation,
-        train.steps,
-        train.batch_size,
-        train.eval_interval,
-        train.eval_batches,
-        train.probe_interval,
-        train.precision,
-        train.optimizer,
+    return content_hash(
+        [
+            run.blueprint.shape,
+            run.spec.model.dropout,
+            run.spec.activation,
+            train.steps == 0,
+            train.batch_size,
+            train.eval_interval,
+            train.eval_batches,
+            train.probe_interval,
+            train.precision,
+            train.optimizer,
+        ]
     )
 
 
@@ -66,16 +72,20 @@ def run_flops(spec: RunSpec, dims: Dims) -> float:
     Forward 2 per weight and token plus 4·T·C a layer for attention, backward twice that (PaLM, arXiv 2204.02311,
     appendix B).
     """
+    return forward_flops(dims) * (3 * _train_tokens(spec) + _eval_tokens(spec))
+
+
+def forward_flops(dims: Dims) -> float:
+    """Return the operations of one token's forward pass."""
     matrices = dims.n_layer * (4 * dims.n_embd**2 + 2 * dims.n_embd * dims.ffn_hidden)
     matrices += dims.vocab_size * dims.n_embd
-    forward = 2 * matrices + 4 * dims.n_layer * dims.block_size * dims.n_embd
-    return forward * (3 * _train_tokens(spec) + _eval_tokens(spec))
+    return 2 * matrices + 4 * dims.n_layer * dims.block_size * dims.n_embd
 
 
-def run_seconds(spec: RunSpec, dims: Dims) -> float:
+def run_seconds(spec: RunSpec, dims: Dims, *, flops_per_second: float = FLOPS_PER_SECOND) -> float:
     """Return the estimated seconds of one run on one core."""
     entries = dims.n_layer * dims.n_embd * (_train_tokens(spec) + _eval_tokens(spec) / 3)
-    return run_flops(spec, dims) / FLOPS_PER_SECOND + entries * SECONDS_PER_ENTRY
+    return run_flops(spec, dims) / flops_per_second + entries * SECONDS_PER_ENTRY
 
 
 def _train_tokens(spec: RunSpec) -> int:

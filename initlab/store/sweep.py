@@ -90,6 +90,10 @@ class SweepFolder:
         """Return sweep.json: name, question, created_at, git_sha, cells, runs."""
         return read_json(self.path / "sweep.json") or {}
 
+    def resolved(self) -> dict[str, Any]:
+        """Return spec.resolved.json: runs, laws, and how they are computed; empty where there is none."""
+        return read_json(self.path / "spec.resolved.json") or {}
+
     def entries(self) -> list[Entry]:
         document = self.document()
         cells = [Cell(**cell) for cell in document.get("cells", [])]

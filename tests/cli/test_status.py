@@ -9,7 +9,7 @@ def test_doctor_finds_this_machine_able() -> None:
     done = initlab("doctor", "--json")
     assert done.code == 0, done.out
     document = done.json
-    assert set(document) == {"schema_version", "versions", "devices", "precision", "checks"}
+    assert set(document) == {"schema_version", "versions", "devices", "precision", "measured", "checks"}
     assert {check["name"]: check["ok"] for check in document["checks"]} == {
         "torch": True,
         "arithmetic": True,

@@ -1,5 +1,6 @@
 """A lane's numbers never depend on its neighbours: bit for bit, over 50 steps, whatever else they differ in."""
 
+import statistics
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ import torch
 
 from initlab.data.load import load_corpus
 from initlab.engine.group import Group
+from initlab.execution import Execution, Products
 from initlab.spec import ModelSpec, RunSpec, TrainSpec
 
 
@@ -37,11 +39,11 @@ def _specs(steps: int = 50, **model: Any) -> list[RunSpec]:
     ]
 
 
-def _records(specs: Sequence[RunSpec]) -> dict[int, list[tuple[str, str]]]:
+def _records(specs: Sequence[RunSpec], execution: Execution | None = None) -> dict[int, list[tuple[str, str]]]:
     """Every record of every lane by seed; rows as text, so that NaN equals NaN and nothing else is forgiven."""
     corpus = load_corpus("synthetic")
     found: dict[int, list[tuple[str, str]]] = {spec.seed: [] for spec in specs}
-    for record in Group(specs, [corpus] * len(specs)).run():
+    for record in Group(specs, [corpus] * len(specs), execution).run():
         found[specs[record.lane].seed].append((record.kind, repr(record.row)))
     return found
 
@@ -55,6 +57,57 @@ def test_alone_and_among_seven_others(model: dict[str, Any]) -> None:
     for spec in (specs[0], specs[3], specs[7]):
         assert _records([spec])[spec.seed] == together[spec.seed]
     assert _records(specs[2:5]) == {seed: together[seed] for seed in (2, 3, 4)}
+
+
+@pytest.mark.parametrize("products", ["highest", "medium", "bfloat16"])
+@pytest.mark.parametrize(("lanes", "fused"), [(8, False), (1, True), (1, False)])
+def test_alone_and_among_others_by_every_path(products: Products, lanes: int, fused: bool) -> None:
+    specs, execution = _specs(steps=12), Execution("cpu", products, lanes, fused)
+    together = _records(specs, execution)
+    assert _records(specs[::-1], execution) == together
+    for spec in (specs[0], specs[3]):
+        assert _records([spec], execution)[spec.seed] == together[spec.seed]
+    assert _records(specs[4:7], execution) == {seed: together[seed] for seed in (4, 5, 6)}
+
+
+@pytest.mark.parametrize("products", ["highest", "medium", "bfloat16"])
+def test_probing_changes_no_loss_by_any_path(products: Products) -> None:
+    (spec,) = _specs(steps=8)[:1]
+    for lanes in (1, 4):
+        execution = Execution("cpu", products, lanes)
+        rows = []
+        for every in (1, 8):
+            train = spec.train.model_copy(update={"probe_interval": every})
+            found = _records([spec.model_copy(update={"train": train})], execution)[spec.seed]
+            rows.append([row for kind, row in found if kind == "metrics"])
+        assert rows[0] == rows[1]
+
+
+def _losses(spec: RunSpec, execution: Execution) -> list[float]:
+    records = Group([spec], [load_corpus("synthetic")], execution).run()
+    return [record.row["train_loss"] for record in records if record.kind == "metrics"]
+
+
+# Rounding of float32 is amplified by every update; over 50 steps at this size to some 1e-5 of the loss.
+@pytest.mark.parametrize(
+    "execution",
+    [Execution("cpu", "medium", 4), Execution("cpu", "highest", 1), Execution("cpu", "highest", 1, fused=True)],
+)
+def test_how_it_is_computed_changes_losses_by_rounding_alone(execution: Execution) -> None:
+    (spec,) = _specs(steps=50)[:1]
+    plain, other = _losses(spec, Execution("cpu", "highest", 4)), _losses(spec, execution)
+    assert plain == pytest.approx(other, rel=1e-4)
+    assert _losses(spec, Execution("cpu", "bfloat16", 4)) != pytest.approx(plain, rel=1e-6)
+
+
+def test_bfloat16_products_end_within_the_spread_of_seeds() -> None:
+    (spec,) = _specs(steps=50)[:1]
+    seeds = [spec.model_copy(update={"seed": seed}) for seed in range(5)]
+    exact = [_losses(one, Execution())[-1] for one in seeds]
+    rounded = [_losses(one, Execution(products="bfloat16"))[-1] for one in seeds]
+    spread = statistics.stdev(exact)
+    assert all(abs(a - b) < spread for a, b in zip(exact, rounded, strict=True))
+    assert exact != rounded
 
 
 def test_the_comparison_sees_a_single_bit() -> None:

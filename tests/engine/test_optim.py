@@ -1,12 +1,13 @@
 """A lane's optimizer is torch's AdamW and clipping, spelled out here for one network without lanes."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from initlab.engine.optim import LaneOptimizer
+from initlab.engine.optim import LaneByLane, LaneOptimizer, Optimizer, StackedOptimizer
 from initlab.laws import ZEROS, Law, Slot
 from initlab.slots import gpt_slots
 from initlab.spec import TrainSpec
@@ -181,3 +182,62 @@ def test_gradients_in_another_memory_layout_would_be_misread() -> None:
     parameter.grad = gradient
     torch.optim.AdamW([parameter], lr=1.0, weight_decay=0.0, fused=True).step()
     assert not torch.equal(parameter.detach().sign(), -gradient.sign())
+
+
+TRAINS = [
+    TRAIN,
+    TRAIN.model_copy(update={"clip": 0.0, "beta1": 0.5, "eps": 1e-6}),
+    TRAIN.model_copy(update={"clip": 0.01, "weight_decay": 0.0, "beta2": 0.5}),
+]
+
+
+def stacks() -> Tensors:
+    lanes = [random_tensors(DIMS, seed=seed, dtype=torch.float64) for seed in range(3)]
+    return {name: torch.stack([lane[name] for lane in lanes]) for name in lanes[0]}
+
+
+def trained(kind: Callable[..., Optimizer], trains: list[TrainSpec]) -> tuple[Tensors, Tensors]:
+    """Train three lanes with laws and settings of their own; the second one leaves on the way."""
+    parameters = stacks()
+    optimizer = kind(parameters, [plain_table(), varied_table(), varied_table()], trains)
+    lost: Tensors = {}
+    for step, rate in enumerate(RATES):
+        if step == 3:
+            lost = {name: stack[1].clone() for name, stack in parameters.items()}
+            parameters = {name: stack[[0, 2]] for name, stack in parameters.items()}
+            optimizer.keep([0, 2], parameters)
+        lanes = (0, 1, 2) if step < 3 else (0, 2)
+        optimizer.norms(
+            {name: torch.stack([g * (1 + lane) for lane in lanes]) for name, g in gradients(step).items()}
+        )
+        optimizer.step([rate * (1 + lane) for lane in lanes])
+    return parameters, lost
+
+
+@pytest.mark.parametrize("method", ["adamw", "sgd"])
+def test_one_update_of_the_stacks_is_every_lanes_own(method: str) -> None:
+    trains = [train.model_copy(update={"optimizer": method}) for train in TRAINS]
+    (found, lost), (expected, gone) = trained(StackedOptimizer, trains), trained(LaneByLane, trains)
+    assert distance(found, expected) < ROUNDING
+    assert distance(lost, gone) < ROUNDING
+    other, _ = trained(StackedOptimizer, trains[::-1])
+    assert distance(other, expected) > 1e6 * ROUNDING
+
+
+def test_norms_of_the_stacks_are_every_lanes_own() -> None:
+    tables, both = [plain_table(), varied_table(), plain_table()], []
+    for kind in (StackedOptimizer, LaneByLane):
+        own = {name: torch.stack([g, 2 * g, 3 * g]) for name, g in gradients(0).items()}
+        both.append(kind(stacks(), tables, TRAINS).norms(own).tolist())
+    assert both[0] == pytest.approx(both[1], rel=ROUNDING)
+    assert both[0][1] < 2 * both[0][0] * 0.999, "what is frozen does not count"
+
+
+def test_a_lane_without_a_rate_stays() -> None:
+    for kind in (StackedOptimizer, LaneByLane):
+        parameters = stacks()
+        optimizer = kind(parameters, [plain_table()] * 3, TRAINS)
+        optimizer.norms({name: torch.stack([g] * 3) for name, g in gradients(0).items()})
+        optimizer.step([1e-3, None, 1e-3])
+        assert distance({n: x[1] for n, x in parameters.items()}, {n: x[1] for n, x in stacks().items()}) == 0
+        assert distance({n: x[0] for n, x in parameters.items()}, {n: x[0] for n, x in stacks().items()}) > 0

@@ -2,9 +2,11 @@
 
 import json
 
+from initlab.execution import Execution
 from initlab.launchers.task import Task, TaskRun
 
 
 def test_a_task_is_plain_data() -> None:
-    task = Task("results/x", (TaskRun("abc", {"seed": 0}, "synthetic", "00", "11"),))
+    run = TaskRun("abc", {"seed": 0}, "synthetic", "00", "11")
+    task = Task("results/x", (run,), Execution("cpu", "medium", 3, fused=True), ("plugin.py",))
     assert Task.from_json(json.loads(json.dumps(task.to_json()))) == task

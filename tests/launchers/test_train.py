@@ -1,14 +1,18 @@
 """A task trains into the store, and one lane's failure never costs the others."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from torch import Tensor
 
 from initlab.activations import ACTIVATIONS, Activation
 from initlab.engine.group import Group
+from initlab.execution import Execution
 from initlab.launchers.task import Task
-from initlab.launchers.train import Stopped, train_task
+from initlab.launchers.train import Stopped, out_of_memory, train_task
 from initlab.plan.groups import LaneGroup
 from initlab.runner import task_of, write_plan
 from initlab.store.run import RunState
@@ -48,10 +52,10 @@ def test_one_failing_lane_is_stored_as_failed_and_its_neighbours_finish(
     task = _task(tmp_path, {"seed": [0, 1, 2]})
     broken = task.runs[1].spec["seed"]
 
-    def group(specs: list[object], corpora: list[object]) -> object:
+    def group(specs: list[object], corpora: list[object], execution: Execution) -> object:
         if any(getattr(spec, "seed") == broken for spec in specs):  # noqa: B009 - typed as object here
             raise ValueError("planted")
-        return Group(specs, corpora)  # type: ignore[arg-type]
+        return Group(specs, corpora, execution)  # type: ignore[arg-type]
 
     monkeypatch.setattr("initlab.launchers.train.Group", group)
     train_task(task, _ignore)
@@ -59,6 +63,62 @@ def test_one_failing_lane_is_stored_as_failed_and_its_neighbours_finish(
     assert [state.status for state in states] == ["finished", "failed", "finished"]
     assert states[1].reason == "ValueError: planted"
     assert "Traceback" in (tmp_path / "runs" / task.runs[1].id / "log.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes."),
+    ],
+)
+def test_a_group_that_does_not_fit_is_trained_in_halves_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    task = _task(tmp_path, {"seed": [0, 1, 2, 3, 4]})
+    sizes: list[int] = []
+
+    def group(specs: list[object], corpora: list[object], execution: Execution) -> object:
+        sizes.append(len(specs))
+        if len(specs) > 2:
+            raise error
+        return Group(specs, corpora, execution)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("initlab.launchers.train.Group", group)
+    said: list[str] = []
+    train_task(task, _ignore, said.append)
+    assert [state.status for state in _states(tmp_path, task)] == ["finished"] * 5
+    assert sizes == [5, 2, 3, 1, 2]
+    assert len(said) == 2
+    assert said[0].startswith("5 lanes together: ")
+    assert said[0].endswith("training them in 2 parts")
+
+
+def test_a_run_that_does_not_fit_alone_has_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = _task(tmp_path, {"seed": [0, 1]})
+
+    def group(specs: list[object], corpora: list[object], execution: Execution) -> object:
+        raise MemoryError("no room")
+
+    monkeypatch.setattr("initlab.launchers.train.Group", group)
+    train_task(task, _ignore)
+    assert [(state.status, state.reason) for state in _states(tmp_path, task)] == [
+        ("failed", "MemoryError: no room")
+    ] * 2
+
+
+def test_other_errors_are_not_about_memory() -> None:
+    assert not out_of_memory(RuntimeError("planted"))
+    assert not out_of_memory(ValueError("not enough memory"))
+
+
+def test_what_was_used_is_stored_with_the_run(tmp_path: Path) -> None:
+    task = replace(_task(tmp_path, {"seed": [0]}), execution=Execution("cpu", "medium", 2))
+    train_task(task, _ignore)
+    env = json.loads((tmp_path / "runs" / task.runs[0].id / "env.json").read_text())
+    assert Execution.from_json(env["execution"]) == task.execution
+    assert (env["device"], env["precision"]) == ("cpu", "float32")
 
 
 def test_a_stop_marks_what_was_in_flight(tmp_path: Path) -> None:
@@ -75,7 +135,7 @@ def test_a_stop_marks_what_was_in_flight(tmp_path: Path) -> None:
 
 def test_finished_runs_and_runs_in_other_hands_are_left_alone(tmp_path: Path) -> None:
     task = _task(tmp_path, {"seed": [0, 1]})
-    train_task(Task(task.folder, task.runs[:1]), _ignore)
+    train_task(replace(task, runs=task.runs[:1]), _ignore)
     before = (tmp_path / "runs" / task.runs[0].id / "status.json").read_bytes()
     other = tmp_path / "runs" / task.runs[1].id
     other.mkdir(parents=True)

@@ -3,8 +3,14 @@
 import pytest
 
 from initlab.plan.expand import PlannedRun, expand
-from initlab.plan.groups import MAX_LANES, group_runs, run_flops
+from initlab.plan.groups import LaneGroup, group_runs, run_flops, run_seconds
 from initlab.plan.source import Block, SweepSource
+
+MAX_LANES = 4
+
+
+def _grouped(runs: list[PlannedRun], jobs: int) -> list[LaneGroup]:
+    return group_runs(runs, jobs=jobs, lanes=lambda run: MAX_LANES)
 
 
 def _runs(axes: dict[str, list[object]]) -> list[PlannedRun]:
@@ -14,7 +20,7 @@ def _runs(axes: dict[str, list[object]]) -> list[PlannedRun]:
 
 def test_every_run_is_in_exactly_one_group_and_costly_groups_come_first() -> None:
     runs = _runs({"init": ["gpt2", "nanogpt", "depth-scaled"], "seed": [*range(5)], "model.n_layer": [1, 2]})
-    groups = group_runs(runs, jobs=2)
+    groups = _grouped(runs, 2)
     grouped = [run.id for group in groups for run in group.runs]
     assert sorted(grouped) == sorted({run.id for run in runs})
     assert all(len(group.runs) <= MAX_LANES for group in groups)
@@ -37,7 +43,8 @@ def test_every_run_is_in_exactly_one_group_and_costly_groups_come_first() -> Non
         ("activation", ["gelu", "relu"], False),
         ("model.n_layer", [1, 2], False),
         ("model.tied", [True, False], False),
-        ("train.steps", [10, 20], False),
+        ("train.steps", [10, 20], True),
+        ("train.steps", [0, 10], False),
         ("train.eval_interval", [5, 10], False),
         ("train.precision", ["float32", "float64"], False),
     ],
@@ -47,7 +54,7 @@ def test_only_what_is_data_may_differ_within_a_group(path: str, values: list[obj
     others = [run for value in values for run in _runs({path: [value], "data.seed": [7]})]
     untied: dict[str, list[object]] = {path: [False]} if path == "model.tied" else {}
     fillers = _runs({"seed": [*range(10, 30)], **untied})  # enough work that two runs need not be on two workers
-    groups = group_runs(one + others + fillers, jobs=1)
+    groups = _grouped(one + others + fillers, 1)
     mixed = any(len({getattr_path(run, path) for run in group.runs}) > 1 for group in groups)
     assert mixed == together
 
@@ -63,8 +70,8 @@ def getattr_path(run: PlannedRun, path: str) -> object:
 
 def test_many_workers_get_many_groups() -> None:
     runs = _runs({"seed": [*range(8)]})
-    assert len(group_runs(runs, jobs=1)) == 2
-    assert len(group_runs(runs, jobs=8)) == 8
+    assert len(_grouped(runs, 1)) == 2
+    assert len(_grouped(runs, 8)) == 8
 
 
 def test_flops_by_hand() -> None:
@@ -75,3 +82,15 @@ def test_flops_by_hand() -> None:
     """
     (run,) = _runs({"model.n_layer": [1]})
     assert run_flops(run.spec, run.dims) == 8704 * (3 * 11 * 96 + 2 * 20 * 96)
+
+
+def test_a_faster_machine_spends_less_on_products_alone() -> None:
+    (run,) = _runs({"model.n_layer": [1]})
+    flops = run_flops(run.spec, run.dims)
+    slow, fast = (run_seconds(run.spec, run.dims, flops_per_second=rate) for rate in (1e9, 2e9))
+    assert slow - fast == pytest.approx(flops / 2e9)
+
+
+def test_runs_of_like_length_are_together() -> None:
+    groups = _grouped(_runs({"train.steps": [10, 400, 20, 300, 390, 30, 310, 40]}), 1)
+    assert all(max(steps) < 2 * min(steps) + 30 for steps in ([r.spec.train.steps for r in g.runs] for g in groups))

@@ -1,0 +1,73 @@
+"""The steady speed of initlab's training loop in one process, as a worker runs it: one JSON document on stdout.
+
+    python benchmarks/steady.py --steps 40 --lanes 4 --precision float32
+
+Milliseconds are those of one lane's share of a step, the median over the second half of the steps.
+"""
+
+import argparse
+import itertools
+import json
+import statistics
+import time
+
+import torch
+
+from initlab.data.load import load_corpus
+from initlab.engine.group import Group
+from initlab.execution import Execution, Products
+from initlab.plan.choice import products_path
+from initlab.plan.expand import expand
+from initlab.plan.groups import forward_flops
+from initlab.plan.machine import this_machine
+from initlab.plan.source import Block, SweepSource
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    for name, default in (
+        ("n-layer", 4), ("n-head", 4), ("n-embd", 128), ("block-size", 64), ("batch-size", 12),
+        ("steps", 40), ("lanes", 4), ("together", 0), ("probe-interval", 10**9), ("threads", 1),
+    ):  # fmt: skip
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--precision", default="float32")
+    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--until", type=float, default=0.0, help="go on at least so many seconds, for company")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    sizes = ("n_layer", "n_head", "n_embd", "block_size")
+    fixed = {f"model.{size}": getattr(options, size) for size in sizes}
+    train = {"steps": 10**6, "batch_size": options.batch_size, "eval_interval": 10**9, "eval_batches": 1}
+    train |= {"probe_interval": options.probe_interval, "precision": options.precision}
+    fixed |= {f"train.{name}": value for name, value in train.items()}
+    runs = expand(SweepSource(fixed=fixed, blocks=(Block({"seed": [*range(options.together or options.lanes)]}),)))
+    path: Products = products_path(runs[0], this_machine(), "cpu")
+    execution = Execution("cpu", path, options.lanes, compiled=options.compile)
+    group = Group([run.spec for run in runs], [load_corpus("synthetic")] * len(runs), execution)
+    started, marks = time.perf_counter(), [time.perf_counter()]
+    losses = []
+    for record in group.run():
+        if record.kind != "metrics":
+            continue
+        losses.append(record.row["train_loss"])
+        if record.lane == len(runs) - 1:
+            marks.append(time.perf_counter())
+            if record.row["step"] >= options.steps and marks[-1] - started > options.until:
+                break
+    spans = [b - a for a, b in itertools.pairwise(marks)]
+    half = spans[len(spans) // 2 :]
+    print(
+        json.dumps(
+            {
+                "ms": 1e3 * statistics.median(half) / len(runs),
+                "mean_ms": 1e3 * statistics.mean(half) / len(runs),
+                "flops": 3 * forward_flops(runs[0].dims) * options.batch_size * options.block_size,
+                "loss": losses[-1],
+                "execution": execution.words,
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
