@@ -1,5 +1,6 @@
 """The single-run loss, mapped over lanes: the one place where the lane axis is added."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -61,6 +62,11 @@ class LaneModel:
         with torch.no_grad():
             return self._evaluate(parameters, constants, tokens, targets)
 
+    def activations(self, parameters: Tensors, constants: Tensors, tokens: Tensor) -> Tensors:
+        """Return what the taps see without dropout, by place: (N, sites, B, T, C), sites as the forward pass goes."""
+        with torch.no_grad():
+            return vmap(self._tapped)(parameters, constants, tokens)
+
     def _call(self, parameters: Tensors, constants: Tensors, *args: Any, tap: Hook, drop: Hook) -> Tensor:
         scaled = {name: p * constants[name] if name in constants else p for name, p in parameters.items()}
         return functional_call(self._model, {**constants, **scaled}, args, {"tap": tap, "drop": drop})[1]
@@ -73,6 +79,16 @@ class LaneModel:
 
     def _eval_loss(self, parameters: Tensors, constants: Tensors, tokens: Tensor, targets: Tensor) -> Tensor:
         return self._call(parameters, constants, tokens, targets, tap=untouched, drop=untouched)
+
+    def _tapped(self, parameters: Tensors, constants: Tensors, tokens: Tensor) -> Tensors:
+        seen: dict[str, list[Tensor]] = defaultdict(list)
+
+        def tap(place: str, x: Tensor) -> Tensor:
+            seen[place].append(x)
+            return x
+
+        self._call(parameters, constants, tokens, tap=tap, drop=untouched)
+        return {place: torch.stack(sites) for place, sites in seen.items()}
 
     def _probed_loss(
         self, parameters: Tensors, sinks: Tensor, constants: Tensors, tokens: Tensor, targets: Tensor, key: Tensor

@@ -87,6 +87,13 @@ class Group:
         for n, lane in enumerate(self._lanes):
             yield Record(n, "summary", summarise(lane, self.dims))
 
+    def activations(self) -> Tensors:
+        """Return what every place of the network holds now, on each lane's first training batch.
+
+        By the place's name, as the model taps it: (N, sites, B, T, C).
+        """
+        return self._model.activations(self._parameters, self._constants, self._batch(0).tokens)
+
     def _step(self, step: int) -> Iterator[Record]:
         """Evaluate, measure and update; probes see the parameters after ``step`` updates, on batch ``step``."""
         val_losses = self._evaluate() if evaluates(step, self._train) else None

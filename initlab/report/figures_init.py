@@ -5,11 +5,16 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 from matplotlib.axes import Axes
 
-from initlab.report.canvas import Drawing, Sheet, log_scale, looks, whole_ticks
+from initlab.report.canvas import INK, Drawing, Sheet, log_scale, looks, whole_ticks
 from initlab.report.frames import SweepFrames
-from initlab.report.panels import at_init, handles, lay_out, look
+from initlab.report.panels import at_init, handles, lay_out, look, reference
 
 _BAND = "Lines are means over seeds, bands run from the least to the greatest seed."
+_PREDICTED = (
+    "Broken thin lines are what theory expected from the laws alone, before anything was drawn, and the bands about "
+    "them the standard deviation of one draw seen through one batch."
+)
+PREDICTED = (0, (3, 2))
 _LAYERS = "Layer 0 is after the embedding, b after block b, and a half after the attention of the next."
 
 
@@ -23,6 +28,7 @@ def residual_variance(frames: SweepFrames) -> Drawing | None:
         ylabel="variance over channels",
         caption="Variance of the residual stream against depth, before the first step. A flat line keeps its scale; "
         "a straight rise on this logarithmic axis grows by a constant factor a layer.",
+        predicted=True,
     )
 
 
@@ -116,13 +122,25 @@ def _by_block(
 
 
 def _along_depth(
-    frames: SweepFrames, probe: str, *, name: str, title: str, ylabel: str, caption: str, log: bool = True
+    frames: SweepFrames,
+    probe: str,
+    *,
+    name: str,
+    title: str,
+    ylabel: str,
+    caption: str,
+    log: bool = True,
+    predicted: bool = False,
 ) -> Drawing | None:
     data = _at_step(frames, probe)
     if data.empty:
         return None
     known = set(data["cell_index"])
     layout = lay_out([cell for cell in frames.cells if cell.index in known], at_init)
+    theory = frames.predictions[frames.predictions["probe"] == (probe if predicted else "")]
+    legend = handles(frames, layout)
+    if len(theory):
+        legend.append(reference("predicted, ± sd of one draw", PREDICTED))
     with looks():
         sheet = Sheet(name, len(layout.panels))
         masked: list[str] = []
@@ -131,10 +149,27 @@ def _along_depth(
             if log:
                 _scale_log(ax, data)
             masked += _lines(frames, sheet, ax, data, panel.lines)
+            _theory(frames, sheet, ax, theory, panel.lines)
             whole_ticks(ax)
         sheet.label("layer", ylabel)
-        sheet.legend(handles(frames, layout))
-        return sheet.drawing(title, _join(caption, _LAYERS, _BAND, _masked(masked), layout.left_out))
+        sheet.legend(legend)
+        said = _PREDICTED if len(theory) else ""
+        return sheet.drawing(title, _join(caption, _LAYERS, _BAND, said, _masked(masked), layout.left_out))
+
+
+def _theory(
+    frames: SweepFrames, sheet: Sheet, ax: Axes, theory: pd.DataFrame, lines: list[tuple[str, str, list[int]]]
+) -> None:
+    """Draw what was predicted of each line, and the band of one draw about it."""
+    for init, activation, cells in lines:
+        own = theory[theory["cell_index"].isin(cells)].groupby("layer")[["value", "band"]].mean()
+        if own.empty:
+            continue
+        seen, layers = look(frames, init, activation), own.index.to_list()
+        who = (f"{init} · {activation}, predicted", init, activation)
+        gid = sheet.plot(ax, layers, own["value"].to_list(), who, color=INK, linestyle=PREDICTED, linewidth=0.8)
+        if gid is not None:
+            sheet.band(ax, gid, layers, own["value"] - own["band"], own["value"] + own["band"], seen.colour)
 
 
 def _at_step(frames: SweepFrames, probe: str, step: int = 0) -> pd.DataFrame:

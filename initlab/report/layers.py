@@ -68,8 +68,8 @@ class LayerRows:
 def sites(length: int, n_layer: int, *, at_attention: bool) -> npt.NDArray[np.int64]:
     """Return the residual site (0..2·n_layer) each of ``length`` numbers belongs to.
 
-    One number a block stands where that block ends, except what is about attention, which stands where that ends;
-    a single number (of the logits) stands at the end of the stream.
+    One number a block stands where that block ends, except what is about attention, which stands where attention
+    ends; a single number (of the logits) stands at the end of the stream.
     """
     if length == 2 * n_layer + 1:
         return np.arange(length)

@@ -195,3 +195,15 @@ def test_claims_that_the_sweep_cannot_answer_are_no_reason_to_fail(tmp_path: Pat
     assert done.code == 0, done.err
     assert "claims not judged: claims.toml, line 2" in done.out
     assert "REFUTED" not in done.out
+
+
+def test_a_proxy_is_told_what_it_hides(tmp_path: Path) -> None:
+    arguments = ["sweep", *FLAGS, "--init", "gpt2", "--seeds", "1", "-n", "1", "-o", "out"]
+    hinted = initlab(*arguments, cwd=tmp_path).err
+    assert hinted.count("its std does not follow the width") == 1
+    told = initlab(*arguments, "--target", "n_embd=64,n_layer=3", cwd=tmp_path)
+    assert "at 3 × 64" in told.err
+    assert "gpt2:std=0.04" in told.err
+    assert "does not follow the width" not in told.err
+    assert "What the target would do" in (tmp_path / "out" / "report" / "report.md").read_text()
+    assert initlab(*arguments, "--target", "n_lay=3", cwd=tmp_path).code == 2

@@ -1,4 +1,4 @@
-"""How far one update moves a matrix: against Adam's first step, which is known, and against the weights."""
+"""How far one update moves a matrix, against Adam's known first step and against the weights themselves."""
 
 import math
 
