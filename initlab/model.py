@@ -71,8 +71,8 @@ class Block(nn.Module):
         if self.fused:  # for a mask that is the causal one, where no dropout wants to see the weights
             mixed = F.scaled_dot_product_attention(self.attn_scale(q), k, v, is_causal=True, scale=1.0)
         else:
-            scores = self.attn_scale(q) @ k.transpose(-2, -1)  # (B, H, T, T)
-            mixed = drop("attn_weights", (scores + mask).softmax(-1)) @ v
+            logits = tap("attn_logits", self.attn_scale(q) @ k.transpose(-2, -1) + mask)  # (B, H, T, T)
+            mixed = drop("attn_weights", tap("attn_weights", logits.softmax(-1))) @ v
         mixed = mixed.transpose(-3, -2).flatten(-2)
         return tap("attn_projection", self.attn_out(self.attn_sub_norm(mixed)))
 
@@ -82,7 +82,7 @@ class Block(nn.Module):
             hidden = self.activation(up)
         else:
             hidden = self.activation(tap("ffn_gate", self.ffn_gate(x))) * up
-        return tap("ffn_projection", self.ffn_down(self.ffn_sub_norm(hidden)))
+        return tap("ffn_projection", self.ffn_down(self.ffn_sub_norm(tap("ffn_hidden", hidden))))
 
     def _heads(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.n_head, -1)).transpose(-3, -2)  # (B, H, T, C/H)
@@ -119,8 +119,10 @@ class GPT(nn.Module):
 
         ``tap`` sees ``residual`` after the embedding, after each attention and after each MLP, ``attn_branch``
         and ``mlp_branch`` as they are added, the output of every matrix (``query``, ``key``, ``value``,
-        ``attn_projection``, ``ffn_gate``, ``ffn_up``, ``ffn_projection``), and ``logits``. ``drop`` sees the four
-        places where nanoGPT drops: ``embedding``, ``attn_weights``, ``attn_out``, ``mlp_out``.
+        ``attn_projection``, ``ffn_gate``, ``ffn_up``, ``ffn_projection``), the hidden units of the MLP as they come
+        out of the activation and its gate (``ffn_hidden``), (B, H, T, T) ``attn_logits``, -∞ where masked, and
+        ``attn_weights``, and ``logits``. ``drop`` sees the four places where nanoGPT drops: ``embedding``,
+        ``attn_weights``, ``attn_out``, ``mlp_out``.
         """
         x = tap("residual", drop("embedding", self.embed_norm(self.embed(tokens))))
         mask = self.mask(tokens.shape[-1], x)

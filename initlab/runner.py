@@ -6,13 +6,14 @@ The same call again resumes: a run is its content, so what is finished is never 
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
 from initlab.environment import git_sha
 from initlab.errors import InitlabError
 from initlab.execution import Execution, Wishes
+from initlab.foresight import foresee, outlooks
 from initlab.launchers.local import Event, LocalLauncher
 from initlab.launchers.task import Task, TaskRun
 from initlab.plan.choice import COMPILED_TAKES, Choices, choose
@@ -22,6 +23,7 @@ from initlab.plan.machine import cached_machine, this_machine
 from initlab.plan.memory import WORKER_BYTES, free_bytes, lane_bytes
 from initlab.plan.source import SweepSource, to_toml
 from initlab.plugins import loaded_plugins, plugin_probes
+from initlab.predictions.stored import store_predictions
 from initlab.spec import content_hash
 from initlab.store.run import DONE, Status, mark_failed
 from initlab.store.sweep import SweepFolder
@@ -48,6 +50,8 @@ class Sweep:
     source: SweepSource
     runs: list[PlannedRun]
     folder: SweepFolder
+    target: dict[str, int] = field(default_factory=dict)
+    """Sizes of the model that this one stands for, by name; none: those stored, if any."""
 
     def corpora(self) -> list[str]:
         """Describe the corpora its runs read, one line each."""
@@ -78,13 +82,15 @@ def choose_for(sweep: Sweep, wishes: Wishes) -> Choices:
 
 
 def write_plan(sweep: Sweep, choices: Choices | None = None) -> None:
-    """Store the spec as given and as expanded, the law table of every init at every size, and how runs are computed.
+    """Store the spec as given and as expanded, the law table of every init at every size, how runs are computed, and
+    what theory expects of each network: before any is trained.
 
     Without ``choices`` what was chosen before stays.
     """
     laws = {run.blueprint.digest: run.blueprint for run in sweep.runs}
     execution = choices.to_json() if choices else sweep.folder.resolved().get("execution")
-    previous = sweep.folder.document()
+    previous, foresight = sweep.folder.document(), foresee(sweep.runs)
+    target = sweep.target or previous.get("target") or {}
     sweep.folder.write_plan(
         spec_text=to_toml(sweep.source),
         resolved={
@@ -98,9 +104,13 @@ def write_plan(sweep: Sweep, choices: Choices | None = None) -> None:
             "created_at": previous.get("created_at", time.strftime("%Y-%m-%dT%H:%M:%S%z")),
             "git_sha": git_sha(),
             "plugin_probes": {**previous.get("plugin_probes", {}), **plugin_probes()},
+            "predictions": foresight.keys,
+            "target": target,
+            "outlooks": [look.to_json() for look in outlooks(sweep.runs, target)] if target else [],
         },
         entries=[run.entry for run in sweep.runs],
     )
+    store_predictions(sweep.folder.path, foresight.wanted)
     keep_claims(sweep)
 
 

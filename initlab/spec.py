@@ -7,10 +7,12 @@ the same run on two machines has the same id, and nothing about where or how fas
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from initlab.errors import InitlabError
 from initlab.laws import Dims, NormPlacement, Positions
 
 SCHEMA_VERSION = 1
@@ -152,6 +154,15 @@ class RunSpec(Frozen):
     @property
     def data_seed(self) -> int:
         return self.seed if self.data.seed is None else self.data.seed
+
+
+def resized(model: ModelSpec, sizes: Mapping[str, float], asked: str) -> ModelSpec:
+    """Return the model at other sizes, by name; raises InitlabError, naming ``asked``, where there is none."""
+    try:
+        return ModelSpec(**{**model.model_dump(), **sizes})
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise InitlabError(f"{asked}: no model has these sizes: {reason}") from error
 
 
 def canonical_json(content: Any) -> str:

@@ -26,6 +26,7 @@ from initlab.engine.group import Group
 from initlab.inits.catalogue import resolve
 from initlab.inits.draw import draw_all
 from initlab.laws import Dims
+from initlab.probes.collect import Collector, n_sites
 from initlab.spec import ModelSpec, RunSpec, TrainSpec
 from tests.conftest import optional_module
 from tests.networks import Tensors, network, random_tensors, random_tokens, tiny
@@ -104,6 +105,7 @@ def hf_model(dims: Dims, tensors: Tensors, activation: str = "gelu") -> Any:
         tie_word_embeddings=dims.tied,
         bos_token_id=0,
         eos_token_id=0,
+        attn_implementation="eager",  # which returns the attention weights
     )
     model = transformers.GPT2LMHeadModel(config).to(next(iter(tensors.values())).dtype)
     state = hf_state(tensors, dims)
@@ -296,6 +298,25 @@ def cosine(x: Array) -> float:
     return float(np.mean([a @ b / np.sqrt((a @ a) * (b @ b)) for a, b in pairs]))
 
 
+def logit_max(fused: Array, n_head: int) -> float:
+    """Return the largest q·k/√h over heads and pairs of which the key is not after the query."""
+    q, k, _ = (part.reshape(*part.shape[:2], n_head, -1) for part in np.split(fused, 3, axis=-1))
+    scores = np.einsum("bthd,bshd->bhts", q, k) / np.sqrt(q.shape[-1])
+    return float(scores[..., np.tril(np.ones(scores.shape[-2:])) > 0].max())
+
+
+def entropy(weights: Array) -> float:
+    """Return the mean entropy of (B, H, T, T) weights, each query's over the logarithm of how many keys it sees."""
+    logs = np.log(weights, out=np.zeros_like(weights), where=weights > 0)
+    each = -(weights * logs).sum(-1)
+    return float(np.mean(each[..., 1:] / np.log(np.arange(2, weights.shape[-1] + 1))))
+
+
+def dead(hidden: Array) -> float:
+    """Return the share of units that stay within a thousandth of the rms for every token."""
+    return float(np.mean(np.max(np.abs(hidden), axis=(0, 1)) <= 1e-3 * rms([hidden])))
+
+
 def to_array(x: Tensor | None) -> Array:
     assert x is not None
     return x.detach().double().numpy()
@@ -306,6 +327,8 @@ def hf_profile(model: Any, tokens: Tensor, targets: Tensor) -> dict[str, Any]:
     stream: list[Tensor] = []
     attention: list[Tensor] = []
     mlp: list[Tensor] = []
+    fused: list[Tensor] = []
+    hidden: list[Tensor] = []
 
     def enter(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         inputs[0].retain_grad()
@@ -316,8 +339,11 @@ def hf_profile(model: Any, tokens: Tensor, targets: Tensor) -> dict[str, Any]:
     hooks = [norm.register_forward_pre_hook(enter) for norm in (*norms, model.transformer.ln_f)]
     hooks += [block.attn.register_forward_hook(lambda _, __, out: attention.append(out[0])) for block in blocks]
     hooks += [block.mlp.register_forward_hook(lambda _, __, out: mlp.append(out)) for block in blocks]
+    hooks += [block.attn.c_attn.register_forward_hook(lambda _, __, out: fused.append(out)) for block in blocks]
+    hooks += [block.mlp.act.register_forward_hook(lambda _, __, out: hidden.append(out)) for block in blocks]
     model.zero_grad()
-    logits = model(tokens).logits
+    output = model(tokens, output_attentions=True)
+    logits = output.logits
     loss = nll(logits, targets)
     loss.backward()
     for hook in hooks:
@@ -327,6 +353,9 @@ def hf_profile(model: Any, tokens: Tensor, targets: Tensor) -> dict[str, Any]:
         "residual_ms": [moment(to_array(x)) for x in stream],
         "residual_var": [variance(to_array(x)) for x in stream],
         "token_cosine": [cosine(to_array(x)) for x in stream],
+        "attn_logit_max": [logit_max(to_array(x), model.config.n_head) for x in fused],
+        "attn_entropy": [entropy(to_array(x)) for x in output.attentions],
+        "dead_units": [dead(to_array(x)) for x in hidden],
         "attn_ms": [moment(to_array(x)) for x in attention],
         "mlp_ms": [moment(to_array(x)) for x in mlp],
         "logit_var": variance(to_array(logits)),
@@ -335,6 +364,24 @@ def hf_profile(model: Any, tokens: Tensor, targets: Tensor) -> dict[str, Any]:
             rms(to_array(p.grad) for p in block.parameters() if p.grad is not None) for block in blocks
         ],
     }
+
+
+def hf_update(before: Any, after: Any) -> dict[str, list[float]]:
+    """Return how far each matrix moved, over its size: c_attn holds q, k and v side by side."""
+
+    def matrices(model: Any, layer: int) -> dict[str, Array]:
+        block = model.transformer.h[layer]
+        q, k, v = np.split(to_array(block.attn.c_attn.weight), 3, axis=1)
+        rest = (block.attn.c_proj, block.mlp.c_fc, block.mlp.c_proj)
+        names = ("query", "key", "value", "attn_out", "ffn_up", "ffn_down")
+        return dict(zip(names, (q, k, v, *(to_array(module.weight) for module in rest)), strict=True))
+
+    ratios: dict[str, list[float]] = {}
+    for layer in range(len(before.transformer.h)):
+        old, new = matrices(before, layer), matrices(after, layer)
+        for name in old:
+            ratios.setdefault(f"update_ratio_{name}", []).append(rms([new[name] - old[name]]) / rms([old[name]]))
+    return ratios
 
 
 @dataclass(frozen=True)
@@ -364,7 +411,7 @@ CASES = [
 
 @dataclass(frozen=True, repr=False)
 class Trained:
-    """What the engine did: weights before and after 20 updates, and its rows."""
+    """What the engine did: weights after 0, 19 and 20 updates, and its rows."""
 
     dims: Dims
     train: TrainSpec
@@ -403,8 +450,12 @@ def trained(case: Case) -> Trained:
     if case.init is None:
         for name, tensor in random_tensors(group.dims, dtype=case.dtype).items():
             group._parameters[name][LANE].copy_(tensor)
-    before = weights_of(group)
-    records = [record for record in group.run() if record.lane == LANE]
+    tensors, records = {0: weights_of(group)}, []
+    for record in group.run():
+        if record.lane == LANE:
+            records.append(record)
+            if record.kind == "metrics" and record.row["step"] == STEPS - 2:
+                tensors[STEPS - 1] = weights_of(group)
     batches = [
         draw_batch(corpus.train, block_size=16, batch_size=4, seed=SEEDS[LANE], split="train", step=step)
         for step in range(STEPS + 1)
@@ -412,7 +463,7 @@ def trained(case: Case) -> Trained:
     return Trained(
         group.dims,
         train,
-        {0: before, STEPS: weights_of(group)},  # batch 20 is measured and not learnt from
+        {**tensors, STEPS: weights_of(group)},  # batch 20 is measured and not learnt from
         {record.row["step"]: record.row for record in records if record.kind == "layers"},
         [record.row["train_loss"] for record in records if record.kind == "metrics"],
         [(torch.from_numpy(x), torch.from_numpy(y)) for x, y in batches],
@@ -433,6 +484,8 @@ def test_every_probe_is_what_hooks_see(case: Case, step: int) -> None:
     run, rel = trained(case), tolerance(case.dtype)
     theirs = hf_profile(hf_model(run.dims, run.tensors[step]), *run.batches[step])
     row = run.layers[step]
+    if step:
+        theirs |= hf_update(hf_model(run.dims, run.tensors[step - 1]), hf_model(run.dims, run.tensors[step]))
     assert set(row) == {"step", *theirs}
     assert run.layers.keys() == {0, STEPS}
     assert len(row["residual_ms"]) == 2 * run.dims.n_layer + 1
@@ -449,14 +502,38 @@ def test_a_profile_of_other_weights_or_another_batch_does_not_agree() -> None:
     row = run.layers[STEPS]
     other_weights = hf_profile(hf_model(run.dims, run.tensors[0]), *run.batches[STEPS])
     other_batch = hf_profile(hf_model(run.dims, run.tensors[STEPS]), *run.batches[0])
-    for name in other_batch:
+    for name in other_batch.keys() - {"dead_units"}:  # of which there is none in either
         assert not close(row[name], other_weights[name], 1e-4), name
         assert not close(row[name], other_batch[name], 1e-4), name
+    other_update = hf_update(hf_model(run.dims, run.tensors[0]), hf_model(run.dims, run.tensors[STEPS]))
+    for name, ratios in other_update.items():
+        assert not close(row[name], ratios, 1e-2), name
+        assert not close(row[name], row[name][::-1], 1e-6), name
     for name in ("residual_ms", "residual_var", "token_cosine", "attn_ms", "mlp_ms", "grad_rms", "weight_grad_rms"):
         assert not close(row[name], row[name][::-1], 1e-3), name
     # The names are not each other's: the variance is not the second moment, nor one branch the other.
     assert not close(row["residual_ms"], row["residual_var"], 1e-4)
     assert not close(row["attn_ms"], row["mlp_ms"], 1e-3)
+
+
+def test_planted_dead_units_are_what_hooks_see() -> None:
+    dims, tokens = tiny(), random_tokens(tiny())
+    tensors = random_tensors(dims, dtype=torch.float64)
+    for layer in range(dims.n_layer):
+        tensors[f"blocks.{layer}.ffn_up.bias"][:] = 3.0  # always open is not dead
+    tensors["blocks.0.ffn_up.bias"][:7] = -50.0  # no pre-activation gets over that
+
+    def seen(tensors: Tensors, activation: str) -> list[float]:
+        collector = Collector(torch.zeros(n_sites(dims.n_layer)))
+        network(dims, tensors, activation)(tokens, tap=collector)
+        return collector.values()["dead_units"].tolist()
+
+    for activation in ("relu", "gelu"):
+        theirs = hf_profile(hf_model(dims, tensors, activation), tokens, tokens)
+        assert seen(tensors, activation) == theirs["dead_units"] == [7 / dims.ffn_hidden, 0.0]
+    assert seen(tensors, "leaky-relu") == [0.0, 0.0]  # which has no dead units: the twin
+    tensors["blocks.0.ffn_up.bias"][0] = 3.0
+    assert seen(tensors, "relu") == [6 / dims.ffn_hidden, 0.0]
 
 
 # The training -----------------------------------------------------------------------------------------------------

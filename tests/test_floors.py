@@ -20,8 +20,8 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "slots spec activations data probes",
         "layers blueprint",
         "store model inits theory",
-        "engine plan plugins docs verdicts",
-        "launchers report checkpoints",
+        "engine plan plugins docs verdicts predictions",
+        "launchers report checkpoints foresight",
         "runner",
         "cli",
     )
@@ -212,6 +212,7 @@ def test_planning_running_and_reporting_do_not_import_torch() -> None:
         ["list", "inits"],
         ["list", "activations"],
         ["explain", "pytorch"],
+        ["predict", "gpt2", "--tokens", "synthetic"],
         ["sweep", "--help"],
         ["weights", "--help"],
     ],

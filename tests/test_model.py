@@ -61,8 +61,9 @@ def record(model: GPT, tokens: Tensor, *, change: Hook = untouched) -> tuple[lis
 
 
 def expected_places(n_layer: int) -> list[str]:
-    attention = ["query", "key", "value", "drop attn_weights", "attn_projection", "drop attn_out", "attn_branch"]
-    mlp = ["ffn_up", "ffn_projection", "drop mlp_out", "mlp_branch"]
+    weights = ["attn_logits", "attn_weights", "drop attn_weights"]
+    attention = ["query", "key", "value", *weights, "attn_projection", "drop attn_out", "attn_branch"]
+    mlp = ["ffn_up", "ffn_hidden", "ffn_projection", "drop mlp_out", "mlp_branch"]
     return ["drop embedding", "residual", *(*attention, "residual", *mlp, "residual") * n_layer, "logits"]
 
 
@@ -82,7 +83,7 @@ def test_identity_hooks_change_no_bit_and_others_do() -> None:
     hooked_logits, hooked_loss = model(tokens, targets, tap=lambda _, x: x, drop=lambda _, x: x)
     assert torch.equal(logits, hooked_logits)
     assert torch.equal(loss, hooked_loss)
-    for place in ("residual", "attn_branch", "mlp_branch", "logits"):
+    for place in ("residual", "attn_logits", "attn_weights", "attn_branch", "ffn_hidden", "mlp_branch", "logits"):
         assert not torch.equal(logits, model(tokens, tap=scaled_at(place, 1.01))[0])
     for place in ("embedding", "attn_weights", "attn_out", "mlp_out"):
         assert not torch.equal(logits, model(tokens, drop=scaled_at(place, 1.01))[0])

@@ -13,14 +13,13 @@ from rich.text import Text
 from initlab.activations import ACTIVATIONS
 from initlab.blueprint import Blueprint
 from initlab.cli.console import guarded, print_json, stdout
-from initlab.cli.fields import axes_from_flags, with_fields
+from initlab.cli.fields import one_model, with_fields
 from initlab.cli.plugins import Plugins, load_plugins, name_broken
 from initlab.data.load import corpus_names
 from initlab.errors import InitlabError, did_you_mean
 from initlab.inits.catalogue import INITS, Init, blueprint_for, in_order, resolve
 from initlab.inits.describe import NEED_HEADS, law_rows, plain_text
-from initlab.plan.expand import validate_table
-from initlab.probes.reductions import BACKWARD_PROBES, PROBES
+from initlab.probes.reductions import BACKWARD_PROBES, PROBES, UPDATE_PROBES
 from initlab.registry import Registry
 from initlab.spec import SCHEMA_VERSION, ModelSpec
 
@@ -55,7 +54,8 @@ def _corpora() -> list[dict[str, Any]]:
 
 def _probes() -> list[dict[str, Any]]:
     forward = [_item(name, probe.summary, f"tap: {probe.place}") for name, probe in PROBES.items()]
-    return forward + [_item(name, summary, "backward pass") for name, summary in BACKWARD_PROBES.items()]
+    backward = [_item(name, summary, "backward pass") for name, summary in BACKWARD_PROBES.items()]
+    return forward + backward + [_item(name, summary, "the last update") for name, summary in UPDATE_PROBES.items()]
 
 
 def _item(
@@ -155,17 +155,6 @@ def explain(
     console.print(f"needs: {', '.join(blueprint.needs)}", markup=False)
     console.print(f"network: {blueprint.words or 'as GPT-2'}\n", markup=False)
     console.print(_law_table(blueprint))
-
-
-def one_model(fields: dict[str, Any]) -> ModelSpec:
-    """Return the model that flags describe, each with one value."""
-    axes = axes_from_flags(fields, None, None, None, [])
-    several = [path for path, values in axes.items() if len(values) > 1]
-    if several:
-        raise InitlabError(f"{several[0]}: takes one value, got {axes[several[0]]}")
-    model = validate_table("model", {path.partition(".")[2]: values[0] for path, values in axes.items()})
-    assert isinstance(model, ModelSpec)
-    return model
 
 
 def explain_document(init: Init, blueprint: Blueprint) -> dict[str, Any]:

@@ -11,12 +11,14 @@ from typing import Annotated, Any
 import typer
 
 from initlab.errors import InitlabError, did_you_mean
-from initlab.plan.expand import SPECS
+from initlab.plan.expand import SPECS, validate_table
 from initlab.plan.source import field_path
+from initlab.spec import ModelSpec
 
 PANELS = {"model": "Model", "data": "Data", "train": "Training"}
 MARK = "field_"
 BASE_SIZES = ("n_embd", "n_layer")
+TARGET_SIZES = ("n_embd", "n_layer", "n_head", "block_size")
 
 
 def flag_name(path: str) -> str:
@@ -126,15 +128,39 @@ def _toml_value(text: str) -> Any:
 
 def parse_base(text: str) -> dict[str, list[Any]]:
     """Return the base model's sizes by path, from ``n_embd=128,n_layer=2``."""
-    axes = {}
+    return {f"model.base_{name}": [value] for name, value in _sizes("--base", text, BASE_SIZES).items()}
+
+
+def parse_sizes(flag: str, text: str) -> dict[str, int]:
+    """Return sizes of the model by name, from ``n_embd=768,n_layer=48``; ``flag`` is where they were asked for."""
+    found = _sizes(flag, text, TARGET_SIZES)
+    for name, value in found.items():
+        if type(value) is not int or value < 1:
+            raise InitlabError(f"{flag} {text}: {name} wants a whole number from 1, got {value!r}")
+    return found
+
+
+def _sizes(flag: str, text: str, names: tuple[str, ...]) -> dict[str, Any]:
+    sizes = {}
     for piece in text.split(","):
         name, equals, value = (part.strip() for part in piece.partition("="))
         if not equals:
-            raise InitlabError(f"--base {text}: wants n_embd=NUMBER,n_layer=NUMBER")
-        if name not in BASE_SIZES:
-            raise InitlabError(f"--base {text}: no size {name!r}{did_you_mean(name, BASE_SIZES)}")
-        axes[f"model.base_{name}"] = [_toml_value(value)]
-    return axes
+            raise InitlabError(f"{flag} {text}: wants {names[0]}=NUMBER,{names[1]}=NUMBER")
+        if name not in names:
+            raise InitlabError(f"{flag} {text}: no size {name!r}{did_you_mean(name, names)}")
+        sizes[name] = _toml_value(value)
+    return sizes
+
+
+def one_model(fields: dict[str, Any]) -> ModelSpec:
+    """Return the model that flags describe, each with one value."""
+    axes = axes_from_flags(fields, None, None, None, [])
+    several = [path for path, values in axes.items() if len(values) > 1]
+    if several:
+        raise InitlabError(f"{several[0]}: takes one value, got {axes[several[0]]}")
+    model = validate_table("model", {path.partition(".")[2]: values[0] for path, values in axes.items()})
+    assert isinstance(model, ModelSpec)
+    return model
 
 
 def parse_seeds(text: str) -> list[int]:

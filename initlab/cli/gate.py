@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from initlab.cli.console import guarded, print_json, stderr, stdout
+from initlab.cli.verdicts import counted, print_verdicts
 from initlab.errors import InitlabError
 from initlab.verdicts.claims import judge_claims
 from initlab.verdicts.gates import baseline_path, exit_code, judge_gates, overall
@@ -20,7 +20,6 @@ from initlab.verdicts.stored import load_stored
 from initlab.verdicts.verdict import Verdict, document
 
 EXIT_INCOMPLETE = 3
-COLOURS = {"pass": "green", "SUPPORTED": "green", "fail": "red", "REFUTED": "red", "error": "red"}
 
 Json = Annotated[bool, typer.Option("--json", help="print one JSON document on stdout")]
 Junit = Annotated[Path | None, typer.Option("--junit", help="write JUnit XML to this file", metavar="FILE")]
@@ -46,8 +45,8 @@ def gate(
     verdicts = judge_gates(wanted, file, sweep, None if against is None else load_stored(against))
     result = overall(verdicts)
     _show(verdicts, f"initlab gate: {sweep.name}: {result}", as_json, junit, sweep.name)
-    counted = Counter(verdict.verdict for verdict in verdicts)
-    outputs = {"verdict": result, **{word: str(counted[word]) for word in ("pass", "fail", "inconclusive", "error")}}
+    of = Counter(verdict.verdict for verdict in verdicts)
+    outputs = {"verdict": result, **{word: str(of[word]) for word in ("pass", "fail", "inconclusive", "error")}}
     for line in publish(verdicts, f"initlab gate: {sweep.name}: {result}", outputs, os.environ):
         print(line, flush=True, file=sys.stderr if as_json else sys.stdout)
     if code := exit_code(result, strict=strict):
@@ -78,18 +77,8 @@ def _show(verdicts: list[Verdict], title: str, as_json: bool, junit: Path | None
     if as_json:
         print_json(document(verdicts))
         return
-    console = stdout()
-    for verdict in verdicts:
-        colour = COLOURS.get(verdict.verdict, "yellow")
-        about = f" · {verdict.about}" if verdict.about else ""
-        console.print(
-            f"[{colour}]{verdict.verdict:<12}[/] [bold]{escape(verdict.id)}[/]{escape(about)}", soft_wrap=True
-        )
-        console.print(f"             {verdict.text}\n             {verdict.reason}", soft_wrap=True, markup=False)
-    counted = Counter(verdict.verdict for verdict in verdicts)
-    stderr().print(
-        f"{title} ({', '.join(f'{n} {word}' for word, n in counted.items())})", markup=False, soft_wrap=True
-    )
+    print_verdicts(stdout(), verdicts)
+    stderr().print(f"{title} ({counted(verdicts)})", markup=False, soft_wrap=True)
 
 
 def _write(path: Path, text: str) -> None:

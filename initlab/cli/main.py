@@ -7,6 +7,7 @@ import typer
 
 from initlab.cli.catalogue import explain, list_
 from initlab.cli.gate import claims, gate
+from initlab.cli.predict import predict
 from initlab.cli.report import report
 from initlab.cli.status import doctor, status
 from initlab.cli.sweep import sweep
@@ -26,6 +27,7 @@ app.command()(claims)
 app.command()(status)
 app.command("list")(list_)
 app.command()(explain)
+app.command()(predict)
 app.command()(weights)
 app.command()(doctor)
 

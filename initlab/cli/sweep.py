@@ -16,16 +16,19 @@ from rich.table import Table
 
 import initlab
 from initlab.cli.console import guarded, is_interactive, print_json, stderr, stdout
-from initlab.cli.fields import axes_from_flags, with_fields
+from initlab.cli.fields import axes_from_flags, parse_sizes, with_fields
 from initlab.cli.plugins import Plugins, load_plugins, name_broken
 from initlab.cli.progress import LiveProgress, PlainProgress
+from initlab.cli.verdicts import counted, print_statements
 from initlab.environment import available_cores
 from initlab.errors import InitlabError
 from initlab.execution import Wishes
+from initlab.foresight import outlooks, proxy_hint
 from initlab.plan.choice import Choices
 from initlab.plan.groups import LaneGroup
 from initlab.plan.machine import cached_machine
 from initlab.plan.source import SweepSource, check_name, override, read_spec
+from initlab.predictions.proxy import words
 from initlab.probes.reductions import PROBES
 from initlab.runner import Sweep, choose_for, estimate_seconds, missing_runs, plan_sweep, run_sweep, worker_count
 from initlab.spec import SCHEMA_VERSION
@@ -52,6 +55,9 @@ def sweep(
         list[str] | None, typer.Option("--set", help="any field as an axis, such as train.lr=1e-3,3e-3")
     ] = None,
     plugin: Plugins = None,
+    target: Annotated[
+        str | None, typer.Option(help="sizes that this sweep is a proxy for, such as n_embd=768,n_layer=48")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="the sweep's name")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="the sweep's own folder")] = None,
     jobs: Annotated[int | None, typer.Option("--jobs", "-n", help="worker processes; default: one a core")] = None,
@@ -77,6 +83,8 @@ def sweep(
     name_broken(PROBES)
     axes = axes_from_flags(fields, init, activation, seeds, settings or [])
     planned = plan_sweep(_source(spec, axes, name), out, Path(os.environ.get("INITLAB_OUT", "results")))
+    if target is not None:
+        planned = replace(planned, target=parse_sizes("--target", target))
     workers = _jobs(jobs)
     if dry_run:
         _dry_run(planned, workers, retry, as_json)
@@ -140,6 +148,16 @@ def _announce(sweep: Sweep, jobs: int, retry: Any, choices: Choices | None) -> N
     for execution in dict.fromkeys(choices.of(run) for run in missing) if choices else ():
         measured = choices.machine.words(execution.products, execution.device) if choices else ""
         console.print(f"  {execution.words}; products: {measured}", soft_wrap=True, markup=False)
+    _warn_of_proxies(sweep)
+
+
+def _warn_of_proxies(sweep: Sweep) -> None:
+    """Say what the target would do, or in one line that a narrow network hides something."""
+    lines = [words(look) for look in outlooks(sweep.runs, sweep.target)] if sweep.target else []
+    if not sweep.target and (found := proxy_hint(sweep.runs)):
+        lines = [found]
+    for line in lines:
+        stderr().print(f"  {escape(line)}", soft_wrap=True)
 
 
 def _duration(seconds: float) -> str:
@@ -188,19 +206,36 @@ def _counted(folder: SweepFolder) -> str:
 
 
 def _finish(sweep: Sweep, as_json: bool) -> None:
-    """Show the table, write the report, and say by exit code whether every run has a result."""
+    """Show table and verdicts, write the report, and say by exit code whether every run has a result."""
+    from initlab.report.expected import expected, flags
     from initlab.report.frames import load
     from initlab.report.write import write_report
 
     html = write_report(sweep.folder.path)
+    for flag in flags(expected(load(sweep.folder.path))):
+        stderr().print(flag, soft_wrap=True, markup=False)
     if as_json:
         print_json(sweep_document(sweep.folder))
     else:
         print_table(stdout(), load(sweep.folder.path))
+        _print_claims(sweep)
         stdout().print(f"report: {html}", soft_wrap=True, markup=False)
     states = [state.status for _, state in sweep.folder.states()]
     if any(status not in DONE for status in states):
         raise typer.Exit(EXIT_INCOMPLETE)
+
+
+def _print_claims(sweep: Sweep) -> None:
+    """Say what the claims that stand beside the spec have come to."""
+    from initlab.verdicts.claims import stored_claims
+
+    path, judged = sweep.folder.path, stored_claims(sweep.folder.path)
+    if judged.problem:
+        stdout().print(f"claims not judged: {judged.problem}", soft_wrap=True, markup=False)
+    if judged.verdicts:
+        print_statements(stdout(), judged.verdicts)
+        said = f"claims: {counted(judged.verdicts)}; with numbers and reasons: initlab claims {path}"
+        stdout().print(said, soft_wrap=True, markup=False)
 
 
 def print_table(console: Console, frames: Any) -> None:

@@ -8,9 +8,9 @@ import typer
 from initlab.checkpoints.formats import ANY, FORMATS
 from initlab.checkpoints.request import Request, planned
 from initlab.checkpoints.write import check_target, write_checkpoint
-from initlab.cli.catalogue import GPT2_VOCABULARY, one_model
+from initlab.cli.catalogue import GPT2_VOCABULARY
 from initlab.cli.console import guarded, print_json, stderr, stdout
-from initlab.cli.fields import with_fields
+from initlab.cli.fields import one_model, with_fields
 from initlab.cli.plugins import Plugins, load_plugins
 from initlab.data.load import load_corpus
 from initlab.spec import SCHEMA_VERSION

@@ -19,6 +19,7 @@ from initlab.engine.forward import Batch, LaneModel, Tensors
 from initlab.engine.optim import optimizer_for
 from initlab.engine.schedule import evaluates, learning_rate, probes
 from initlab.engine.start import calibration, lane_tensors
+from initlab.engine.updates import moving_matrices, update_ratios
 from initlab.execution import Execution
 from initlab.inits.catalogue import blueprint_for
 from initlab.inits.draw import draw_all
@@ -97,6 +98,8 @@ class Group:
             for number, (spec, corpus, blueprint) in enumerate(zip(specs, corpora, blueprints, strict=True))
         ]
         self._active = list(self._lanes)
+        self._matrices = [moving_matrices(blueprint) for blueprint in blueprints]
+        self._before: Tensors = {}  # the matrices before the last update, where the next step is probed
 
     def run(self) -> Iterator[Record]:
         """Train to the end, or until no lane is left, yielding every lane's rows and then its summary."""
@@ -130,6 +133,8 @@ class Group:
             seen = _by_lane({**measured, "weight_grad_rms": self._weight_gradients(gradients)})
         else:
             gradients, losses = self._model.step(self._parameters, self._constants, batch)
+        probes_next = any(probes(step + 1, lane.spec.train) for lane in live)
+        before, self._before = self._before, self._matrices_now() if probes_next else {}
         numbers = torch.stack([losses, self._optimizer.norms(gradients)]).tolist()  # one copy off the device
         rates: list[float | None] = [None] * len(self._active)
         for n, (lane, loss, norm) in enumerate(zip(self._active, *numbers, strict=True)):
@@ -138,6 +143,10 @@ class Group:
             if lane.number in probed:
                 if step == 0:
                     lane.residual_ms = seen[n]["residual_ms"][::2]
+                else:
+                    now = {name: self._parameters[name][n] for name in before}
+                    was = {name: x[n] for name, x in before.items()}
+                    seen[n] |= update_ratios(was, now, self._matrices[lane.number])
                 yield Record(lane.number, "layers", {"step": step, "loss": loss, **seen[n]})
             row = self._row(lane, step, loss, norm)
             rates[n] = row.get("lr")
@@ -162,6 +171,7 @@ class Group:
         index = torch.tensor(left, dtype=torch.int64, device=self._device)
         self._parameters = {name: stack[index] for name, stack in self._parameters.items()}
         self._constants = {name: stack[index] for name, stack in self._constants.items()}
+        self._before = {name: stack[index] for name, stack in self._before.items()}
         self._optimizer.keep(left, self._parameters)
 
     def _placed(self, tensors: Tensors) -> Tensors:
@@ -204,6 +214,10 @@ class Group:
             ]
             totals += self._model.evaluate(self._parameters, self._constants, *self._stacked(drawn))
         return [total / self._train.eval_batches for total in totals.tolist()]
+
+    def _matrices_now(self) -> Tensors:
+        names = {name for lane in self._matrices for slots in lane.values() for name in slots if name}
+        return {name: self._parameters[name].clone() for name in names}
 
     def _weight_gradients(self, gradients: Tensors) -> Tensor:
         """Return each lane's rms of the gradients of what moves in each block, 0 where nothing does, (N, L).

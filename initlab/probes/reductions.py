@@ -1,7 +1,7 @@
 """What is measured on a tapped tensor: reductions to one number, written for a single run.
 
-Tensors have shape (B, T, C): batch, tokens, channels (the vocabulary, for logits). A probe is registered by
-decorating its reduction::
+Tensors have shape (B, T, C): batch, tokens, channels (hidden units in the MLP, the vocabulary for logits), or, inside
+attention, (B, H, T, T): heads, queries, keys. A probe is registered by decorating its reduction::
 
     @probe("residual_peak", place="residual", summary="largest entry of the residual stream")
     def residual_peak(x: Tensor) -> Tensor:
@@ -18,7 +18,9 @@ from initlab.registry import Registry
 if TYPE_CHECKING:
     from torch import Tensor
 
-Place: TypeAlias = Literal["residual", "attn_branch", "mlp_branch", "logits"]
+Place: TypeAlias = Literal[
+    "residual", "attn_logits", "attn_weights", "attn_branch", "ffn_hidden", "mlp_branch", "logits"
+]
 Reduction: TypeAlias = "Callable[[Tensor], Tensor]"
 
 
@@ -26,8 +28,8 @@ Reduction: TypeAlias = "Callable[[Tensor], Tensor]"
 class Probe:
     """Reduces the tensor tapped at ``place`` to a scalar; the values of one forward pass form a list over sites.
 
-    ``residual`` has 2L+1 sites (after the embedding, after each attention, after each MLP), the branches one a
-    layer, ``logits`` a single one. torch.vmap maps the reduction over lanes: it may neither ask for a tensor's value
+    ``residual`` has 2L+1 sites (after the embedding, after each attention, after each MLP), ``logits`` a single one,
+    everything else one a layer. torch.vmap maps the reduction over lanes: it may neither ask for a tensor's value
     (``.item()``, ``if x > 0``) nor keep anything.
     """
 
@@ -46,11 +48,22 @@ BACKWARD_PROBES = {
 }
 """Measured by the engine, which alone sees gradients."""
 
+UPDATED_ROLES = ("query", "key", "value", "attn_out", "ffn_gate", "ffn_up", "ffn_down")
+
+UPDATE_PROBES = {
+    f"update_ratio_{role}": f"rms of the last update of {role} over the rms of {role} before it"
+    for role in UPDATED_ROLES
+}
+"""Measured by the engine at every probed step but the first, per block, for the roles that move."""
+
+DEAD = 1e-3
+"""A hidden unit is dead where it never gets further from zero than this, in units of all units' rms."""
+
 PROBES: Registry[Probe] = Registry(
     "probe",
     code=lambda entry: entry.reduce,
     entry_points="initlab.probes",
-    reserved=frozenset({"step", "loss", *BACKWARD_PROBES}),
+    reserved=frozenset({"step", "loss", *BACKWARD_PROBES, *UPDATE_PROBES}),
 )
 
 
@@ -87,11 +100,40 @@ def token_cosine(x: "Tensor") -> "Tensor":
     return (total / (tokens * (tokens - 1) or float("nan"))).mean()
 
 
+def dead_share(x: "Tensor") -> "Tensor":
+    """Return the share of hidden units that stay (near) zero for every token of the batch.
+
+    Units whose activation is zero, whose gate never opens, or that are too small to matter beside the others.
+    """
+    largest = x.abs().flatten(0, -2).amax(0)
+    return (largest <= DEAD * x.square().mean().sqrt()).to(x.dtype).mean()
+
+
+def largest_logit(x: "Tensor") -> "Tensor":
+    """Return the largest attention logit of any head and pair of tokens that see each other."""
+    return x.amax()
+
+
+def attention_entropy(x: "Tensor") -> "Tensor":
+    """Return the entropy of the attention weights over that of equal ones: 1 is uniform, 0 a single token.
+
+    The mean over batch, heads and queries. The first query, which sees itself alone, has none; where no other
+    exists the mean is of nothing, NaN.
+    """
+    import torch
+
+    visible = torch.arange(2, x.shape[-2] + 1, dtype=x.dtype, device=x.device)
+    return (torch.special.entr(x[..., 1:, :]).sum(-1) / visible.log()).mean()
+
+
 PROBES.add("residual_ms", Probe("residual", second_moment, "second moment of the residual stream"))
 PROBES.add(
     "residual_var", Probe("residual", channel_variance, "variance of the residual stream over channels, per token")
 )
 PROBES.add("token_cosine", Probe("residual", token_cosine, "mean cosine between the tokens of a sequence"))
 PROBES.add("attn_ms", Probe("attn_branch", second_moment, "second moment of what each attention adds"))
+PROBES.add("attn_logit_max", Probe("attn_logits", largest_logit, "largest attention logit"))
+PROBES.add("attn_entropy", Probe("attn_weights", attention_entropy, "entropy of attention, 1 where it is uniform"))
+PROBES.add("dead_units", Probe("ffn_hidden", dead_share, "share of hidden units that are zero for every token"))
 PROBES.add("mlp_ms", Probe("mlp_branch", second_moment, "second moment of what each MLP adds"))
 PROBES.add("logit_var", Probe("logits", channel_variance, "variance of the logits over the vocabulary, per token"))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from initlab.report.canvas import Drawing
 from initlab.report.figures_compare import final_losses, heat_map
-from initlab.report.figures_init import branches, gradient_rms, residual_variance, token_cosine
+from initlab.report.figures_init import branches, first_updates, gradient_rms, residual_variance, token_cosine
 from initlab.report.figures_training import layer_profiles, loss_curves, variance_over_training
 from initlab.report.frames import SweepFrames
 
@@ -18,6 +18,7 @@ FIGURES: tuple[Callable[[SweepFrames], Drawing | None], ...] = (
     layer_profiles,
     gradient_rms,
     token_cosine,
+    first_updates,
 )
 
 

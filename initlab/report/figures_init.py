@@ -1,13 +1,20 @@
-"""Figures of networks before their first step: what every run has, trained or not."""
+"""Figures of networks before their first step, which every run has, trained or not, and of that step."""
+
+from collections.abc import Callable, Mapping
 
 import pandas as pd
 from matplotlib.axes import Axes
 
-from initlab.report.canvas import Drawing, Sheet, log_scale, looks, whole_ticks
+from initlab.report.canvas import INK, Drawing, Sheet, log_scale, looks, whole_ticks
 from initlab.report.frames import SweepFrames
-from initlab.report.panels import at_init, handles, lay_out, look
+from initlab.report.panels import at_init, handles, lay_out, look, reference
 
 _BAND = "Lines are means over seeds, bands run from the least to the greatest seed."
+_PREDICTED = (
+    "Broken thin lines are what theory expected from the laws alone, before anything was drawn, and the bands about "
+    "them the standard deviation of one draw seen through one batch."
+)
+PREDICTED = (0, (3, 2))
 _LAYERS = "Layer 0 is after the embedding, b after block b, and a half after the attention of the next."
 
 
@@ -21,6 +28,7 @@ def residual_variance(frames: SweepFrames) -> Drawing | None:
         ylabel="variance over channels",
         caption="Variance of the residual stream against depth, before the first step. A flat line keeps its scale; "
         "a straight rise on this logarithmic axis grows by a constant factor a layer.",
+        predicted=True,
     )
 
 
@@ -53,39 +61,86 @@ def gradient_rms(frames: SweepFrames) -> Drawing | None:
 
 def branches(frames: SweepFrames) -> Drawing | None:
     """Mean square of what attention and MLP of each block add to the stream at step 0."""
-    layout = lay_out(list(frames.cells), at_init, most=3)
-    data = {probe: _start(frames, probe) for probe in ("attn_ms", "mlp_ms")}
+    return _by_block(
+        frames,
+        {"attn_ms": "attention", "mlp_ms": "MLP"},
+        name="branches",
+        title="What each block adds",
+        ylabel="mean square of the\nbranch's output",
+        caption="What attention and MLP of each block add to the stream (mean square), before the first step; blocks "
+        "count from 1.",
+    )
+
+
+def first_updates(frames: SweepFrames) -> Drawing | None:
+    """How far the first update moves the MLP's two matrices of each block, against their size."""
+    return _by_block(
+        frames,
+        {"update_ratio_ffn_up": "up projection", "update_ratio_ffn_down": "down projection"},
+        step=1,
+        matters=lambda name: at_init(name) or name in ("train.lr", "train.warmup", "train.optimizer"),
+        name="first-update",
+        title="How far the first step moves the weights",
+        ylabel="rms of the change\nover rms of weights",
+        caption="How far the first update moves two matrices of each block, over their size; blocks count from 1. "
+        "Adam's first step is as large as the learning rate for every weight, so that small weights are moved far.",
+    )
+
+
+def _by_block(
+    frames: SweepFrames,
+    probes: Mapping[str, str],
+    *,
+    step: int = 0,
+    matters: Callable[[str], bool] = at_init,
+    name: str,
+    title: str,
+    ylabel: str,
+    caption: str,
+) -> Drawing | None:
+    """Draw two probes side by side, a number a block."""
+    data = {probe: _at_step(frames, probe, step) for probe in probes}
     drawn = pd.concat(list(data.values()))
     if drawn.empty:
         return None
+    known = set(drawn["cell_index"])
+    layout = lay_out([cell for cell in frames.cells if cell.index in known], matters, most=3)
     with looks():
-        sheet = Sheet("branches", 2 * len(layout.panels), columns=2, height=2.7)
+        sheet = Sheet(name, 2 * len(layout.panels), columns=2, height=2.7)
         masked: list[str] = []
         for number, panel in enumerate(layout.panels):
-            for side, (probe, what) in enumerate({"attn_ms": "attention", "mlp_ms": "MLP"}.items()):
+            for side, (probe, what) in enumerate(probes.items()):
                 ax = sheet.axes[2 * number + side]
                 ax.set_title(" · ".join(part for part in (what, panel.title) if part))
                 _scale_log(ax, drawn)
                 own = data[probe].assign(layer=(data[probe]["site"] + 1) // 2)
                 masked += _lines(frames, sheet, ax, own, panel.lines)
                 whole_ticks(ax)
-        sheet.label("block", "mean square of the\nbranch's output")
+        sheet.label("block", ylabel)
         sheet.legend(handles(frames, layout))
-        caption = (
-            "What attention and MLP of each block add to the stream (mean square), before the first step; blocks "
-            f"count from 1. {_BAND}"
-        )
-        return sheet.drawing("What each block adds", _join(caption, _masked(masked), layout.left_out))
+        return sheet.drawing(title, _join(caption, _BAND, _masked(masked), layout.left_out))
 
 
 def _along_depth(
-    frames: SweepFrames, probe: str, *, name: str, title: str, ylabel: str, caption: str, log: bool = True
+    frames: SweepFrames,
+    probe: str,
+    *,
+    name: str,
+    title: str,
+    ylabel: str,
+    caption: str,
+    log: bool = True,
+    predicted: bool = False,
 ) -> Drawing | None:
-    data = _start(frames, probe)
+    data = _at_step(frames, probe)
     if data.empty:
         return None
     known = set(data["cell_index"])
     layout = lay_out([cell for cell in frames.cells if cell.index in known], at_init)
+    theory = frames.predictions[frames.predictions["probe"] == (probe if predicted else "")]
+    legend = handles(frames, layout)
+    if len(theory):
+        legend.append(reference("predicted, ± sd of one draw", PREDICTED))
     with looks():
         sheet = Sheet(name, len(layout.panels))
         masked: list[str] = []
@@ -94,16 +149,33 @@ def _along_depth(
             if log:
                 _scale_log(ax, data)
             masked += _lines(frames, sheet, ax, data, panel.lines)
+            _theory(frames, sheet, ax, theory, panel.lines)
             whole_ticks(ax)
         sheet.label("layer", ylabel)
-        sheet.legend(handles(frames, layout))
-        return sheet.drawing(title, _join(caption, _LAYERS, _BAND, _masked(masked), layout.left_out))
+        sheet.legend(legend)
+        said = _PREDICTED if len(theory) else ""
+        return sheet.drawing(title, _join(caption, _LAYERS, _BAND, said, _masked(masked), layout.left_out))
 
 
-def _start(frames: SweepFrames, probe: str) -> pd.DataFrame:
-    """Rows of one probe at step 0 that hold a number."""
+def _theory(
+    frames: SweepFrames, sheet: Sheet, ax: Axes, theory: pd.DataFrame, lines: list[tuple[str, str, list[int]]]
+) -> None:
+    """Draw what was predicted of each line, and the band of one draw about it."""
+    for init, activation, cells in lines:
+        own = theory[theory["cell_index"].isin(cells)].groupby("layer")[["value", "band"]].mean()
+        if own.empty:
+            continue
+        seen, layers = look(frames, init, activation), own.index.to_list()
+        who = (f"{init} · {activation}, predicted", init, activation)
+        gid = sheet.plot(ax, layers, own["value"].to_list(), who, color=INK, linestyle=PREDICTED, linewidth=0.8)
+        if gid is not None:
+            sheet.band(ax, gid, layers, own["value"] - own["band"], own["value"] + own["band"], seen.colour)
+
+
+def _at_step(frames: SweepFrames, probe: str, step: int = 0) -> pd.DataFrame:
+    """Rows of one probe at a step that hold a number."""
     layers = frames.layers
-    chosen = layers[(layers["step"] == 0) & (layers["probe"] == probe)]
+    chosen = layers[(layers["step"] == step) & (layers["probe"] == probe)]
     return chosen[chosen["value"].notna()]
 
 

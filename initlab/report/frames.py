@@ -5,7 +5,7 @@
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from initlab.predictions.proxy import Outlook
+from initlab.report.foretold import prediction_frame, stored_predictions
 from initlab.report.layers import LayerRows
 from initlab.spec import canonical_json
 from initlab.store.files import read_json
@@ -62,6 +64,12 @@ class SweepFrames:
     - ``curves``: one row a logged step: id, cell, cell_index, seed, step, train_loss, val_loss, lr, grad_norm.
     - ``layers``: one row a probed number: id, cell, cell_index, seed, step, probe, site, layer, value. Sites count
       0..2·n_layer along the residual stream (0 after the embedding, 2b after block b); layer is site / 2.
+    - ``predictions``: what theory expected before step 0, one row a number: cell, cell_index, probe, site, layer,
+      value, band (standard deviation of one draw seen through one batch). Probes are named as in ``layers``, and
+      grad_ms is grad_rms²; initial_loss is in nats. Cells without a prediction have no rows.
+
+    ``predicted`` has the whole document of a cell's prediction by cell_index, or one whose ``reason`` says why there
+    is none; ``outlooks`` what each init would do at the sizes that the sweep is a proxy for.
     """
 
     name: str
@@ -74,6 +82,9 @@ class SweepFrames:
     runs: pd.DataFrame
     curves: pd.DataFrame
     layers: pd.DataFrame
+    predictions: pd.DataFrame
+    predicted: Mapping[int, dict[str, Any]]
+    outlooks: tuple[Outlook, ...]
 
     @property
     def inits(self) -> list[str]:
@@ -99,6 +110,7 @@ def load(path: Path | str) -> SweepFrames:
         layers.add(row, cell.n_layer, run.layers())
     runs = _runs_frame(rows)
     layer_frame = _with_runs(layers.frame(), runs)
+    predicted = stored_predictions(folder.path, document, numbers)
     _fill_growth(runs, layer_frame)
     return SweepFrames(
         name=str(document.get("name") or folder.path.resolve().name),
@@ -111,6 +123,9 @@ def load(path: Path | str) -> SweepFrames:
         runs=runs,
         curves=_with_runs(curves.frame(), runs),
         layers=layer_frame,
+        predictions=prediction_frame(cells, predicted),
+        predicted=predicted,
+        outlooks=tuple(Outlook.of(look) for look in document.get("outlooks", [])),
     )
 
 

@@ -7,7 +7,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from initlab.laws import ATTENTION_ROLES
+from initlab.probes.reductions import PROBES
+
 _NOT_PROBES = frozenset({"step", "loss"})
+_ATTENTION_PLACES = frozenset({"attn_logits", "attn_weights", "attn_branch"})
 
 
 class LayerRows:
@@ -17,7 +21,9 @@ class LayerRows:
     """
 
     def __init__(self, places: dict[str, str]) -> None:
-        self._at_attention = {"attn_ms", *(name for name, place in places.items() if place == "attn_branch")}
+        places = {**{name: probe.place for name, probe in PROBES.items()}, **places}
+        self._at_attention = {name for name, place in places.items() if place in _ATTENTION_PLACES}
+        self._at_attention |= {f"update_ratio_{role}" for role in ATTENTION_ROLES}
         self._runs: list[int] = []
         self._steps: list[int] = []
         self._probes: list[int] = []
@@ -62,8 +68,8 @@ class LayerRows:
 def sites(length: int, n_layer: int, *, at_attention: bool) -> npt.NDArray[np.int64]:
     """Return the residual site (0..2·n_layer) each of ``length`` numbers belongs to.
 
-    One number a block stands where that block ends, except what attention adds, which stands where attention ends;
-    a single number (of the logits) stands at the end of the stream.
+    One number a block stands where that block ends, except what is about attention, which stands where attention
+    ends; a single number (of the logits) stands at the end of the stream.
     """
     if length == 2 * n_layer + 1:
         return np.arange(length)

@@ -15,9 +15,11 @@ from initlab.errors import InitlabError, did_you_mean
 from initlab.report import markdown, page
 from initlab.report.answers import answers
 from initlab.report.content import Content, gather
+from initlab.report.expected import Expected
 from initlab.report.frames import load
 from initlab.report.table import CellRow, counts
 from initlab.store.files import write_json
+from initlab.verdicts.verdict import document
 
 FORMATS = ("html", "md", "csv", "json")
 
@@ -49,6 +51,8 @@ def _write(folder: Path, content: Content, formats: Collection[str]) -> None:
         _replace(folder / "runs.csv", _csv(content.frames.runs))
     if "json" in formats:
         write_json(folder / "summary.json", summary(content))
+        if content.answers.verdicts:
+            write_json(folder / "verdicts.json", document(content.answers.verdicts))
     if "md" in formats:
         _replace(folder / "report.md", markdown.render(content).encode())
     if "html" in formats:
@@ -82,7 +86,21 @@ def summary(content: Content) -> dict[str, Any]:
         "claims": [verdict.to_json() for verdict in content.answers.verdicts],
         "cells": [asdict(row) for row in content.rows],
         "runs": runs.to_dict("records"),
+        "predictions": [_expectation(row) for row in content.expected],
+        "outlooks": [look.to_json() for look in frames.outlooks],
         "not_ok": [asdict(run) for run in content.not_ok],
+    }
+
+
+def _expectation(row: Expected) -> dict[str, Any]:
+    """One cell's agreement with theory, the laws beside it."""
+    return {
+        "cell": row.cell.label,
+        "growth": {"predicted": row.predicted["growth"], "measured": row.growth},
+        "growth_law": {"predicted": row.predicted["growth_law"], "measured": row.law and asdict(row.law)},
+        "verdict": row.verdict,
+        "flagged": row.flagged,
+        **asdict(row.fit),
     }
 
 

@@ -35,12 +35,12 @@ class Growth:
     scores: dict[GrowthLaw, float]
 
 
-def fit(values: Sequence[float]) -> Growth:
-    """Fit positive values at depths x = 0, 1, 2, ... by least squares of relative errors."""
+def fit(values: Sequence[float], at: Sequence[float] | None = None) -> Growth:
+    """Fit positive values at depths x, by default 0, 1, 2, ..., by least squares of relative errors."""
     y = np.asarray(values, dtype=np.float64)
     if len(y) < 3 or not (np.isfinite(y).all() and (y > 0).all()):
         raise InitlabError("a growth law needs three or more values, all positive and finite")
-    x = np.arange(len(y), dtype=np.float64)
+    x = np.arange(len(y), dtype=np.float64) if at is None else np.asarray(at, dtype=np.float64)
     slope, height = np.polyfit(x, np.log(y), 1)
     fits: dict[GrowthLaw, tuple[float, float]] = {
         "constant": (float(np.exp(np.log(y).mean())), 0.0),

@@ -1,7 +1,7 @@
 """What a metric's name means on a stored run.
 
 ``final_loss`` and its like are numbers of a run's summary; ``residual_var.last`` is a probe reduced over its sites,
-at step 0, and ``residual_var.last@end`` the same where training ended.
+at step 0, ``residual_var.last@end`` the same where training ended, and ``update_ratio_ffn_up.mean@1`` after one step.
 """
 
 import math
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from initlab.errors import InitlabError, did_you_mean
+from initlab.probes.reductions import UPDATE_PROBES
 from initlab.stats.censor import censored
 from initlab.verdicts.stored import StoredRun, StoredSweep
 
@@ -37,14 +38,22 @@ def metric_named(name: str) -> Metric:
     probe, dot, rest = name.partition(".")
     place, at, moment = rest.partition("@")
     if not dot:
-        raise InitlabError(f"no metric {name!r}{did_you_mean(name, METRICS)}; a probe wants a place: {name}.last")
+        hint = did_you_mean(name, METRICS)
+        raise InitlabError(f"no metric {name!r}, and a probe wants a place: {name}.last{hint}")
     if place not in PLACES:
         raise InitlabError(f"metric {name!r}: no place {place!r} along the sites{did_you_mean(place, PLACES)}")
-    if at and moment not in ("start", "end"):
-        raise InitlabError(f"metric {name!r}: after @ comes 'start' or 'end', got {moment!r}")
-    positive = place in ("growth", "swing") or probe.endswith(("_ms", "_var", "_rms"))
-    summary = f"{probe}, {place} over its sites, {'at the end' if moment == 'end' else 'before the first step'}"
-    return Metric(name, "×" if place == "growth" else "", summary, _probe(probe, place, moment), positive=positive)
+    if at and moment not in ("start", "end") and not moment.isdecimal():
+        raise InitlabError(f"metric {name!r}: after @ comes 'start', 'end' or a step, got {moment!r}")
+    positive = place in ("growth", "swing") or probe in UPDATE_PROBES or probe.endswith(("_ms", "_var", "_rms"))
+    when = {"": "before the first step", "start": "before the first step", "end": "at the end"}
+    return Metric(
+        name,
+        "×" if place == "growth" else "",
+        f"{probe}, {place} over its sites, {when.get(moment, f'at step {moment}')}",
+        _probe(probe, place, moment),
+        trained=moment.isdecimal() and int(moment) > 0,
+        positive=positive,
+    )
 
 
 def check_probe(metric: Metric, sweep: StoredSweep) -> None:
@@ -152,11 +161,12 @@ PLACES: dict[str, Callable[[list[float]], float]] = {
 
 
 def _probe(probe: str, place: str, moment: str) -> Callable[[StoredRun], float | None]:
+    step = int(moment) if moment.isdecimal() else 0
+
     def read(run: StoredRun) -> float | None:
         rows = [row for row in run.layers if probe in row]
-        if not rows or (moment != "end" and rows[0]["step"] != 0):
-            return None
-        return _reduced(rows[-1 if moment == "end" else 0][probe], place)
+        wanted = rows[-1:] if moment == "end" else [row for row in rows if row["step"] == step]
+        return _reduced(wanted[0][probe], place) if wanted else None
 
     return read
 

@@ -1,5 +1,6 @@
 """What claims and gates answer, in the form in which it is printed, stored and published."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,6 +49,6 @@ class Verdict:
         return plain
 
 
-def document(verdicts: list[Verdict]) -> dict[str, Any]:
+def document(verdicts: Sequence[Verdict]) -> dict[str, Any]:
     """Return the public JSON document."""
     return {"schema_version": SCHEMA_VERSION, "verdicts": [verdict.to_json() for verdict in verdicts]}

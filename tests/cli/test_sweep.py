@@ -1,5 +1,6 @@
 """``initlab sweep`` from outside: documents, exit codes, and one message for every mistake."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -155,3 +156,54 @@ def test_corpora_that_cannot_be_read_as_asked(tmp_path: Path) -> None:
         done = initlab("sweep", *FLAGS, "--corpus", str(tmp_path / name), "-o", str(tmp_path / "x"))
         assert done.code == 2
         assert message in done.err
+
+
+def test_a_proxy_is_told_what_it_hides(tmp_path: Path) -> None:
+    arguments = ["sweep", *FLAGS, "--init", "gpt2", "--seeds", "1", "-n", "1", "-o", "out"]
+    hinted = initlab(*arguments, cwd=tmp_path).err
+    assert hinted.count("its std does not follow the width") == 1
+    told = initlab(*arguments, "--target", "n_embd=64,n_layer=3", cwd=tmp_path)
+    assert "at 3 × 64" in told.err
+    assert "gpt2:std=0.04" in told.err
+    assert "does not follow the width" not in told.err
+    assert "What the target would do" in (tmp_path / "out" / "report" / "report.md").read_text()
+    assert initlab(*arguments, "--target", "n_lay=3", cwd=tmp_path).code == 2
+
+
+CLAIMS = """
+[[claim]]
+id = "falls"
+text = "It learns [a little]"
+metric = "learnt"
+seeds = "every"
+min = 0.0
+[[claim]]
+id = "grows"
+text = "The stream grows tenfold"
+metric = "growth"
+seeds = "every"
+min = 10.0
+"""
+
+
+def test_claims_beside_the_spec_are_judged_at_the_end(tmp_path: Path) -> None:
+    (tmp_path / "claims.toml").write_text(CLAIMS)
+    (tmp_path / "sweep.toml").write_text('name = "claimed"\n[sweep]\ninit = ["depth-scaled"]\nseed = [0]\n')
+    done = initlab("sweep", str(tmp_path), *FLAGS, "--jobs", "1", "-o", str(tmp_path / "out"))
+    assert done.code == 0, done.err
+    lines = [line for line in done.out.splitlines() if "SUPPORTED" in line or "REFUTED" in line]
+    assert [" ".join(line.split()) for line in lines] == [
+        "SUPPORTED It learns [a little]",
+        "REFUTED The stream grows tenfold",
+        f"claims: 1 SUPPORTED, 1 REFUTED; with numbers and reasons: initlab claims {tmp_path / 'out'}",
+    ]
+    assert json.loads((tmp_path / "out" / "report" / "verdicts.json").read_text())["verdicts"][1]["id"] == "grows"
+
+
+def test_claims_that_the_sweep_cannot_answer_are_no_reason_to_fail(tmp_path: Path) -> None:
+    (tmp_path / "claims.toml").write_text(CLAIMS.replace("learnt", "nonsense.last"))
+    (tmp_path / "sweep.toml").write_text('name = "claimed"\n[sweep]\ninit = ["gpt2"]\nseed = [0]\n')
+    done = initlab("sweep", str(tmp_path), *FLAGS, "--jobs", "1", "-o", str(tmp_path / "out"))
+    assert done.code == 0, done.err
+    assert "claims not judged: claims.toml, line 2" in done.out
+    assert "REFUTED" not in done.out

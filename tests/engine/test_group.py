@@ -32,7 +32,9 @@ from tests.networks import network, started
 VOCAB = 32
 MODEL: dict[str, Any] = {"n_layer": 2, "n_head": 2, "n_embd": 32, "block_size": 16}
 TRAIN: dict[str, Any] = {"steps": 10, "batch_size": 4, "eval_interval": 4, "eval_batches": 2}
-PROBED = ("residual_ms", "residual_var", "token_cosine", "attn_ms", "mlp_ms", "grad_rms", "weight_grad_rms")
+STREAM = ("residual_ms", "residual_var", "token_cosine", "grad_rms")
+PROBED = (*STREAM, "attn_logit_max", "attn_entropy", "attn_ms", "dead_units", "mlp_ms", "weight_grad_rms")
+UPDATES = {f"update_ratio_{role}" for role in ("query", "key", "value", "attn_out", "ffn_up", "ffn_down")}
 TERMS = 3 * (2 * (32 + 16 + 16 + 32 + 32 + 128) + 32)
 """Terms of the longest chain of sums in one step: the products of two layers and the head, forward and twice as many
 backward. A sum of n terms errs by at most n·eps of their sizes, and by √n·eps typically: n leaves room for signs."""
@@ -151,11 +153,13 @@ def test_records_and_their_fields() -> None:
     assert len(rows["summary"]) == 1
     assert [row["step"] for row in rows["metrics"] if "val_loss" in row] == [0, 4, 8, 10]
     assert [row["step"] for row in rows["metrics"] if "lr" not in row] == [10]  # the last batch is only read
-    sites = {name: 5 if name[:3] in ("res", "tok", "gra") else 2 for name in PROBED}
+    sites = {name: 5 if name in STREAM else 2 for name in PROBED}
     for row in rows["layers"]:
         assert {name: len(row[name]) for name in PROBED} == sites
         assert isinstance(row["logit_var"], float)
-        assert row.keys() == {"step", "loss", "logit_var", *PROBED}
+        updates = UPDATES if row["step"] else set()  # nothing was updated before the first step
+        assert row.keys() == {"step", "loss", "logit_var", *PROBED, *updates}
+        assert {len(row[name]) for name in updates} <= {2}
 
 
 def test_a_group_ends_with_one_summary_a_lane() -> None:

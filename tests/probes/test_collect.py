@@ -81,6 +81,7 @@ def test_gradient_moment_under_vmap_is_each_lane_by_itself() -> None:
 def test_collector_applies_each_probe_at_its_place_in_order() -> None:
     collector = Collector(torch.zeros(2))
     taps = [("residual", 1.0), ("attn_branch", 2.0), ("residual", 3.0), ("mlp_branch", 4.0), ("logits", 5.0)]
+    taps += [("attn_logits", 1.0), ("attn_weights", 1.0), ("ffn_hidden", 1.0)]
     for seed, (place, size) in enumerate(taps):
         x = normal(2, 3, 4, seed=seed) * size
         assert torch.equal(collector(place, x), x)
@@ -94,7 +95,10 @@ def test_collector_applies_each_probe_at_its_place_in_order() -> None:
         "residual_ms": 2,
         "residual_var": 2,
         "token_cosine": 2,
+        "attn_logit_max": 1,
+        "attn_entropy": 1,
         "attn_ms": 1,
+        "dead_units": 1,
         "mlp_ms": 1,
         "logit_var": 1,
     }
@@ -179,7 +183,10 @@ def test_a_probed_step_and_an_unprobed_one_differ_in_no_bit(dropout: float) -> N
         "residual_ms": (3, 5),
         "residual_var": (3, 5),
         "token_cosine": (3, 5),
+        "attn_logit_max": (3, 2),
+        "attn_entropy": (3, 2),
         "attn_ms": (3, 2),
+        "dead_units": (3, 2),
         "mlp_ms": (3, 2),
         "logit_var": (3, 1),
         "grad_rms": (3, 5),

@@ -10,7 +10,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from initlab.probes.reductions import BACKWARD_PROBES, PROBES, channel_variance, second_moment, token_cosine
+from initlab.laws import HIDDEN_ROLES
+from initlab.probes.reductions import (
+    BACKWARD_PROBES,
+    DEAD,
+    PROBES,
+    UPDATE_PROBES,
+    attention_entropy,
+    channel_variance,
+    dead_share,
+    largest_logit,
+    second_moment,
+    token_cosine,
+)
 
 EPS32 = 2.0**-23
 
@@ -112,11 +124,15 @@ def test_registered_probes_and_their_places() -> None:
         "residual_ms": "residual",
         "residual_var": "residual",
         "token_cosine": "residual",
+        "attn_logit_max": "attn_logits",
+        "attn_entropy": "attn_weights",
         "attn_ms": "attn_branch",
+        "dead_units": "ffn_hidden",
         "mlp_ms": "mlp_branch",
         "logit_var": "logits",
     }
-    assert set(BACKWARD_PROBES).isdisjoint(name for name, _ in PROBES.items())
+    assert {*BACKWARD_PROBES, *UPDATE_PROBES}.isdisjoint(name for name, _ in PROBES.items())
+    assert set(UPDATE_PROBES) == {f"update_ratio_{role}" for role in HIDDEN_ROLES}
     x = tapped(3, 5, 16).double().numpy()
     for name, explicit in [
         ("residual_ms", explicit_moment),
@@ -129,3 +145,71 @@ def test_registered_probes_and_their_places() -> None:
         # float64 in, float64 out: no reduction falls back to single precision.
         assert float(PROBES.get(name).reduce(torch.from_numpy(x))) == pytest.approx(explicit(x), rel=1e-13)
         assert PROBES.get(name).summary
+
+
+def test_dead_units_never_leave_zero() -> None:
+    x = tapped(3, 5, 16)
+    assert float(dead_share(x)) == 0
+    x[..., 4] = 0  # zero for every token: dead
+    x[..., 7] *= 1e-6  # too small to matter: dead
+    x[..., 9], x[1, 2, 9] = 0, -1.0  # one token in fifteen opens it, whatever the sign: alive
+    assert float(dead_share(x)) == 2 / 16
+    assert float(dead_share(1e-12 * x)) == 2 / 16  # a matter of proportions
+    assert float(dead_share(torch.zeros(3, 5, 16))) == 1
+
+
+def test_dead_units_just_above_and_below_the_threshold() -> None:
+    x = torch.ones(2, 3, 1000)
+    x[..., 0] = 1.001 * DEAD
+    assert float(dead_share(x)) == 0
+    x[..., 0] = 0.99 * DEAD
+    assert float(dead_share(x)) == pytest.approx(1e-3, rel=4 * EPS32)
+
+
+def explicit_entropy(weights: npt.NDArray[np.float64]) -> float:
+    """Over the queries that see more than themselves, in units of the logarithm of how many they see."""
+    found = [
+        -math.fsum(w * math.log(w) for w in row if w > 0) / math.log(t + 1)
+        for head in weights.reshape(-1, *weights.shape[-2:])
+        for t, row in enumerate(head)
+        if t > 0
+    ]
+    return math.fsum(found) / len(found)
+
+
+def causal_weights(*, sharp: float, tokens: int = 6) -> Tensor:
+    logits = sharp * tapped(2, 3, tokens, tokens)
+    return logits.masked_fill(torch.ones(tokens, tokens).triu(1) > 0, -math.inf).softmax(-1)
+
+
+@pytest.mark.parametrize("sharp", [0.0, 0.5, 3.0, 1e3])
+def test_entropy_is_its_definition(sharp: float) -> None:
+    weights = causal_weights(sharp=sharp)
+    # Weights of float32, of which a row of six has a relative error of a few roundings.
+    assert float(attention_entropy(weights)) == pytest.approx(
+        explicit_entropy(weights.double().numpy()), abs=16 * EPS32
+    )
+    assert float(attention_entropy(weights)) != pytest.approx(
+        float(attention_entropy(causal_weights(sharp=sharp + 0.3))), abs=1e-3
+    ) or sharp == pytest.approx(1e3)
+
+
+def test_entropy_of_known_attention() -> None:
+    assert float(attention_entropy(causal_weights(sharp=0))) == pytest.approx(1, abs=4 * EPS32)
+    assert float(attention_entropy(torch.eye(6).expand(2, 3, 6, 6))) == 0
+    # Two equal weights: log 2 of the log 2, log 3, log 4 that queries 1, 2 and 3 could have.
+    rows = torch.tensor([[1.0, 0, 0, 0], [0.5, 0.5, 0, 0], [0.5, 0.5, 0, 0], [0.5, 0.5, 0, 0]])
+    expected = (1 + math.log(2) / math.log(3) + math.log(2) / math.log(4)) / 3
+    assert float(attention_entropy(rows[None, None])) == pytest.approx(expected, abs=4 * EPS32)
+    assert math.isnan(float(attention_entropy(torch.ones(1, 1, 1, 1))))
+
+
+def test_the_largest_logit_is_one_that_is_seen() -> None:
+    logits = tapped(2, 3, 6, 6)
+    logits[0, 0, 1, 5] = 100.0
+    masked = logits.masked_fill(torch.ones(6, 6).triu(1) > 0, -math.inf)
+    seen = max(
+        float(logits[b, h, t, s]) for b, h, t in itertools.product(range(2), range(3), range(6)) for s in range(t + 1)
+    )
+    assert float(largest_logit(masked)) == seen
+    assert float(largest_logit(logits)) == 100

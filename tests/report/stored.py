@@ -150,8 +150,18 @@ class Numbers:
             "grad_rms": [1e-3 * math.exp(0.1 * self.rank * (depth - site)) for site in range(depth + 1)],
             "attn_ms": [0.0 if self.rank == 1 else 2e-4 * (1 + block * self.rank) for block in blocks],
             "mlp_ms": [3e-4 * self.tilt * (1 + block) * (1 + self.rank) for block in blocks],
+            "attn_entropy": [0.99 - 0.01 * self.rank * block for block in blocks],
+            "dead_units": [0.0] * self.n_layer,
             "weight_grad_rms": [1e-4] * self.n_layer,
+            **(self.updates(step) if step else {}),
             "logit_var": 0.3 * self.tilt,
+        }
+
+    def updates(self, step: int) -> dict[str, list[float]]:
+        sizes = {"value": 0.1, "ffn_up": 0.2, "ffn_down": 0.3}
+        return {
+            f"update_ratio_{role}": [size * self.tilt * (1 + block) / step for block in range(self.n_layer)]
+            for role, size in sizes.items()
         }
 
     def summary(self, run_id: str, floor: float | None, diverged_at: int | None) -> dict[str, Any]:

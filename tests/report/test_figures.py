@@ -7,18 +7,19 @@ import pytest
 
 from initlab.report.figures import draw_all
 from initlab.report.figures_compare import final_losses, heat_map
-from initlab.report.figures_init import branches, residual_variance
+from initlab.report.figures_init import branches, first_updates, residual_variance
 from initlab.report.figures_training import layer_profiles, loss_curves, variance_over_training
 from initlab.report.frames import load
 from initlab.report.panels import at_init, lay_out
 from tests.report.stored import Shape, make_sweep
 
+MLP = ("ffn_up", "ffn_down")
 LONG = [f"note-sqrt-2-over-depth-{number}" for number in range(9)]
 
 
 def test_a_trained_sweep_has_every_figure_and_an_untrained_one_those_of_init(tmp_path: Path) -> None:
     trained = [drawing.name for drawing in draw_all(load(make_sweep(tmp_path / "a").path))]
-    assert len(trained) == 9
+    assert len(trained) == 10
     untrained = [drawing.name for drawing in draw_all(load(make_sweep(tmp_path / "b", shapes=[Shape(steps=0)]).path))]
     assert untrained == ["residual-variance", "heat-map", "branches", "gradient-rms", "token-cosine"]
     nothing = make_sweep(tmp_path / "c", outcome=lambda i, a, s: "missing")
@@ -28,7 +29,7 @@ def test_a_trained_sweep_has_every_figure_and_an_untrained_one_those_of_init(tmp
 def test_one_run_is_enough(tmp_path: Path) -> None:
     names = [drawing.name for drawing in draw_all(load(make_sweep(tmp_path / "s", ["gpt2"], ["gelu"], [0]).path))]
     assert "heat-map" not in names, "one place is no map"
-    assert len(names) == 8
+    assert len(names) == 9
 
 
 def test_a_line_is_the_mean_over_seeds(tmp_path: Path) -> None:
@@ -74,6 +75,17 @@ def test_all_diverged_draws_what_there_is(tmp_path: Path) -> None:
     assert "loss-curves" in names
     assert "final-loss" in names
     assert variance_over_training(frames) is None
+
+
+def test_the_first_update_is_that_of_step_1_and_of_trained_cells(tmp_path: Path) -> None:
+    folder = make_sweep(tmp_path / "s", ["gpt2"], ["gelu"], [0], [Shape(lr=1e-3), Shape(lr=3e-3), Shape(steps=0)])
+    drawing = first_updates(load(folder.path))
+    assert drawing is not None
+    rows = [folder.run(entry.id).layers() for entry in folder.entries()[:2]]
+    stored = [row[f"update_ratio_{role}"] for run in rows for row in run if row["step"] == 1 for role in MLP]
+    assert sorted(list(series.y) for series in drawing.series) == sorted(stored)  # a panel a learning rate and role
+    assert len({tuple(values) for values in stored}) == 4
+    assert first_updates(load(make_sweep(tmp_path / "t", shapes=[Shape(steps=0)]).path)) is None
 
 
 def test_what_is_zero_is_named_where_a_log_axis_cannot_show_it(tmp_path: Path) -> None:

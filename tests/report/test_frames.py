@@ -46,6 +46,16 @@ def test_probes_stand_at_their_sites(tmp_path: Path) -> None:
     assert "loss" not in sites
 
 
+def test_what_is_measured_inside_a_branch_stands_where_the_branch_ends(tmp_path: Path) -> None:
+    folder = make_sweep(tmp_path / "s", ["gpt2"], ["gelu"], [0], [Shape(n_layer=3, steps=20)])
+    layers = load(folder.path).layers
+    last = layers[layers["step"] == 20]
+    sites = {str(probe): own["site"].tolist() for probe, own in last.groupby("probe", observed=True)}
+    assert sites["attn_entropy"] == sites["update_ratio_value"] == sites["attn_ms"] == [1, 3, 5]
+    assert sites["dead_units"] == sites["update_ratio_ffn_up"] == sites["mlp_ms"] == [2, 4, 6]
+    assert layers[layers["probe"] == "update_ratio_value"]["step"].min() > 0
+
+
 def test_cells_of_one_block_probe_like_the_others(tmp_path: Path) -> None:
     """With one block, one number a block and a single number have the same length."""
     folder = make_sweep(tmp_path / "s", ["gpt2"], ["gelu"], [0], [Shape(n_layer=1, steps=0)])

@@ -31,6 +31,14 @@ def test_a_pure_law(law: str, values: np.ndarray, start: float, rate: float) -> 
     assert curve(found.law, X, found.start, found.rate) == pytest.approx(values)
 
 
+def test_depths_need_not_be_neighbours() -> None:
+    at = [2.0, 3.0, 8.0, 96.0]
+    found = fit([4 + 0.5 * x for x in at], at)
+    assert found.law == "linear"
+    assert (found.start, found.rate) == pytest.approx((4, 0.5))
+    assert fit([4 + 0.5 * x for x in at]).rate != pytest.approx(0.5)
+
+
 def noisy(values: np.ndarray, relative: float) -> Growth:
     return fit((values * (1 + relative * np.random.default_rng(0).normal(size=len(values)))).tolist())
 

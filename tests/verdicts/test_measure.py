@@ -45,6 +45,21 @@ def test_values(run: StoredRun, name: str, value: float) -> None:
     assert metric_named(name).read(run) == pytest.approx(value)
 
 
+def test_a_step_after_the_first_is_of_trained_cells_and_only_where_it_was_probed(run: StoredRun) -> None:
+    first, last = run.layers[0], run.layers[-1]
+    assert last["step"] > first["step"] == 0
+    at_end = metric_named(f"residual_ms.last@{last['step']}")
+    assert at_end.read(run) == metric_named("residual_ms.last@end").read(run) == 4.0
+    assert at_end.trained
+    assert at_end.positive
+    assert metric_named("residual_ms.last@0").read(run) == metric_named("residual_ms.last").read(run) == 2.0
+    assert not metric_named("residual_ms.last@0").trained
+    assert metric_named(f"residual_ms.last@{last['step'] + 1}").read(run) is None
+    assert metric_named("update_ratio_ffn_up.mean@1").positive
+    with pytest.raises(InitlabError, match="'start', 'end' or a step"):
+        metric_named("residual_ms.last@-1")
+
+
 def test_every_metric_of_a_run_is_tested() -> None:
     assert set(METRICS) == {
         *("final_loss", "above_floor", "learnt", "train_loss", "diverged", "initial_loss", "initial_excess", "growth")
@@ -87,7 +102,7 @@ def test_scales() -> None:
         ("final_los", "did you mean 'final_loss'"),
         ("residual_ms", r"wants a place: residual_ms\.last"),
         ("residual_ms.lst", "did you mean 'last'"),
-        ("residual_ms.last@middle", "'start' or 'end'"),
+        ("residual_ms.last@middle", "'start', 'end' or a step"),
     ],
 )
 def test_a_wrong_name(name: str, message: str) -> None:

@@ -1,0 +1,13 @@
+"""Predictions to test with."""
+
+from initlab.inits.catalogue import blueprint_for
+from initlab.predictions.case import Case
+from initlab.spec import ModelSpec, resized
+from initlab.theory.tokens import Tokens
+
+VOCAB = 64
+
+
+def case(init: str = "gpt2", activation: str = "gelu", batch: int = 4, **sizes: int) -> Case:
+    model = resized(ModelSpec(n_layer=3, n_head=2, n_embd=64, block_size=16), sizes, "a test")
+    return Case(blueprint_for(model, init, activation, VOCAB), activation, Tokens.uniform(VOCAB), "uniform", batch)
