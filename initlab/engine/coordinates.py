@@ -37,8 +37,10 @@ def coordinates(specs: Sequence[RunSpec], corpora: Sequence[Corpus]) -> list[dic
     for _ in group.run():
         pass  # its records are the sweep's business
     after = group.activations()
-    sizes = {place: _rms(x) for place, x in after.items()}
-    changes = {place: _rms(x - before[place]) for place, x in after.items()}
+    # Attention's logits and weights have a head axis, no channels, and -∞ where the mask hides the future.
+    channels = [place for place, x in after.items() if x.dim() == 5]
+    sizes = {place: _rms(after[place]) for place in channels}
+    changes = {place: _rms(after[place] - before[place]) for place in channels}
     return [{place: Coordinates(sizes[place][n], changes[place][n]) for place in sizes} for n in range(len(specs))]
 
 
