@@ -160,7 +160,7 @@ def test_hash_is_the_sha256_of_the_text() -> None:
         (TrainSpec, {"weight_decay": -0.1}, "weight_decay\n.*greater than or equal to 0"),
         (TrainSpec, {"beta2": 1.0}, "beta2\n.*less than 1"),
         (TrainSpec, {"schedule": "linear"}, "schedule\n.*'cosine' or 'constant'"),
-        (TrainSpec, {"precision": "bfloat16"}, "precision\n.*'float32' or 'float64'"),
+        (TrainSpec, {"precision": "float16"}, "precision\n.*'float32', 'highest', 'bfloat16' or 'float64'"),
         (TrainSpec, {"steps": -1}, "steps\n.*greater than or equal to 0"),
         (TrainSpec, {"probe_interval": 0}, "probe_interval\n.*greater than 0"),
         (RunSpec, {"seed": -1}, "seed\n.*greater than or equal to 0"),

@@ -48,7 +48,9 @@ class LaneModel:
         execution = execution or Execution()
         # torch has no batching rule for the CPU's fused attention: over lanes it would be a slow loop.
         batches = execution.lanes == 1 or execution.device != "cpu"
-        self._model: GPT = skeleton(network, activation, fused=execution.fused and batches and not dropout)
+        self._fused = execution.fused and batches and not dropout
+        self._model: GPT = skeleton(network, activation, fused=self._fused)
+        self._tappable: GPT = skeleton(network, activation)  # fused attention hides its logits and weights from taps
         self._sites = n_sites(network.dims.n_layer)
         self._dropout = dropout
         self._execution = execution
@@ -70,8 +72,8 @@ class LaneModel:
     def probe(self, parameters: Tensors, constants: Tensors, batch: Batch) -> tuple[Tensors, Tensor, Tensors]:
         """Like ``step``, and what the probes saw: (N, sites) each.
 
-        A compiled step rounds differently from the one that measures, so losses and gradients then are the compiled
-        step's own: probing must change nothing.
+        A step that is compiled or fuses attention rounds differently from the one that measures, so losses and
+        gradients then are that step's own: probing must change nothing.
         """
         lanes = batch.tokens.shape[0]
         dtype = next(iter(parameters.values())).dtype
@@ -81,7 +83,7 @@ class LaneModel:
                 parameters, sinks, constants, batch.tokens, batch.targets, batch.keys
             )
         seen = {**seen, "grad_rms": moments.sqrt()}
-        if self._execution.compiled:
+        if self._execution.compiled or self._fused:
             gradients, losses = self.step(parameters, constants, batch)
         return _contiguous(gradients), losses, seen
 
@@ -98,7 +100,8 @@ class LaneModel:
     def _call(self, parameters: Tensors, constants: Tensors, *args: Any, tap: Hook, drop: Hook) -> Tensor:
         scaled = {name: p * constants[name] if name in constants else p for name, p in parameters.items()}
         with _rounded_operands(self._execution):
-            return functional_call(self._model, {**constants, **scaled}, args, {"tap": tap, "drop": drop})[1]
+            model = self._model if tap is untouched else self._tappable
+            return functional_call(model, {**constants, **scaled}, args, {"tap": tap, "drop": drop})[1]
 
     def _drop(self, key: Tensor) -> Hook:
         return CounterDropout(self._dropout, key) if self._dropout else untouched

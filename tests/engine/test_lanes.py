@@ -73,8 +73,8 @@ def test_alone_and_among_others_by_every_path(products: Products, lanes: int, fu
 @pytest.mark.parametrize("products", ["highest", "medium", "bfloat16"])
 def test_probing_changes_no_loss_by_any_path(products: Products) -> None:
     (spec,) = _specs(steps=8)[:1]
-    for lanes in (1, 4):
-        execution = Execution("cpu", products, lanes)
+    for lanes, fused in ((1, False), (4, False), (1, True)):
+        execution = Execution("cpu", products, lanes, fused)
         rows = []
         for every in (1, 8):
             train = spec.train.model_copy(update={"probe_interval": every})
