@@ -212,12 +212,13 @@ def _finish(sweep: Sweep, as_json: bool) -> None:
     from initlab.report.write import write_report
 
     html = write_report(sweep.folder.path)
-    for flag in flags(expected(load(sweep.folder.path))):
+    frames = load(sweep.folder.path)
+    for flag in flags(expected(frames)):
         stderr().print(flag, soft_wrap=True, markup=False)
     if as_json:
         print_json(sweep_document(sweep.folder))
     else:
-        print_table(stdout(), load(sweep.folder.path))
+        print_table(stdout(), frames)
         _print_claims(sweep)
         stdout().print(f"report: {html}", soft_wrap=True, markup=False)
     states = [state.status for _, state in sweep.folder.states()]

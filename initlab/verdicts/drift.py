@@ -35,7 +35,13 @@ class DriftFound:
         if not self.differences:
             return f"{self.compared} cells as in the baseline" if self.compared else "no cell is in the baseline too"
         rest = len(self.differences) - MOST_NAMED
-        return "; ".join(self.differences[:MOST_NAMED]) + (f"; and {rest} more" if rest > 0 else "")
+        shown = _gathered(
+            [(where, what) for where, _, what in (words.partition(": ") for words in self.differences[:MOST_NAMED])],
+            lambda pair: pair[0],
+            lambda pair: pair[1],
+        )
+        named = "; ".join(f"{where}: {', '.join(what)}" for where, what in shown.items())
+        return named + (f"; and {rest} more" if rest > 0 else "")
 
 
 def matching(sweep: StoredSweep, baseline: StoredSweep) -> Iterator[tuple[StoredCell, StoredCell]]:

@@ -79,8 +79,8 @@ def test_a_browser_shows_every_figure_and_has_no_complaint(tmp_path: Path) -> No
     copy.write_text(page.read_text().replace("</body>", ACTIONS))
     dom, log = rendered(copy, tmp_path / "profile")
     assert complaints(log) == []
-    assert len(re.findall(r"<figure\b", dom)) == 9
-    assert len(re.findall(r"<svg\b", dom)) == 9
+    assert len(re.findall(r"<figure\b", dom)) == 10
+    assert len(re.findall(r"<svg\b", dom)) == 10
     said = dict(re.findall(r'data-(sorted|hidden|tip)="([^"]*)"', dom))
     values = [float(value) for value in said["sorted"].split() if value]
     assert values == sorted(values, reverse=True)

@@ -44,8 +44,8 @@ def test_everything_is_written_and_the_same_bytes_twice(tmp_path: Path) -> None:
     assert page == path / "report" / "index.html"
     first = digest(page.parent)
     assert {"index.html", "report.md", "summary.csv", "runs.csv", "summary.json"} <= set(first)
-    assert len([name for name in first if name.endswith(".svg")]) == 9
-    assert len([name for name in first if name.endswith(".png")]) == 9
+    assert len([name for name in first if name.endswith(".svg")]) == 10
+    assert len([name for name in first if name.endswith(".png")]) == 10
     assert not any("/." in f"/{name}" for name in first), "no temporary file is left"
     write_report(path)
     assert digest(page.parent) == first
@@ -126,7 +126,7 @@ def test_markdown_points_at_figures_that_exist(tmp_path: Path) -> None:
     path = make_sweep(tmp_path / "s", ["gpt2"], ["gelu"], [0]).path
     write_report(path)
     images = re.findall(r"!\[.*?\]\((.*?)\)", (path / "report" / "report.md").read_text())
-    assert len(images) == 8
+    assert len(images) == 9
     assert all((path / "report" / image).is_file() for image in images)
 
 

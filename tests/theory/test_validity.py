@@ -16,6 +16,18 @@ def test_nothing_to_say_of_a_plain_network() -> None:
     assert broken(setup(incoming=LN)) == set()
 
 
+def test_a_note_explains_errors_of_a_size_and_no_larger() -> None:
+    sharp, sharper = (
+        Attention(query=Matrix(gain=g), key=Matrix(gain=g), value=Matrix(gain=1.0), out=Matrix(gain=1.0))
+        for g in (2.0, 9.0)
+    )
+    notes = [predict(setup(incoming=LN, bodies=(body, mlp())), TEXT).validity[0] for body in (sharp, sharper)]
+    assert [note.assumption for note in notes] == ["attention logits are small"] * 2
+    assert [note.explains for note in notes] == [1.0, 4.0], "the sharper, the further off"
+    assert "residual_ms" not in notes[0].affects
+    assert "residual_ms" in notes[1].affects
+
+
 def test_each_assumption() -> None:
     sharp = Attention(query=Matrix(gain=4.0), key=Matrix(gain=4.0), value=Matrix(gain=1.0), out=Matrix(gain=1.0))
     assert broken(setup(incoming=LN, bodies=(sharp, mlp()))) == {"attention logits are small"}
