@@ -33,15 +33,18 @@ def coordinates(specs: Sequence[RunSpec], corpora: Sequence[Corpus]) -> list[dic
     is seen as it was when it stopped.
     """
     group = Group(specs, corpora, keeps_lanes=True)
-    before = group.activations()
+    before = _with_channels(group.activations())
     for _ in group.run():
         pass  # its records are the sweep's business
-    after = group.activations()
-    # Attention's logits and weights have a head axis, no channels, and -∞ where the mask hides the future.
-    channels = [place for place, x in after.items() if x.dim() == 5]
-    sizes = {place: _rms(after[place]) for place in channels}
-    changes = {place: _rms(after[place] - before[place]) for place in channels}
+    after = _with_channels(group.activations())
+    sizes = {place: _rms(x) for place, x in after.items()}
+    changes = {place: _rms(x - before[place]) for place, x in after.items()}
     return [{place: Coordinates(sizes[place][n], changes[place][n]) for place in sizes} for n in range(len(specs))]
+
+
+def _with_channels(seen: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Leave out attention's maps, whose masked logits are infinite: they have an entry a pair of tokens."""
+    return {place: x for place, x in seen.items() if x.dim() == 5}
 
 
 def _rms(x: Tensor) -> list[list[float]]:
