@@ -12,8 +12,10 @@ import pytest
 
 from tests.tiny import stored_bytes
 
+# A background job of a shell inherits an ignored Ctrl-C; these sweeps are to feel it wherever the tests run.
+FEELS_INTERRUPTS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
 SWEEP = [
-    *(sys.executable, "-c", "from initlab.cli.main import run; run()", "sweep"),
+    *(sys.executable, "-c", f"{FEELS_INTERRUPTS}; from initlab.cli.main import run; run()", "sweep"),
     *("--init", "gpt2,depth-scaled", "--seeds", "2", "--activation", "gelu,relu", "--n-layer", "1", "--n-head", "2"),
     *("--n-embd", "16", "--block-size", "16", "--batch-size", "2", "--steps", "600", "--eval-batches", "1"),
 ]
