@@ -32,7 +32,7 @@ DASHES: tuple[Any, ...] = ("-", "--", ":", "-.", (0, (6, 1, 1, 1, 1, 1)), (0, (1
 ALARM = "#d55e00"
 
 WIDTH = 9.2  # inches; every figure has it, so text has one size on the page
-PNG_DPI = 150
+PNG_DPI = 120
 _LEGEND_CHARACTERS = 118  # of one legend line across WIDTH
 _TITLE_CHARACTERS = 108  # of the titles of one row of panels
 

@@ -58,14 +58,14 @@ class Check:
         finite = [bound for bound in self.bounds if math.isfinite(bound)]
         return finite if len(finite) == 2 else finite[0] if finite else None
 
-    def words(self, unit: str = "") -> str:
-        """Return the numbers as text: ``2.61 [2.6, 2.62] over 3 seeds, limit <= 2.7``."""
+    def words(self, unit: str = "", outcome: Outcome = "open") -> str:
+        """Return the numbers as text: ``2.61 [2.6, 2.62] over 3 seeds, limit <= 2.7``; advice where it is open."""
         if self.value is None:
             return self.note
         value = f"{self.value:.4g}{unit and ' ' + unit}"
         interval = f" [{self.interval.low:.4g}, {self.interval.high:.4g}]" if self.interval else ""
         numbers = f"{value}{interval} over {self.n} seed{'s' * (self.n != 1)}, limit {bounds_words(self.bounds)}"
-        return "; ".join(part for part in (numbers, self.note, self.advice) if part)
+        return "; ".join(part for part in (numbers, self.note, self.advice if outcome == "open" else "") if part)
 
 
 def bounds_words(bounds: Bounds) -> str:

@@ -93,7 +93,7 @@ def _part(claim: Claim, check: Check, outcome: Outcome) -> Verdict:
         id=claim.id,
         text=claim.text or "",
         verdict=WORDS[outcome],
-        reason=check.problem or check.words(unit),
+        reason=check.problem or check.words(unit, outcome),
         about=check.label,
         metric=check.metric,
         value=check.value,

@@ -161,7 +161,7 @@ def _drift_result(found: drift.DriftFound) -> Result:
 def _verdict(pending: Pending, outcome: Outcome, gates: GatesFile) -> Verdict:
     gate, check = pending.gate, pending.check
     unit = metric_named(gate.metric).unit if gate.metric else ""
-    reason = check.problem or "; ".join(filter(None, (check.words(unit), _weak(check, outcome, gates))))
+    reason = check.problem or "; ".join(filter(None, (check.words(unit, outcome), _weak(check, outcome, gates))))
     return Verdict(
         id=gate.id,
         text=gate.text or f"{gate.metric} of {check.label}",

@@ -71,6 +71,7 @@ def test_a_family_needs_more_evidence() -> None:
 def test_one_seed_and_a_near_miss_say_what_would_decide() -> None:
     assert "one seed" in _check([1.0], (-math.inf, 2.0)).note
     assert "seeds would decide it" in _check([1.0, 1.2, 0.8], (-math.inf, 1.1)).words()
+    assert "seeds would decide it" not in _check([1.0, 1.2, 0.8], (-math.inf, 1.1)).words(outcome="fails")
 
 
 @pytest.mark.parametrize("n", [3, 5])
