@@ -1,4 +1,4 @@
-"""Tables of answers that a report shows below its cells: claims, differences, sensitivities, scaling.
+"""Tables of answers that a report shows: claims before its cells; differences, sensitivities, scaling at its end.
 
 Each is left out where the sweep has nothing to say.
 """
@@ -34,6 +34,7 @@ class Answers:
     """What the statements beside a sweep and its axes come to."""
 
     verdicts: tuple[Verdict, ...] = ()
+    claims: tuple[Section, ...] = ()
     sections: tuple[Section, ...] = ()
 
 
@@ -47,7 +48,7 @@ def answers(path: Path) -> Answers:
     compared = pairs(sweep)
     settings = ([_pairs(compared)] if compared else []) + ([_overall(many)] if (many := overall(compared)) else [])
     measured = ([_sensitivities(rates)] if rates else []) + ([_scalings(scales)] if scales else [])
-    return Answers(claims.verdicts, (*judged, *settings, *measured))
+    return Answers(claims.verdicts, tuple(judged), (*settings, *measured))
 
 
 def _claims(verdicts: tuple[Verdict, ...]) -> Section:

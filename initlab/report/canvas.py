@@ -34,6 +34,7 @@ ALARM = "#d55e00"
 WIDTH = 9.2  # inches; every figure has it, so text has one size on the page
 PNG_DPI = 150
 _LEGEND_CHARACTERS = 118  # of one legend line across WIDTH
+_TITLE_CHARACTERS = 108  # of the titles of one row of panels
 
 _SETTINGS: dict[str, Any] = {
     "svg.fonttype": "none",
@@ -183,6 +184,16 @@ class Sheet:
     def band(self, ax: Axes, gid: str, x: Sequence[float], low: Numbers, high: Numbers, colour: str) -> None:
         """Shade the range around the series ``gid``, to be hidden with it."""
         ax.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0, gid=f"{gid}-band")
+
+    def title(self, ax: Axes, text: str) -> None:
+        """Put a panel's title above it, broken between its parts where it is wider than the panel."""
+        lines: list[str] = []
+        for part in text.split(" · "):
+            if lines and len(lines[-1]) + len(part) + 3 <= _TITLE_CHARACTERS // self._columns:
+                lines[-1] += f" · {part}"
+            else:
+                lines.append(part)
+        ax.set_title("\n".join(lines))
 
     def label(self, xlabel: str, ylabel: str) -> None:
         """Name the axes once: x under the lowest panel of each column, y beside the first of each row."""

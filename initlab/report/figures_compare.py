@@ -29,7 +29,7 @@ def final_losses(frames: SweepFrames) -> Drawing | None:
         columns = min(3, len(layout.panels))
         sheet = Sheet("final-loss", len(layout.panels), columns=columns, height=0.75 + 0.24 * len(names))
         for ax, panel in zip(sheet.axes, layout.panels, strict=True):
-            ax.set_title(panel.title)
+            sheet.title(ax, panel.title)
             _dots(frames, sheet, ax, panel, names, rows)
             labels = [f"{init} · {activation}" if several else init for init, activation in names]
             ax.set_yticks(range(len(names)), labels)
@@ -62,7 +62,7 @@ def heat_map(frames: SweepFrames) -> Drawing | None:
     with looks():
         sheet = Sheet("heat-map", len(layout.panels), columns=3, height=0.8 + 0.27 * len(inits))
         for ax, panel in zip(sheet.axes, layout.panels, strict=True):
-            ax.set_title(panel.title)
+            sheet.title(ax, panel.title)
             table = _table(panel, values, inits, activations)
             _coloured(ax, table, log=not trained)
         what = "Final loss (nats per token), mean over seeds" if trained else "Residual growth at init (×)"

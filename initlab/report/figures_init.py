@@ -111,7 +111,7 @@ def _by_block(
         for number, panel in enumerate(layout.panels):
             for side, (probe, what) in enumerate(probes.items()):
                 ax = sheet.axes[2 * number + side]
-                ax.set_title(" · ".join(part for part in (what, panel.title) if part))
+                sheet.title(ax, " · ".join(part for part in (what, panel.title) if part))
                 _scale_log(ax, drawn)
                 own = data[probe].assign(layer=(data[probe]["site"] + 1) // 2)
                 masked += _lines(frames, sheet, ax, own, panel.lines)
@@ -145,7 +145,7 @@ def _along_depth(
         sheet = Sheet(name, len(layout.panels))
         masked: list[str] = []
         for ax, panel in zip(sheet.axes, layout.panels, strict=True):
-            ax.set_title(panel.title)
+            sheet.title(ax, panel.title)
             if log:
                 _scale_log(ax, data)
             masked += _lines(frames, sheet, ax, data, panel.lines)

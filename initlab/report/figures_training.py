@@ -36,7 +36,7 @@ def loss_curves(frames: SweepFrames) -> Drawing | None:
         sheet = Sheet("loss-curves", len(layout.panels))
         loose = 0
         for ax, panel in zip(sheet.axes, layout.panels, strict=True):
-            ax.set_title(panel.title)
+            sheet.title(ax, panel.title)
             levels = _levels(frames, panel)
             _loss_axis(ax, finished if len(finished) else curves, levels)
             for init, activation, cells in panel.lines:
@@ -61,7 +61,7 @@ def variance_over_training(frames: SweepFrames) -> Drawing | None:
     with looks():
         sheet = Sheet("variance-over-training", len(layout.panels))
         for ax, panel in zip(sheet.axes, layout.panels, strict=True):
-            ax.set_title(panel.title)
+            sheet.title(ax, panel.title)
             ax.set_xscale("symlog", linthresh=1)
             log_scale(ax, float(positive.min()), float(positive.max()))
             for init, activation, cells in panel.lines:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from initlab.report.answers import Section
 from initlab.report.content import Content
 
 _SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\`*_{}[]<>|#~"})
@@ -19,11 +20,9 @@ def render(content: Content) -> str:
     if content.headline:
         parts += ["## What came out", "\n".join(f"- {escape(text)}" for text in content.headline)]
     rows = [[cell.text for cell in row] for row in content.table.rows]
+    for section in content.answers.claims:
+        parts += _answer(section)
     parts += ["## Cells", table(content.table.headers, rows), escape(content.table_note)]
-    for section in content.answers.sections:
-        parts.append(f"## {section.title}")
-        parts += [table(section.headers, section.rows)] if section.rows else []
-        parts.append(escape(section.note))
     if content.not_ok:
         failed = [(run.label, run.status, run.id, run.reason) for run in content.not_ok]
         parts += ["## Runs without a plain result", table(("run", "status", "id", "reason"), failed)]
@@ -32,11 +31,18 @@ def render(content: Content) -> str:
     for drawing in content.drawings:
         title = escape(drawing.title)
         parts += [f"### {title}", f"![{title}](figures/{drawing.name}.png)", escape(drawing.caption)]
+    for section in content.answers.sections:
+        parts += _answer(section)
     parts += ["## Settings that all runs share", table(("field", "value"), content.shared)]
     parts += ["## How to reproduce", f"```sh\n{reproduce()}\n```", _provenance(content)]
     if content.versions:
         parts.append(table(("recorded by the first run", ""), content.versions))
     return "\n\n".join(parts) + "\n"
+
+
+def _answer(section: Section) -> list[str]:
+    rows = [table(section.headers, section.rows)] if section.rows else []
+    return [f"## {section.title}", *rows, escape(section.note)]
 
 
 def reproduce() -> str:

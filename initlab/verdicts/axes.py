@@ -11,7 +11,7 @@ from initlab.stats.compare import estimate_mean
 from initlab.stats.describe import Interval, geometric_mean, mean
 from initlab.stats.sensitivity import StableRange, optimum, sensitivity, stable_range
 from initlab.stats.slopes import Slope, coordinate_check
-from initlab.verdicts.evidence import common_label, curves, grouped, number
+from initlab.verdicts.evidence import common_label, curves, grouped, number, varying
 from initlab.verdicts.measure import METRICS, Metric, metric_named
 from initlab.verdicts.stored import StoredCell, StoredSweep
 
@@ -54,11 +54,18 @@ def sensitivities(sweep: StoredSweep) -> list[Sensitivity]:
     if RATE not in sweep.axes:
         return []
     cells = [cell for cell in sweep.cells if cell.trained]
-    rows = [_sensitivity(group, sweep) for group in grouped(cells, [RATE], sweep) if len(group) > 1]
+    groups = [group for group in grouped(cells, [RATE], sweep) if len(group) > 1]
+    told = _told(groups)
+    rows = [_sensitivity(group, told) for group in groups]
     return [row for row in rows if row is not None]
 
 
-def _sensitivity(group: list[StoredCell], sweep: StoredSweep) -> Sensitivity | None:
+def _told(groups: Sequence[Sequence[StoredCell]]) -> set[str]:
+    """Return the fields that tell the cells of some groups apart."""
+    return varying([cell for group in groups for cell in group])
+
+
+def _sensitivity(group: list[StoredCell], told: set[str]) -> Sensitivity | None:
     found = curves(METRICS["final_loss"], group, RATE)
     if not found.values:
         return None
@@ -68,7 +75,7 @@ def _sensitivity(group: list[StoredCell], sweep: StoredSweep) -> Sensitivity | N
     lost = {rate: sum(seed.get(rate, 0) for seed in found.diverged.values()) for rate in each[0]}
     estimate = estimate_mean(values)
     return Sensitivity(
-        label=common_label(group, sweep.axes, RATE),
+        label=common_label(group, told, RATE),
         rates=len(group),
         n=len(each),
         diverged=sum(lost.values()),
@@ -90,12 +97,13 @@ def scalings(sweep: StoredSweep) -> list[Scaling]:
 
 
 def _moments(sweep: StoredSweep, axis: str) -> list[Scaling]:
-    return [
-        Scaling(common_label(group, sweep.axes, axis), axis, name, slope)
-        for name in SCALES
-        for group in grouped(_cells(sweep, name), [axis], sweep)
-        if (slope := _slope(metric_named(name), group, axis)) is not None
-    ]
+    rows = []
+    for name in SCALES:
+        groups = [group for group in grouped(_cells(sweep, name), [axis], sweep) if len(group) > 1]
+        slopes = [(group, _slope(metric_named(name), group, axis)) for group in groups]
+        told = _told(groups)
+        rows += [Scaling(common_label(group, told, axis), axis, name, slope) for group, slope in slopes if slope]
+    return rows
 
 
 def _cells(sweep: StoredSweep, name: str) -> list[StoredCell]:
@@ -104,22 +112,23 @@ def _cells(sweep: StoredSweep, name: str) -> list[StoredCell]:
 
 
 def _slope(metric: Metric, group: Sequence[StoredCell], axis: str) -> Slope | None:
-    return coordinate_check(list(curves(metric, group, axis).values.values())) if len(group) > 1 else None
+    return coordinate_check(list(curves(metric, group, axis).values.values()))
 
 
 def _shifts(sweep: StoredSweep, axis: str) -> list[Scaling]:
     """Return the exponent of the best learning rate over a size, from one grid of rates a size."""
     if RATE not in sweep.axes:
         return []
-    rows = []
-    for group in grouped(_cells(sweep, "@end"), [RATE, axis], sweep):
+    rows, cells = [], _cells(sweep, "@end")
+    for group in grouped(cells, [RATE, axis], sweep):
         by_size: dict[float, list[StoredCell]] = {}
         for cell in group:
             by_size.setdefault(number(axis, cell.fields[axis]), []).append(cell)
         if len(by_size) > 1 and min(map(len, by_size.values())) > 1:
             slope = coordinate_check([shift for shift in _shift_curves(by_size) if shift])
             if slope is not None:
-                rows.append(Scaling(common_label(group, sweep.axes, RATE, axis), axis, "best learning rate", slope))
+                label = common_label(group, varying(cells), RATE, axis)
+                rows.append(Scaling(label, axis, "best learning rate", slope))
     return rows
 
 

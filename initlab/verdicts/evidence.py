@@ -184,8 +184,9 @@ def varying(cells: Sequence[StoredCell]) -> set[str]:
 
 
 def common_label(group: Sequence[StoredCell], told: Collection[str], *axes: str) -> str:
-    """Return a group's init, activation and the fields of ``told``, without the axes that run."""
+    """Return a group's init, activation and the fields of ``told``, without the axes that run and what they move."""
     cell = group[0].cell
+    axes = (*axes, *varying(group))
     named = [value for name, value in (("init", cell.init), ("activation", cell.activation)) if name not in axes]
     rest = {path: value for path, value in cell.axes.items() if path in told and path not in axes}
     return " · ".join([*named, *(f"{path.rpartition('.')[2]}={value}" for path, value in rest.items())])

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from initlab.report.answers import Answers, answers
+from initlab.report.write import write_report
 from tests.report.stored import Shape, make_sweep
 
 
@@ -49,6 +50,11 @@ def test_claims_come_first(tmp_path: Path) -> None:
     path = make_sweep(tmp_path / "s", ["gpt2"], ["gelu"], [0, 1, 2], [Shape(lr=1e-4), Shape(lr=1e-3)]).path
     (path / "claims.toml").write_text('[[claim]]\nid = "x"\nmetric = "final_loss"\nmax = 9.0\n')
     found = answers(path)
-    assert [section.title for section in found.sections] == ["Claims", "Sensitivity to the learning rate"]
-    assert found.sections[0].rows[0][:2] == ("SUPPORTED", "x")
+    assert [section.title for section in found.claims] == ["Claims"]
+    assert [section.title for section in found.sections] == ["Sensitivity to the learning rate"]
+    assert found.claims[0].rows[0][:2] == ("SUPPORTED", "x")
+    page = write_report(path)
+    for text in (page.read_text(), (page.parent / "report.md").read_text()):
+        places = [text.index(title) for title in ("Claims", "Cells", "Figures", "Sensitivity to the learning rate")]
+        assert places == sorted(places)
     assert [verdict.verdict for verdict in found.verdicts] == ["SUPPORTED"]

@@ -127,6 +127,21 @@ def test_many_long_names_overlap_nothing(tmp_path: Path) -> None:
             assert box.x1 <= figure.bbox.x1 + 1
 
 
+def test_long_titles_are_broken_and_overlap_nothing(tmp_path: Path) -> None:
+    shapes = [Shape(layers, width, lr=lr) for layers, width in ((20, 128), (24, 256)) for lr in (0.00123, 0.00456)]
+    frames = load(make_sweep(tmp_path / "s", shapes=shapes).path)
+    for draw in (loss_curves, variance_over_training, final_losses, heat_map, branches, first_updates):
+        drawing = draw(frames)
+        assert drawing is not None
+        boxes = [ax.title.get_window_extent() for ax in drawing.figure.axes]
+        assert len(boxes) > 1
+        assert all("n_layer=2" in ax.get_title() for ax in drawing.figure.axes)
+        for index, box in enumerate(boxes):
+            assert not any(box.overlaps(other) for other in boxes[index + 1 :]), drawing.name
+            assert box.x0 >= -1
+            assert box.x1 <= drawing.figure.bbox.x1 + 1
+
+
 def test_svg_is_deterministic_prefixed_and_free_of_addresses(tmp_path: Path) -> None:
     path = make_sweep(tmp_path / "s").path
     first, second = residual_variance(load(path)), residual_variance(load(path))

@@ -65,3 +65,21 @@ def test_scaling_over_width_and_the_shift_of_the_optimum(tmp_path: Path) -> None
     (shift,) = [row for row in rows if row.what == "best learning rate"]
     assert shift.slope.exponent == pytest.approx(-1.0, abs=0.02)
     assert (shift.slope.trend, shift.slope.n, shift.label) == ("shrinks", 3, "gpt2 · gelu")
+
+
+def test_a_label_names_neither_what_moves_with_the_axis_nor_what_all_share(tmp_path: Path) -> None:
+    sizes = {64: 2, 128: 4}  # heads follow the width
+    cells = [
+        Planted(
+            {0: 2.5, 1: 2.6}, init=init, axes={"model.n_embd": width, "model.n_head": heads, "train.warmup": warmup}
+        )
+        for init in ("gpt2", "pytorch")
+        for width, heads in sizes.items()
+        for warmup in (0, 10)
+    ]
+    told = {row.label for row in scalings(store(tmp_path / "x", cells)) if row.what == "residual_ms.last"}
+    assert told == {f"{init} · gelu · warmup={warmup}" for init in ("gpt2", "pytorch") for warmup in (0, 10)}
+    alone = Planted({0: 2.5, 1: 2.6}, init="xavier", axes={"model.n_embd": 32, "model.n_head": 1, "train.warmup": 5})
+    cells = [cell for cell in cells if cell.axes["train.warmup"] == 0]
+    found = {row.label for row in scalings(store(tmp_path / "y", [*cells, alone]))}
+    assert found == {"gpt2 · gelu", "pytorch · gelu"}
