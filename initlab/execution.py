@@ -37,6 +37,14 @@ class Execution:
         return cls(**document)
 
     @property
+    def fills_lanes(self) -> bool:
+        """Whether a group always computes ``lanes`` lanes, some of them doubles that nobody reads.
+
+        The CPU's compiler makes another network of every number of lanes, which rounds differently.
+        """
+        return self.compiled and self.lanes > 1 and self.device == "cpu"
+
+    @property
     def words(self) -> str:
         """For people: ``float32 products by the medium path on cpu, up to 4 lanes``."""
         path = "bfloat16 products" if self.products == "bfloat16" else f"float32 products by the {self.products} path"

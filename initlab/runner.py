@@ -168,6 +168,8 @@ def lanes_within(choices: Choices, jobs: int) -> Callable[[PlannedRun], int]:
 
     def lanes(run: PlannedRun) -> int:
         execution = choices.of(run)
+        if execution.fills_lanes:
+            return execution.lanes
         on_gpu = execution.device.startswith("cuda")
         room = free_bytes(execution.device, choices.machine) // (1 if on_gpu else jobs)
         return max(1, min(execution.lanes, room // lane_bytes(run.spec, run.dims, fused=execution.fused)))
@@ -192,7 +194,9 @@ def run_sweep(
     for run in runs:
         forget(sweep.folder, run.id)
     jobs = worker_count(choices, runs, jobs)
-    groups = group_runs(runs, jobs=jobs, lanes=lanes_within(choices, jobs))
+    groups = group_runs(
+        runs, jobs=jobs, lanes=lanes_within(choices, jobs), filled=lambda run: choices.of(run).fills_lanes
+    )
     tasks = [task_of(sweep, group, choices.of(group.runs[0])) for group in groups]
     watcher = progress(groups)
     numbers = {task.runs[0].id: number for number, task in enumerate(tasks)}

@@ -12,6 +12,9 @@ import torch
 
 from initlab.execution import Execution
 
+MOST_GRAPHS = 100_000
+"""torch gives up on code that it compiled for the eighth time; a worker trains as many shapes as a sweep has."""
+
 
 def can_compile(device: str) -> bool:
     """Whether there is what the compiler needs: a C++ compiler, or Triton on a GPU."""
@@ -22,6 +25,8 @@ def can_compile(device: str) -> bool:
 
 def compiled(step: Callable[..., Any], execution: Execution) -> Callable[..., Any]:
     """Return ``step`` compiled; CUDA graphs take over what a small network's launches would cost."""
+    # Every shape has its own graph of the same code: past torch's limit on those it would quietly compile no more.
+    torch._dynamo.config.recompile_limit = torch._dynamo.config.accumulated_recompile_limit = MOST_GRAPHS
     mode = "reduce-overhead" if execution.device.startswith("cuda") else "default"
     fast: Callable[..., Any] | None = torch.compile(step, dynamic=False, mode=mode)
 

@@ -52,13 +52,15 @@ class Lane:
     corpus: Corpus
     moving: list[list[str]]
     """The slots that move, by block."""
+    double: bool = False
+    """Fills a place in a network of a fixed number of lanes; nobody reads it."""
     losses: list[float] = field(default_factory=list)
     val_loss: float | None = None
     residual_ms: list[float] = field(default_factory=list)
     diverged_at: int | None = None
 
     def is_over(self, step: int) -> bool:
-        return self.diverged_at is not None or step >= self.spec.train.steps
+        return self.double or self.diverged_at is not None or step >= self.spec.train.steps
 
 
 class Group:
@@ -77,6 +79,8 @@ class Group:
         keeps_lanes: bool = False,
     ) -> None:
         execution = execution or Execution()
+        doubles = max(0, execution.lanes - len(specs)) if execution.fills_lanes else 0
+        specs, corpora = [*specs, *[specs[-1]] * doubles], [*corpora, *[corpora[-1]] * doubles]
         self._train = specs[0].train
         self._device = torch.device(execution.device)
         # What is compiled is compiled for a number of lanes: lanes that are over then stay, and nobody reads them.
@@ -94,7 +98,7 @@ class Group:
             self._parameters, [blueprint.laws for blueprint in blueprints], [spec.train for spec in specs]
         )
         self._lanes = [
-            Lane(number, spec, corpus, _moving(blueprint))
+            Lane(number, spec, corpus, _moving(blueprint), double=number >= len(specs) - doubles)
             for number, (spec, corpus, blueprint) in enumerate(zip(specs, corpora, blueprints, strict=True))
         ]
         self._active = list(self._lanes)
@@ -111,6 +115,8 @@ class Group:
             if len(left) < len(self._active) and not self._keeps_all:
                 self._keep(left)
         for lane in self._lanes:
+            if lane.double:
+                continue
             yield Record(lane.number, "summary", summarise(lane, self.dims))
 
     def activations(self) -> Tensors:
@@ -122,7 +128,7 @@ class Group:
 
     def _step(self, step: int) -> Iterator[Record]:
         """Evaluate, measure and update; probes see the parameters after ``step`` updates, on batch ``step``."""
-        live = [lane for lane in self._active if step == 0 or not lane.is_over(step - 1)]
+        live = [lane for lane in self._active if not lane.is_over(step - 1)]
         evaluated = {lane.number for lane in live if evaluates(step, lane.spec.train)}
         probed = {lane.number for lane in live if probes(step, lane.spec.train)}
         val_losses = self._evaluate() if evaluated else []

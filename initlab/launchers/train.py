@@ -18,6 +18,7 @@ from initlab.data.load import load_corpus
 from initlab.engine.group import Group, Record
 from initlab.environment import machine, versions
 from initlab.errors import InitlabError
+from initlab.execution import Execution
 from initlab.launchers.task import Task, TaskRun
 from initlab.plan.expand import plugin_code
 from initlab.plugins import load_plugin, plugin_probes
@@ -65,14 +66,22 @@ def train_task(
                 writer.fail(reason, traceback.format_exc())
             if len(runs) == 1:
                 return
-            pieces = _halves(runs) if out_of_memory(error) else [(run,) for run in runs]
+            if out_of_memory(error):
+                pieces, execution = _halves(runs), _for_fewer(task.execution, len(runs))
+            else:
+                pieces, execution = [(run,) for run in runs], task.execution
         else:
             return
     if len(pieces[0]) > 1 or len(pieces) == 2:
         note(f"{len(runs)} lanes together: {reason}; training them in {len(pieces)} parts")
     _release_memory()
     for piece in pieces:
-        train_task(replace(task, runs=piece), progress, note)
+        train_task(replace(task, runs=piece, execution=execution), progress, note)
+
+
+def _for_fewer(execution: Execution, lanes: int) -> Execution:
+    """Return how half of these lanes are computed: filled up, they would need as much memory as all of them."""
+    return replace(execution, lanes=max(2, lanes // 2)) if execution.fills_lanes else execution
 
 
 def _halves(runs: list[TaskRun]) -> list[tuple[TaskRun, ...]]:

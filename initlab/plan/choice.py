@@ -25,10 +25,10 @@ SMALLEST_PRODUCT = 16**3
 """torch leaves products of up to so many multiplications, a batch of them counted together, to MKL whatever the path
 (mkldnn/Matmul.cpp, checksize). A lane's own must be above it: else its path would depend on the lanes beside it."""
 
-COMPILE_SECONDS = 25.0, 5.0
-"""What torch.compile takes for a training step: once, and again for every block (4 layers: 45 s)."""
+COMPILE_SECONDS = 17.0, 2.5
+"""What torch.compile takes for a training step: once, and again for every block (4 layers: 25 s were measured)."""
 COMPILED_TAKES = 0.8
-"""Of the time of a step that is not compiled, on a CPU: between 0.74 and 0.85 was measured."""
+"""Of the time of a step that is not compiled, on a CPU: 0.76 was measured with four lanes, 0.86 with one."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,9 @@ def _execution(members: list[PlannedRun], machine: Machine, device: str) -> Exec
         execution = replace(execution, lanes=_lanes(run, machine, execution))
     if not (measured["compiler"] and compiling_pays(members, machine, device)):
         return execution
-    # On a CPU one compiled network serves groups of any size, and its fused loops leave lanes nothing to gain.
-    return replace(execution, compiled=True, lanes=1 if device == "cpu" else execution.lanes)
+    # On a CPU a compiled network has a fixed number of lanes: few runs would leave too many of them idle.
+    few = device == "cpu" and len(members) < 2 * execution.lanes * machine.cores
+    return replace(execution, compiled=True, lanes=1 if few else execution.lanes)
 
 
 def products_path(run: PlannedRun, machine: Machine, device: str) -> Products:

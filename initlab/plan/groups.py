@@ -25,11 +25,17 @@ class LaneGroup:
         return sum(run_seconds(run.spec, run.dims) for run in self.runs)
 
 
-def group_runs(runs: list[PlannedRun], *, jobs: int, lanes: Callable[[PlannedRun], int]) -> list[LaneGroup]:
+def group_runs(
+    runs: list[PlannedRun],
+    *,
+    jobs: int,
+    lanes: Callable[[PlannedRun], int],
+    filled: Callable[[PlannedRun], bool] = lambda run: False,
+) -> list[LaneGroup]:
     """Return lane groups, the most costly first, split finely enough to keep ``jobs`` workers busy to the end.
 
-    ``lanes`` says how many runs of a run's shape may train together. How runs are grouped changes no number: a lane's
-    result does not depend on its neighbours.
+    ``lanes`` says how many runs of a run's shape may train together, ``filled`` whether fewer would cost as much. How
+    runs are grouped changes no number: a lane's result does not depend on its neighbours.
     """
     by_shape: dict[str, list[PlannedRun]] = defaultdict(list)
     for run in {run.id: run for run in runs}.values():
@@ -39,7 +45,8 @@ def group_runs(runs: list[PlannedRun], *, jobs: int, lanes: Callable[[PlannedRun
     groups = []
     for members in by_shape.values():
         members.sort(key=lambda run: -run.spec.train.steps)  # lanes that end together waste no step
-        size = max(1, min(lanes(members[0]), int(share / costs[members[0].id])))
+        even = max(1, int(share / costs[members[0].id]))
+        size = lanes(members[0]) if filled(members[0]) else min(lanes(members[0]), even)
         groups += [LaneGroup(tuple(members[i : i + size])) for i in range(0, len(members), size)]
     return sorted(groups, key=lambda group: -group.seconds)
 

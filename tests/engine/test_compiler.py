@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from initlab.data.load import load_corpus
-from initlab.engine.compiler import can_compile, compiled
+from initlab.engine.compiler import MOST_GRAPHS, can_compile, compiled
 from initlab.engine.group import Group
 from initlab.execution import Execution
 from initlab.spec import ModelSpec, RunSpec, TrainSpec
@@ -46,6 +46,32 @@ def test_probing_a_compiled_step_changes_no_loss(monkeypatch: pytest.MonkeyPatch
     assert losses(execution, probe_interval=1) == losses(execution, probe_interval=10)
     assert losses(execution) != losses(Execution("cpu", "highest", 4))
     assert seen[0] == {"dynamic": False, "mode": "default"}
+
+
+def test_a_compiled_network_has_its_number_of_lanes_whoever_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a CPU every number of lanes is another network; doubles fill it up and leave no record."""
+    computed: list[int] = []
+
+    def compile_(step: Any, **options: Any) -> Any:
+        def run(*args: Any) -> Any:
+            computed.append(len(args[2]))
+            return step(*args)
+
+        return run
+
+    monkeypatch.setattr(torch, "compile", compile_)
+    filled = losses(Execution("cpu", "highest", 4, compiled=True))
+    assert set(computed) == {4}
+    assert filled == losses(Execution("cpu", "highest", 4))
+    computed.clear()
+    assert losses(Execution("cpu", "highest", 1, compiled=True)) == losses(Execution("cpu", "highest", 1))
+    assert all(args != 4 for args in computed), "one lane is compiled as one network"
+
+
+def test_torch_does_not_stop_compiling_after_a_few_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_compiler(monkeypatch, [])
+    compiled(lambda: None, Execution())
+    assert torch._dynamo.config.recompile_limit == torch._dynamo.config.accumulated_recompile_limit == MOST_GRAPHS
 
 
 @pytest.mark.parametrize("lanes", [1, 4])

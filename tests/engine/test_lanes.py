@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from initlab.data.load import load_corpus
+from initlab.engine.compiler import can_compile
 from initlab.engine.group import Group
 from initlab.execution import Execution, Products
 from initlab.spec import ModelSpec, RunSpec, TrainSpec
@@ -164,3 +165,14 @@ def test_the_model_is_compared_with_itself_in_float64() -> None:
     for single, exact in zip(losses(spec), losses(double), strict=True):
         assert single == pytest.approx(exact, rel=1e-5)
         assert single != exact
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not can_compile("cpu"), reason="no C++ compiler")
+@pytest.mark.filterwarnings("ignore")
+def test_compiled_a_lane_depends_on_no_neighbour_either() -> None:
+    specs, compiled = _specs(steps=20)[:4], Execution("cpu", "highest", 4, compiled=True)
+    together = _records(specs, compiled)
+    assert _records(specs[::-1], compiled) == together
+    assert _records(specs[1:2], compiled)[1] == together[1]
+    assert _records(specs[2:], compiled) == {seed: together[seed] for seed in (2, 3)}

@@ -95,6 +95,21 @@ def test_a_group_that_does_not_fit_is_trained_in_halves_and_says_so(
     assert said[0].endswith("training them in 2 parts")
 
 
+def test_half_of_a_group_that_is_filled_up_needs_half_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = replace(_task(tmp_path, {"seed": [0, 1, 2]}), execution=Execution(lanes=4, compiled=True))
+    lanes: list[tuple[int, int]] = []
+
+    def group(specs: list[object], corpora: list[object], execution: Execution) -> object:
+        lanes.append((len(specs), execution.lanes))
+        raise MemoryError("no room")
+
+    monkeypatch.setattr("initlab.launchers.train.Group", group)
+    train_task(task, _ignore)
+    assert lanes == [(3, 4), (1, 2), (2, 2), (1, 2), (1, 2)]
+
+
 def test_a_run_that_does_not_fit_alone_has_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     task = _task(tmp_path, {"seed": [0, 1]})
 

@@ -69,9 +69,17 @@ def test_compiling_must_pay_for_itself() -> None:
     assert not compiling_pays(few, machine(), "cpu")
     assert compiling_pays(many, machine(), "cpu")
     assert not compiling_pays(many, machine(cores=2000), "cpu"), "on many cores little is saved on each"
-    assert chosen(machine(), seed=[*range(2000)]) == Execution("cpu", "medium", 1, compiled=True)
+    assert chosen(machine(), seed=[*range(2000)]) == Execution("cpu", "medium", 4, compiled=True)
     assert not chosen(machine(compiler=False), seed=[*range(2000)]).compiled
     assert not compiling_pays(runs(train__steps=[0], seed=[*range(2000)]), machine(), "cpu")
+
+
+def test_a_few_long_runs_are_compiled_each_alone() -> None:
+    """A compiled network on a CPU has as many lanes as it was made for: idle ones would cost more than they gain."""
+    long, cores = 20_000, machine().cores
+    few, many = [*range(8 * cores - 1)], [*range(8 * cores)]
+    assert chosen(machine(), train__steps=[long], seed=few) == Execution("cpu", "medium", 1, compiled=True)
+    assert chosen(machine(), train__steps=[long], seed=many) == Execution("cpu", "medium", 4, compiled=True)
 
 
 def test_wishes_win_over_what_was_measured() -> None:

@@ -27,6 +27,13 @@ def test_every_run_is_in_exactly_one_group_and_costly_groups_come_first() -> Non
     assert [group.seconds for group in groups] == sorted((group.seconds for group in groups), reverse=True)
 
 
+def test_where_fewer_lanes_cost_as_much_groups_are_full_ones() -> None:
+    runs = _runs({"seed": [*range(5)]})
+    assert [len(group.runs) for group in _grouped(runs, 2)] == [1] * 5
+    full = group_runs(runs, jobs=2, lanes=lambda run: MAX_LANES, filled=lambda run: True)
+    assert [len(group.runs) for group in full] == [4, 1]
+
+
 @pytest.mark.parametrize(
     ("path", "values", "together"),
     [
