@@ -3,14 +3,34 @@
 import subprocess
 import sys
 
+import pytest
+
+from initlab.cli.main import COMMANDS, load
 from tests.cli.run import initlab
 
 
 def test_help_names_every_command() -> None:
     out = initlab("--help").out
-    for command in ("sweep", "report", "gate", "claims", "status", "list", "explain", "doctor"):
+    for command in COMMANDS:
         assert command in out
         assert initlab(command, "--help").code == 0
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_line_a_command_has_in_the_help_is_its_own(command: str) -> None:
+    paragraph = (load(command).__doc__ or "").split("\n\n")[0]
+    assert COMMANDS[command][1] == " ".join(paragraph.split())
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["swep"]])
+def test_a_command_that_is_not_called_is_not_loaded(arguments: list[str]) -> None:
+    code = (
+        "import sys; from initlab.cli.main import app\n"
+        f"try:\n    app({arguments!r})\nexcept SystemExit:\n    print(sorted(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "'initlab.cli.main'" in done.stdout
+    assert not [name for name in ("numpy", "initlab.spec", "initlab.cli.sweep") if f"'{name}'" in done.stdout]
 
 
 def test_a_misspelt_command_is_corrected() -> None:
