@@ -2,7 +2,8 @@
 
     python benchmarks/steady.py --steps 40 --lanes 4 --precision float32
 
-Milliseconds are those of one lane's share of a step, the median over the second half of the steps.
+Milliseconds are those of one lane's share of a step, the median over the second half of the steps; the loss is the
+lanes' mean over the last five of ``--steps``.
 """
 
 import argparse
@@ -39,6 +40,7 @@ def main() -> None:
     fixed = {f"model.{size}": getattr(options, size) for size in sizes}
     train = {"steps": 10**6, "batch_size": options.batch_size, "eval_interval": 10**9, "eval_batches": 1}
     train |= {"probe_interval": options.probe_interval, "precision": options.precision}
+    train |= {"decay_steps": options.steps}  # as nanoGPT's side: lr 1e-3, by a cosine to a tenth
     fixed |= {f"train.{name}": value for name, value in train.items()}
     runs = expand(SweepSource(fixed=fixed, blocks=(Block({"seed": [*range(options.together or options.lanes)]}),)))
     path: Products = products_path(runs[0], this_machine(), "cpu")
@@ -49,7 +51,8 @@ def main() -> None:
     for record in group.run():
         if record.kind != "metrics":
             continue
-        losses.append(record.row["train_loss"])
+        if options.steps - 5 <= record.row["step"] < options.steps:
+            losses.append(record.row["train_loss"])
         if record.lane == len(runs) - 1:
             marks.append(time.perf_counter())
             if record.row["step"] >= options.steps and marks[-1] - started > options.until:
@@ -62,7 +65,7 @@ def main() -> None:
                 "ms": 1e3 * statistics.median(half) / len(runs),
                 "mean_ms": 1e3 * statistics.mean(half) / len(runs),
                 "flops": 3 * forward_flops(runs[0].dims) * options.batch_size * options.block_size,
-                "loss": losses[-1],
+                "loss": statistics.mean(losses),
                 "execution": execution.words,
             }
         )
