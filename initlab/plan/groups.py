@@ -45,7 +45,7 @@ def group_runs(
     groups = []
     for members in by_shape.values():
         members.sort(key=lambda run: -run.spec.train.steps)  # lanes that end together waste no step
-        even = max(1, int(share / costs[members[0].id]))
+        even = max(1, int(share / costs[members[0].id] + 1e-9))  # 24 / 4 runs are 6, whatever sums round to
         size = lanes(members[0]) if filled(members[0]) else min(lanes(members[0]), even)
         groups += [LaneGroup(tuple(members[i : i + size])) for i in range(0, len(members), size)]
     return sorted(groups, key=lambda group: -group.seconds)

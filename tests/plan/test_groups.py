@@ -27,6 +27,14 @@ def test_every_run_is_in_exactly_one_group_and_costly_groups_come_first() -> Non
     assert [group.seconds for group in groups] == sorted((group.seconds for group in groups), reverse=True)
 
 
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+def test_equal_runs_make_equal_groups(jobs: int) -> None:
+    """Two groups a worker, to the run: a sum of costs over one of them must not come out just below a whole number."""
+    for size in (3, 5, 6, 7):
+        runs = _runs({"seed": [*range(2 * jobs * size)], "train.steps": [30]})
+        assert [len(group.runs) for group in group_runs(runs, jobs=jobs, lanes=lambda run: 16)] == [size] * (2 * jobs)
+
+
 def test_where_fewer_lanes_cost_as_much_groups_are_full_ones() -> None:
     runs = _runs({"seed": [*range(5)]})
     assert [len(group.runs) for group in _grouped(runs, 2)] == [1] * 5
