@@ -21,6 +21,9 @@ from initlab.slots import Network
 
 Tensors: TypeAlias = dict[str, Tensor]
 
+SINKS = "grad_rms of every site"
+"""Among the leaves of a probed step, beside the slots."""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -54,14 +57,13 @@ class LaneModel:
         self._sites = n_sites(network.dims.n_layer)
         self._dropout = dropout
         self._execution = execution
-        over_lanes = vmap if execution.lanes > 1 else _one_by_one
-        step = grad_and_value(self._loss)
-        if execution.compiled and execution.lanes == 1:  # one graph, whatever the number of lanes
-            step = compiled(step, execution)
-        step = over_lanes(step)
-        self._train = compiled(step, execution) if execution.compiled and execution.lanes > 1 else step
-        self._probe = over_lanes(grad_and_value(self._probed_loss, argnums=(0, 1), has_aux=True))
-        self._evaluate = over_lanes(self._eval_loss)
+        together = execution.lanes > 1
+        self._train = differentiated(self._loss, together)
+        if execution.compiled:
+            step = grad_and_value(self._loss)
+            self._train = compiled(vmap(step), execution) if together else _one_by_one(compiled(step, execution))
+        self._probe = differentiated(self._probed_loss, together)
+        self._evaluate = vmap(self._eval_loss) if together else _one_by_one(self._eval_loss)
 
     def step(self, parameters: Tensors, constants: Tensors, batch: Batch) -> tuple[Tensors, Tensor]:
         """Return gradients and the (N,) losses in nats per token."""
@@ -79,10 +81,10 @@ class LaneModel:
         dtype = next(iter(parameters.values())).dtype
         sinks = torch.zeros(lanes, self._sites, dtype=dtype, device=batch.tokens.device)
         with products(self._execution.products):
-            (gradients, moments), (losses, seen) = self._probe(
-                parameters, sinks, constants, batch.tokens, batch.targets, batch.keys
+            gradients, (losses, seen) = self._probe(
+                {**parameters, SINKS: sinks}, constants, batch.tokens, batch.targets, batch.keys
             )
-        seen = {**seen, "grad_rms": moments.sqrt()}
+        seen = {**seen, "grad_rms": gradients.pop(SINKS).sqrt()}
         if self._execution.compiled or self._fused:
             gradients, losses = self.step(parameters, constants, batch)
         return _contiguous(gradients), losses, seen
@@ -123,11 +125,30 @@ class LaneModel:
         return {place: torch.stack(sites) for place, sites in seen.items()}
 
     def _probed_loss(
-        self, parameters: Tensors, sinks: Tensor, constants: Tensors, tokens: Tensor, targets: Tensor, key: Tensor
+        self, leaves: Tensors, constants: Tensors, tokens: Tensor, targets: Tensor, key: Tensor
     ) -> tuple[Tensor, Tensors]:
-        collector = Collector(sinks)
+        parameters = {name: x for name, x in leaves.items() if name != SINKS}
+        collector = Collector(leaves[SINKS])
         loss = self._call(parameters, constants, tokens, targets, tap=collector, drop=self._drop(key))
         return loss, collector.values()
+
+
+def differentiated(function: Callable[..., Any], together: bool) -> Callable[..., Any]:
+    """Return a function of stacked leaves that returns their gradients, and what ``function`` does of every lane.
+
+    ``function`` returns a loss, alone or first. What ``torch.func.grad_and_value`` does with one graph less: that
+    records its own backward pass, for a tenth of a step, and has every worker import the compiler.
+    """
+    over_lanes = vmap(function) if together else function
+
+    def run(leaves: Tensors, *rest: Any) -> tuple[Tensors, Any]:
+        leaves = {name: x.detach().requires_grad_() for name, x in leaves.items()}
+        found = over_lanes(leaves, *rest)
+        losses = found[0] if isinstance(found, tuple) else found
+        gradients = torch.autograd.grad(losses.sum(), list(leaves.values()), materialize_grads=True)
+        return dict(zip(leaves, gradients, strict=True)), tree_map(Tensor.detach, found)
+
+    return run if together else _one_by_one(run)
 
 
 def _contiguous(gradients: Tensors) -> Tensors:

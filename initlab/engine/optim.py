@@ -5,12 +5,14 @@ neighbour, not by a bit. On a GPU the launches of a hundred such optimizers woul
 one update goes over the stacks.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any, Protocol, TypeAlias
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adamw import adamw
+from torch.optim.sgd import sgd
 
 from initlab.laws import Law, Slot
 from initlab.spec import TrainSpec
@@ -69,52 +71,69 @@ class LaneByLane:
             lane.move({name: stack[n] for name, stack in parameters.items()})
 
 
+@dataclass(eq=False)
+class Members:
+    """Slots of one lane that move alike, with what torch's optimizers keep for each."""
+
+    lr: float
+    decay: float
+    eps: float
+    parameters: dict[str, Tensor] = field(default_factory=dict)
+    first: list[Tensor | None] = field(default_factory=list)
+    second: list[Tensor] = field(default_factory=list)
+    steps: list[Tensor] = field(default_factory=list)
+
+
 class LaneOptimizer:
-    """One lane's parameters with nanoGPT's decay groups, split further by the laws' lr, wd and eps factors."""
+    """One lane's parameters with nanoGPT's decay groups, split further by the laws' lr, wd and eps factors.
+
+    By torch's functional optimizers: ``torch.optim.AdamW`` would have every worker import the compiler, for 0.7 s.
+    """
 
     def __init__(self, parameters: dict[str, Tensor], laws: Sequence[tuple[Slot, Law]], train: TrainSpec) -> None:
-        self._clip = train.clip
-        self._parameters: dict[str, nn.Parameter] = {}
-        groups: dict[tuple[float, float, float], list[nn.Parameter]] = defaultdict(list)
+        self._train = train
+        groups: dict[tuple[float, float, float], Members] = {}
         for slot, law in laws:
-            if not law.train:
-                continue
-            parameter = nn.Parameter(parameters[slot.name])
-            self._parameters[slot.name] = parameter
-            decays = train.weight_decay * law.wd if len(slot.shape) >= 2 else 0.0
-            groups[law.lr, decays, train.eps * law.eps].append(parameter)
-        self._optimizer = _optimizer(
-            [
-                {"params": members, "lr_factor": lr, "weight_decay": decay, "eps": eps}
-                for (lr, decay, eps), members in groups.items()
-            ],
-            train,
-        )
+            if law.train:
+                decay = train.weight_decay * law.wd if len(slot.shape) >= 2 else 0.0
+                key = law.lr, decay, train.eps * law.eps
+                members, parameter = groups.setdefault(key, Members(*key)), parameters[slot.name]
+                members.parameters[slot.name] = parameter
+                members.first.append(None if train.optimizer == "sgd" else torch.zeros_like(parameter))
+                members.second.append(torch.zeros_like(parameter))
+                members.steps.append(torch.zeros(()))
+        self._groups = list(groups.values())
+        self._names = [slot.name for slot, law in laws if law.train]
+        self._gradients: Tensors = {}
 
     def move(self, parameters: dict[str, Tensor]) -> None:
         """Go on in other memory."""
-        for name, parameter in self._parameters.items():
-            parameter.data = parameters[name]
+        for group in self._groups:
+            group.parameters = {name: parameters[name] for name in group.parameters}
 
     def take(self, gradients: dict[str, Tensor]) -> Tensor:
         """Take the lane's gradients for the next step and return their global norm, a scalar."""
-        for name, parameter in self._parameters.items():
-            parameter.grad = gradients[name]
-        return nn.utils.get_total_norm([gradients[name] for name in self._parameters])
+        self._gradients = {name: gradients[name] for name in self._names}
+        return nn.utils.get_total_norm(self._gradients.values())
 
     def step(self, lr: float, norm: Tensor) -> None:
         """Clip to the largest norm as torch.nn.utils.clip_grad_norm_ does, and update in place."""
-        if self._clip:
-            nn.utils.clip_grads_with_norm_(self._parameters.values(), self._clip, norm)
-        for group in self._optimizer.param_groups:
-            group["lr"] = lr * group["lr_factor"]
-        self._optimizer.step()
+        if self._train.clip:
+            share = (self._train.clip / (norm + 1e-6)).clamp(max=1.0)
+            torch._foreach_mul_(list(self._gradients.values()), share)
+        for group in self._groups:
+            self._move(group, lr * group.lr)
 
-
-def _optimizer(groups: list[dict[str, Any]], train: TrainSpec) -> torch.optim.Optimizer:
-    if train.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=train.lr, momentum=train.beta1, fused=True)
-    return torch.optim.AdamW(groups, lr=train.lr, betas=(train.beta1, train.beta2), fused=True)
+    def _move(self, group: Members, lr: float) -> None:
+        parameters = list(group.parameters.values())
+        gradients = [self._gradients[name] for name in group.parameters]
+        if self._train.optimizer == "sgd":
+            sgd(parameters, gradients, group.first, fused=True, lr=lr, weight_decay=group.decay,
+                momentum=self._train.beta1, dampening=0.0, nesterov=False, maximize=False)  # fmt: skip
+        else:
+            adamw(parameters, gradients, cast(list[Tensor], group.first), group.second, [], group.steps, fused=True,
+                  lr=lr, weight_decay=group.decay, eps=group.eps, beta1=self._train.beta1, beta2=self._train.beta2,
+                  amsgrad=False, maximize=False)  # fmt: skip
 
 
 class StackedOptimizer:
