@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from initlab.data.load import load_corpus
+from initlab.environment import ONE_THREAD, worker_environment
 
 HERE = Path(__file__).parent
 SIZES = {"n-layer": 4, "n-head": 4, "n-embd": 128, "block-size": 64, "batch-size": 12}
@@ -46,7 +47,7 @@ def steady(together: int = 1, **settings: Any) -> list[dict[str, Any]]:
     named = {name.replace("_", "-"): value for name, value in settings.items() if value is not True}
     switches = [f"--{name}" for name, value in settings.items() if value is True]
     command = [sys.executable, str(HERE / "steady.py"), *flags({**SIZES, **named}), *switches]
-    env = {**ENV, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "MKL_CBWR": "AUTO,STRICT"}
+    env = {**worker_environment(), **ENV, **ONE_THREAD}
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) for _ in range(together)]
     outputs = [process.communicate()[0] for process in processes]
     assert all(process.returncode == 0 for process in processes), outputs

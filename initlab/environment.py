@@ -22,6 +22,23 @@ DEPENDENCIES = (
 )
 PACKAGES = ("initlab", *DEPENDENCIES)
 
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_CBWR": "AUTO,STRICT",
+}
+"""One thread, and matrix products that do not depend on where in memory a lane happens to lie."""
+
+KEEPS_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": str(2**30),
+    "MALLOC_TRIM_THRESHOLD_": str(2**32),
+    "MALLOC_TOP_PAD_": str(2**26),
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+}
+"""glibc gives back what a step freed, and the next one faults every page in again: a tenth of a small network's step.
+Unknown to other systems."""
+
 
 def versions() -> dict[str, str | None]:
     """Return the installed version of Python and of every dependency, None where one is absent."""
@@ -70,3 +87,8 @@ def cpu_name() -> str:
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def worker_environment() -> dict[str, str]:
+    """Return the environment of a process that trains; how memory is kept is the user's where they say so."""
+    return {**KEEPS_MEMORY, **os.environ, **ONE_THREAD}

@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from initlab import environment
-from initlab.environment import available_cores, cpu_name, git_sha, machine, versions
+from initlab.environment import (
+    KEEPS_MEMORY,
+    available_cores,
+    cpu_name,
+    git_sha,
+    machine,
+    versions,
+    worker_environment,
+)
 
 
 def test_versions_are_the_installed_ones() -> None:
@@ -58,3 +66,14 @@ def test_machine_is_plain_data() -> None:
     found = machine()
     assert found == {"platform": platform.platform(), "processor": cpu_name(), "cores": available_cores()}
     assert found["cores"] >= 1
+
+
+def test_a_worker_has_one_thread_whatever_the_user_exports(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "8")
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "123")
+    monkeypatch.setenv("INITLAB_TEST", "kept")
+    found = worker_environment()
+    assert (found["OMP_NUM_THREADS"], found["MKL_CBWR"]) == ("1", "AUTO,STRICT")
+    assert found["MALLOC_TRIM_THRESHOLD_"] == "123", "how memory is kept is the user's to say"
+    assert found["MALLOC_TOP_PAD_"] == KEEPS_MEMORY["MALLOC_TOP_PAD_"]
+    assert found["INITLAB_TEST"] == "kept"

@@ -14,15 +14,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from initlab.environment import worker_environment
 from initlab.launchers.task import Task, TaskRun
 
-WORKER_ENV = {
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_CBWR": "AUTO,STRICT",
-}
-"""One thread, and matrix products that do not depend on where in memory a lane happens to lie."""
 GRACE_SECONDS = 5.0
 
 
@@ -63,7 +57,7 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
-            env={**os.environ, **WORKER_ENV, **({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu})},
+            env={**worker_environment(), **({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu})},
         )
         self.piece: Piece | None = None
         threading.Thread(target=self._listen, args=(inbox,), daemon=True).start()

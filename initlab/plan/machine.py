@@ -14,12 +14,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from initlab.environment import available_cores, cpu_name
+from initlab.environment import available_cores, cpu_name, worker_environment
 from initlab.errors import InitlabError
 from initlab.execution import Products
 from initlab.spec import content_hash
 
-VERSION = 1
+VERSION = 2
 """Of the document ``initlab.engine.measure`` prints: raise it when another program must measure again."""
 
 LIKE_FLOAT32 = 1e-5
@@ -112,7 +112,11 @@ def this_machine() -> Machine:
 
 def _measure() -> dict[str, Any]:
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "initlab.engine.measure"], capture_output=True, text=True, check=False
+        [sys.executable, "-P", "-m", "initlab.engine.measure"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=worker_environment(),
     )
     try:
         found = json.loads(done.stdout.strip().splitlines()[-1])
