@@ -1,7 +1,6 @@
 """Worker processes, alive from the first group to the last: one a core with one thread each, or one a GPU."""
 
 import json
-import os
 import queue
 import signal
 import subprocess

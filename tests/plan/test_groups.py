@@ -29,7 +29,7 @@ def test_every_run_is_in_exactly_one_group_and_costly_groups_come_first() -> Non
 
 @pytest.mark.parametrize("jobs", [1, 2, 3])
 def test_equal_runs_make_equal_groups(jobs: int) -> None:
-    """Two groups a worker, to the run: a sum of costs over one of them must not come out just below a whole number."""
+    """Two groups a worker, to the run: a sum of costs must not come out just below a whole number of them."""
     for size in (3, 5, 6, 7):
         runs = _runs({"seed": [*range(2 * jobs * size)], "train.steps": [30]})
         assert [len(group.runs) for group in group_runs(runs, jobs=jobs, lanes=lambda run: 16)] == [size] * (2 * jobs)
