@@ -5,11 +5,11 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor
-from torch.func import functional_call
+from torch.func import functional_call, grad_and_value, vmap
 
 from initlab.activations import ACTIVATIONS
 from initlab.engine.dropout import CounterDropout, step_key
-from initlab.engine.forward import Batch, LaneModel
+from initlab.engine.forward import Batch, LaneModel, differentiated
 from initlab.laws import Dims
 from initlab.model import GPT
 from initlab.slots import plain_network
@@ -194,3 +194,21 @@ def test_lanes_need_not_share_multipliers() -> None:
     _, one = lane_model(dims).step(parameters, {name: torch.tensor([1.0, 7.0, 1.0])}, data)
     assert torch.equal(one[[0, 2]], plain[[0, 2]])
     assert one[1] != plain[1]
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_differentiated_is_functorchs_gradient_of_every_lane(together: bool) -> None:
+    def loss(leaves: dict[str, Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+        y = (x @ leaves["w"]).tanh()
+        return y.square().mean(), y.detach().amax()
+
+    torch.manual_seed(0)
+    leaves = {"w": torch.randn(3, 4, 5), "unused": torch.randn(3, 2)}
+    x = torch.randn(3, 6, 4)
+    wanted, (losses, _) = vmap(grad_and_value(loss, has_aux=True))(leaves, x)
+    gradients, (found, largest) = differentiated(loss, together)(leaves, x)
+    assert torch.equal(gradients["unused"], torch.zeros(3, 2)), "what the loss does not depend on has no gradient"
+    torch.testing.assert_close(gradients["w"], wanted["w"])
+    torch.testing.assert_close(found, losses)
+    assert largest.shape == (3,)
+    assert not found.requires_grad
