@@ -41,7 +41,7 @@ def main() -> None:
     train = {"steps": 10**6, "batch_size": options.batch_size, "eval_interval": 10**9, "eval_batches": 1}
     train |= {"probe_interval": options.probe_interval, "precision": options.precision}
     train |= {"decay_steps": options.steps}  # as nanoGPT's side: lr 1e-3, by a cosine to a tenth
-    fixed |= {f"train.{name}": value for name, value in train.items()}
+    fixed |= {f"train.{name}": value for name, value in train.items()} | {"model.bias": False}  # nanoGPT's default
     runs = expand(SweepSource(fixed=fixed, blocks=(Block({"seed": [*range(options.together or options.lanes)]}),)))
     path: Products = products_path(runs[0], this_machine(), "cpu")
     execution = Execution("cpu", path, options.lanes, compiled=options.compile)
