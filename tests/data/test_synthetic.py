@@ -262,3 +262,15 @@ def test_longer_text_begins_with_the_shorter(
 
 def test_seeds_give_other_texts(source: Source) -> None:
     assert not np.array_equal(source.generate(100, seed=0), source.generate(100, seed=1))
+
+
+@pytest.mark.parametrize("sizes", [(24, 4, 8), (1, 1, 1), (1, 4, 2), (7, 2, 3)])
+@pytest.mark.parametrize("n", [1, 2, 40, 5000])
+def test_pieces_side_by_side_are_one_walk(sizes: tuple[int, int, int], n: int) -> None:
+    source = Source(*sizes)
+    draws = np.random.default_rng(n).integers(0, 4096, n).astype(np.uint64)
+    state, walk = 0, []
+    for draw in draws:
+        state = int(np.searchsorted(source.skeleton_counts[state].cumsum(), draw, side="right"))
+        walk.append(state)
+    assert source._walk(draws).tolist() == walk
