@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from initlab.engine.compiler import compiled
 from initlab.engine.dropout import CounterDropout
+from initlab.engine.stateless import Stateless
 from initlab.execution import Execution, Products
 from initlab.layers import Hook, untouched
 from initlab.model import GPT, skeleton
@@ -52,8 +53,9 @@ class LaneModel:
         # torch has no batching rule for the CPU's fused attention: over lanes it would be a slow loop.
         batches = execution.lanes == 1 or execution.device != "cpu"
         self._fused = execution.fused and batches and not dropout
-        self._model: GPT = skeleton(network, activation, fused=self._fused)
-        self._tappable: GPT = skeleton(network, activation)  # fused attention hides its logits and weights from taps
+        callable_ = _compilable if execution.compiled else Stateless
+        self._model = callable_(skeleton(network, activation, fused=self._fused))
+        self._tappable = callable_(skeleton(network, activation))  # fused attention hides what the taps look at
         self._sites = n_sites(network.dims.n_layer)
         self._dropout = dropout
         self._execution = execution
@@ -103,7 +105,8 @@ class LaneModel:
         scaled = {name: p * constants[name] if name in constants else p for name, p in parameters.items()}
         with _rounded_operands(self._execution):
             model = self._model if tap is untouched else self._tappable
-            return functional_call(model, {**constants, **scaled}, args, {"tap": tap, "drop": drop})[1]
+            loss: Tensor = model({**constants, **scaled}, *args, tap=tap, drop=drop)[1]
+            return loss
 
     def _drop(self, key: Tensor) -> Hook:
         return CounterDropout(self._dropout, key) if self._dropout else untouched
@@ -131,6 +134,13 @@ class LaneModel:
         collector = Collector(leaves[SINKS])
         loss = self._call(parameters, constants, tokens, targets, tap=collector, drop=self._drop(key))
         return loss, collector.values()
+
+
+def _compilable(network: GPT) -> Callable[..., Any]:
+    def call(tensors: Tensors, *args: Any, **hooks: Any) -> Any:
+        return functional_call(network, tensors, args, hooks)
+
+    return call
 
 
 def differentiated(function: Callable[..., Any], together: bool) -> Callable[..., Any]:
