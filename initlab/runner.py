@@ -188,20 +188,22 @@ def run_sweep(
     """Train what is missing and store it. Raises KeyboardInterrupt with every run in flight marked interrupted."""
     runs = missing_runs(sweep, retry)
     choices = choices or (choose_for(sweep, Wishes()) if runs else None)
-    write_plan(sweep, choices)
     if not runs or choices is None:
+        write_plan(sweep, choices)
         return
-    for run in runs:
-        forget(sweep.folder, run.id)
     jobs = worker_count(choices, runs, jobs)
     groups = group_runs(
         runs, jobs=jobs, lanes=lanes_within(choices, jobs), filled=lambda run: choices.of(run).fills_lanes
     )
     tasks = [task_of(sweep, group, choices.of(group.runs[0])) for group in groups]
-    watcher = progress(groups)
     numbers = {task.runs[0].id: number for number, task in enumerate(tasks)}
-    for event in LocalLauncher(min(jobs, len(tasks)), _gpus(tasks)).run(tasks):
-        _report(event, numbers[event.task.runs[0].id], sweep, watcher)
+    with LocalLauncher(min(jobs, len(tasks)), _gpus(tasks)) as launcher:  # workers need a second to import torch
+        write_plan(sweep, choices)
+        for run in runs:
+            forget(sweep.folder, run.id)
+        watcher = progress(groups)
+        for event in launcher.run(tasks):
+            _report(event, numbers[event.task.runs[0].id], sweep, watcher)
 
 
 def _gpus(tasks: list[Task]) -> list[str]:

@@ -4,7 +4,9 @@ import os
 import shlex
 import signal
 import sys
+import threading
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, Literal
@@ -34,6 +36,9 @@ from initlab.runner import Sweep, choose_for, estimate_seconds, missing_runs, pl
 from initlab.spec import SCHEMA_VERSION
 from initlab.store.run import DONE
 from initlab.store.sweep import SweepFolder
+
+REPORT = "initlab.report.write"
+"""What the end of a sweep needs; matplotlib and pandas take half a second to import."""
 
 EXIT_INCOMPLETE = 3
 EXIT_INTERRUPTED = 130
@@ -90,7 +95,6 @@ def sweep(
         _dry_run(planned, workers, retry, as_json)
         return
     choices = _choices(planned, Wishes(None if device == "auto" else device, lanes, compiled), retry)
-    _announce(planned, workers, retry, choices)
     _train(planned, workers, retry, choices)
     _finish(planned, as_json)
 
@@ -172,6 +176,8 @@ def _train(sweep: Sweep, jobs: int, retry: Any, choices: Choices | None) -> None
     shown: list[LiveProgress | PlainProgress] = []
 
     def progress(groups: list[LaneGroup]) -> LiveProgress | PlainProgress:
+        _announce(sweep, jobs, retry, choices)
+        threading.Thread(target=import_module, args=(REPORT,), daemon=True).start()  # while the workers import torch
         shown.append(
             LiveProgress(console, groups) if is_interactive() else PlainProgress(console, groups, sweep.folder)
         )
@@ -181,6 +187,8 @@ def _train(sweep: Sweep, jobs: int, retry: Any, choices: Choices | None) -> None
         raise Terminated
 
     signal.signal(signal.SIGTERM, terminate)
+    if choices is None:
+        _announce(sweep, jobs, retry, choices)
     try:
         run_sweep(sweep, jobs=jobs, retry=retry, progress=progress, choices=choices)
     except (KeyboardInterrupt, Terminated) as stop:

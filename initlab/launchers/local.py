@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from initlab.environment import worker_environment
 from initlab.launchers.task import Task, TaskRun
@@ -110,8 +110,8 @@ class Worker:
 class LocalLauncher:
     """Runs tasks on worker processes: ``jobs`` of them, or one for each of ``gpus``.
 
-    When a worker dies it is replaced, and its runs are redone once, each alone: one that kills its worker then takes
-    no neighbour with it.
+    Used as a context, whose begin starts the workers: they import torch while the tasks are made. When a worker dies
+    it is replaced, and its runs are redone once, each alone: one that kills its worker then takes no neighbour with it.
     """
 
     def __init__(self, jobs: int, gpus: Sequence[str] = ()) -> None:
@@ -121,28 +121,38 @@ class LocalLauncher:
         self._workers: set[Worker] = set()
         self._waiting: deque[Piece] = deque()
 
+    def __enter__(self) -> Self:
+        for _ in range(self._jobs):
+            self._hire()
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            for worker in self._workers:
+                worker.ask_to_stop()
+        for worker in self._workers:
+            worker.close() if error is None else worker.stop()
+
     def run(self, tasks: list[Task]) -> Iterator[Event]:
         """Yield events until every run is done or lost twice."""
         self._waiting = deque(Piece(task, task.runs) for task in tasks)
-        try:
-            while self._waiting or any(worker.piece for worker in self._workers):
-                self._hire()
-                worker, message = self._inbox.get()
-                yield from self._bury(worker) if message is None else self._hear(worker, message)
-        except BaseException:
-            for worker in self._workers:
-                worker.ask_to_stop()
-            for worker in self._workers:
-                worker.stop()
-            raise
-        for worker in self._workers:
-            worker.close()
+        while self._assign():
+            worker, message = self._inbox.get()
+            yield from self._bury(worker) if message is None else self._hear(worker, message)
 
-    def _hire(self) -> None:
+    def _assign(self) -> bool:
+        """Give who has nothing to do a piece, and say whether anybody is at work."""
+        for worker in self._workers:
+            if worker.piece is None and self._waiting:
+                worker.give(self._waiting.popleft())
         while self._waiting and len(self._workers) < self._jobs:
-            worker = Worker(self._inbox, self._gpus.pop() if self._gpus else None)
-            self._workers.add(worker)
-            worker.give(self._waiting.popleft())
+            self._hire().give(self._waiting.popleft())
+        return any(worker.piece for worker in self._workers)
+
+    def _hire(self) -> Worker:
+        worker = Worker(self._inbox, self._gpus.pop() if self._gpus else None)
+        self._workers.add(worker)
+        return worker
 
     def _hear(self, worker: Worker, message: dict[str, Any]) -> Iterator[Event]:
         piece = worker.piece
@@ -154,8 +164,6 @@ class LocalLauncher:
             yield Event(piece.task, "note", reason=message["text"])
         elif message["event"] == "done":
             worker.piece = None
-            if self._waiting:
-                worker.give(self._waiting.popleft())
             yield from self._ended(piece)
 
     def _bury(self, worker: Worker) -> Iterator[Event]:

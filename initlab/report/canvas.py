@@ -157,9 +157,7 @@ class Sheet:
         rows = -(-panels // columns)
         self.name, self._columns = name, columns
         height = height or {1: 3.6, 2: 3.2}.get(columns, 2.7)
-        self.figure = Figure(
-            figsize=(WIDTH, rows * height + 0.5), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.07)
-        )
+        self.figure = Figure(figsize=(WIDTH, rows * height + 0.5))
         grid = self.figure.subplots(rows, columns, sharey=sharey, squeeze=False)
         self.axes: list[Axes] = list(grid.flat)[:panels]
         for spare in list(grid.flat)[panels:]:
@@ -212,10 +210,8 @@ class Sheet:
         self.figure.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=3)
 
     def drawing(self, title: str, caption: str) -> Drawing:
-        engine = self.figure.get_layout_engine()
-        assert engine is not None
-        engine.execute(self.figure)
-        self.figure.set_layout_engine("none")  # laid out once and for all: it costs as much as drawing does
+        # Laid out once and for all: a figure that knew of an engine would be drawn twice for every file.
+        ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.07).execute(self.figure)
         return Drawing(self.name, title, caption, self.figure, tuple(self.series))
 
 
