@@ -40,6 +40,11 @@ KEEPS_MEMORY = {
 Unknown to other systems."""
 
 
+ALLOCATIONS_A_COLLECTION = 100_000
+"""For gc.set_threshold. At Python's own 700 a fifth of importing torch, and a tenth of a report, is looking for
+garbage that is not there."""
+
+
 def versions() -> dict[str, str | None]:
     """Return the installed version of Python and of every dependency, None where one is absent."""
     found: dict[str, str | None] = {"python": platform.python_version()}

@@ -1,10 +1,13 @@
 """The ``initlab`` command: names its subcommands and loads the one that is called; none waits for the rest."""
 
+import gc
 from importlib import import_module, metadata
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+
+from initlab.environment import ALLOCATIONS_A_COLLECTION
 
 COMMANDS = {
     "sweep": ("sweep:sweep", "Train what is missing of a sweep; the same command again resumes it."),
@@ -83,4 +86,5 @@ def main(
 
 def run() -> None:
     """Entry point of the ``initlab`` script."""
+    gc.set_threshold(ALLOCATIONS_A_COLLECTION)
     app()

@@ -111,7 +111,7 @@ class LocalLauncher:
     """Runs tasks on worker processes: ``jobs`` of them, or one for each of ``gpus``.
 
     Used as a context, whose begin starts the workers: they import torch while the tasks are made. When a worker dies
-    it is replaced, and its runs are redone once, each alone: one that kills its worker then takes no neighbour with it.
+    it is replaced, and its runs are redone once, each alone: one that kills its worker then takes no neighbour down.
     """
 
     def __init__(self, jobs: int, gpus: Sequence[str] = ()) -> None:

@@ -4,6 +4,7 @@
 stdin ends and it stops at once, wherever it is: a run that was in flight is simply redone by the next sweep.
 """
 
+import gc
 import json
 import os
 import queue
@@ -12,6 +13,8 @@ import sys
 import threading
 from typing import Any, TextIO
 
+from initlab.environment import ALLOCATIONS_A_COLLECTION
+
 
 def main() -> None:
     events = os.fdopen(os.dup(1), "w")
@@ -19,6 +22,7 @@ def main() -> None:
     tasks: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(tasks,), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    gc.set_threshold(ALLOCATIONS_A_COLLECTION)
 
     import torch
 
