@@ -60,6 +60,8 @@ class LaneModel:
         self._dropout = dropout
         self._execution = execution
         together = execution.lanes > 1
+        by_vmap = together and not execution.compiled
+        self._laid = {slot.name for slot in network.slots if slot.is_linear and not slot.is_embedding and by_vmap}
         self._train = differentiated(self._loss, together)
         if execution.compiled:
             step = grad_and_value(self._loss)
@@ -67,11 +69,15 @@ class LaneModel:
         self._probe = differentiated(self._probed_loss, together)
         self._evaluate = vmap(self._eval_loss) if together else _one_by_one(self._eval_loss)
 
+    def lay(self, parameters: Tensors) -> Tensors:
+        """Lay matrices in memory as their gradients come, input by output, so that these need no copy."""
+        return {name: x.mT.contiguous().mT if name in self._laid else x for name, x in parameters.items()}
+
     def step(self, parameters: Tensors, constants: Tensors, batch: Batch) -> tuple[Tensors, Tensor]:
         """Return gradients and the (N,) losses in nats per token."""
         with products(self._execution.products):
             gradients, losses = self._train(parameters, constants, batch.tokens, batch.targets, batch.keys)
-        return _contiguous(gradients), losses
+        return _laid_out(gradients, parameters), losses
 
     def probe(self, parameters: Tensors, constants: Tensors, batch: Batch) -> tuple[Tensors, Tensor, Tensors]:
         """Like ``step``, and what the probes saw: (N, sites) each.
@@ -89,7 +95,7 @@ class LaneModel:
         seen = {**seen, "grad_rms": gradients.pop(SINKS).sqrt()}
         if self._execution.compiled or self._fused:
             gradients, losses = self.step(parameters, constants, batch)
-        return _contiguous(gradients), losses, seen
+        return _laid_out(gradients, parameters), losses, seen
 
     def evaluate(self, parameters: Tensors, constants: Tensors, tokens: Tensor, targets: Tensor) -> Tensor:
         """Return the (N,) losses without dropout."""
@@ -161,10 +167,12 @@ def differentiated(function: Callable[..., Any], together: bool) -> Callable[...
     return run if together else _one_by_one(run)
 
 
-def _contiguous(gradients: Tensors) -> Tensors:
-    """Lay gradients out as their parameters: how vmap leaves them depends on the number of lanes, and torch's
-    fused AdamW reads memory in order, whatever the strides say."""
-    return {name: gradient.contiguous() for name, gradient in gradients.items()}
+def _laid_out(gradients: Tensors, parameters: Tensors) -> Tensors:
+    """Lay gradients out as their parameters: torch's fused AdamW reads memory in order, whatever the strides say."""
+    return {
+        name: x if x.stride()[1:] == parameters[name].stride()[1:] else torch.empty_like(parameters[name]).copy_(x)
+        for name, x in gradients.items()
+    }
 
 
 def _one_by_one(function: Callable[..., Any]) -> Callable[..., Any]:

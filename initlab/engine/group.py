@@ -93,7 +93,7 @@ class Group:
         activation = ACTIVATIONS.get(specs[0].activation).function
         self._model = LaneModel(blueprints[0].network, activation, specs[0].model.dropout, execution)
         parameters, constants = lane_tensors(blueprints, self._draw(blueprints, specs, corpora))
-        self._parameters, self._constants = self._placed(parameters), self._placed(constants)
+        self._parameters, self._constants = self._model.lay(self._placed(parameters)), self._placed(constants)
         self._optimizer = optimizer_for(
             self._parameters, [blueprint.laws for blueprint in blueprints], [spec.train for spec in specs]
         )
@@ -175,7 +175,7 @@ class Group:
         """Go on with these of the active lanes."""
         self._active = [self._active[n] for n in left]
         index = torch.tensor(left, dtype=torch.int64, device=self._device)
-        self._parameters = {name: stack[index] for name, stack in self._parameters.items()}
+        self._parameters = self._model.lay({name: stack[index] for name, stack in self._parameters.items()})
         self._constants = {name: stack[index] for name, stack in self._constants.items()}
         self._before = {name: stack[index] for name, stack in self._before.items()}
         self._optimizer.keep(left, self._parameters)
