@@ -131,6 +131,12 @@ class Blueprint:
             raise InitlabError(
                 f"rotary positions turn pairs of channels, but a head has n_embd / n_head = {dims.head_size} of them"
             )
+        scaled = [slot.name for slot, _ in self.laws if slot.role == "norm_scale"]
+        if scaled and not topology.norm_before:
+            raise InitlabError(
+                f"init {self.init!r} scales what the norm in front of a branch puts out ({scaled[0]}), and "
+                f"norm_at = {_toml(topology.norm_at)} has no norm there; leave norm_at out, or take another init"
+            )
         normalised = [
             (
                 f"norm_at = {_toml(topology.norm_at)}",

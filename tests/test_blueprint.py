@@ -235,3 +235,10 @@ def test_a_tied_tensor_is_drawn_once_by_one_of_its_roles(init: str, winner: str,
     apart: dict[str, Law] = {slot.role: law for slot, law in found.table(tiny(tied=False))}
     assert law == apart[winner if tied else "token_embedding"]
     assert init == "gpt2" or apart["lm_head"] != apart["token_embedding"], "else nothing was decided"
+
+
+@pytest.mark.parametrize("norm_at", ["post", "branch-out", "none"])
+def test_scaling_the_output_of_a_norm_that_is_not_there_is_refused(norm_at: str) -> None:
+    with pytest.raises(InitlabError, match=f'norm_at = "{norm_at}" has no norm there'):
+        blueprint_of("layernorm-scaling", tiny(), norm_at=norm_at)
+    assert blueprint_of("layernorm-scaling", tiny(), norm_at="sandwich").topology.norm_at == "sandwich"
