@@ -77,7 +77,7 @@ def scaling(rounds: int) -> list[Row]:
         axis.set(xlabel=panel.label, ylabel=panel.unit, xscale="log")
         axis.set_xticks(panel.values, [str(value) for value in panel.values])
         axis.minorticks_off()
-        axis.set_ylim(bottom=0)
+        axis.set_ylim(0, 1.05 * axis.get_ylim()[1])
         axis.legend(fontsize=7, loc="lower right")
     figure.savefig(HERE / "scaling.png", dpi=110)
     return rows
