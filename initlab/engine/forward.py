@@ -53,9 +53,9 @@ class LaneModel:
         # torch has no batching rule for the CPU's fused attention: over lanes it would be a slow loop.
         batches = execution.lanes == 1 or execution.device != "cpu"
         self._fused = execution.fused and batches and not dropout
-        callable_ = _compilable if execution.compiled else Stateless
-        self._model = callable_(skeleton(network, activation, fused=self._fused))
-        self._tappable = callable_(skeleton(network, activation))  # fused attention hides what the taps look at
+        called = _compilable if execution.compiled else Stateless
+        self._model = called(skeleton(network, activation, fused=self._fused))
+        self._tappable = called(skeleton(network, activation))  # fused attention hides what the taps look at
         self._sites = n_sites(network.dims.n_layer)
         self._dropout = dropout
         self._execution = execution
