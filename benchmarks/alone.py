@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sides import ENV, Row, flags, initlab, steady
 
-from initlab.plan.machine import this_machine
+from initlab.machine.profile import this_machine
 
 
 def probes(rounds: int) -> list[Row]:

@@ -25,8 +25,8 @@ import alone
 from scaling import scaling
 from sides import HERE, SIZES, NanoGPT, Row, best_rate, flags, initlab, steady
 
-from initlab.environment import available_cores, cpu_name, git_sha
-from initlab.plan.machine import this_machine
+from initlab.machine.environment import available_cores, cpu_name, git_sha
+from initlab.machine.profile import this_machine
 
 RESULTS = HERE / "RESULTS.md"
 LOSSES_AGREE = 0.1

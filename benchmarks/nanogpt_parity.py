@@ -24,16 +24,16 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from initlab.activations import ACTIVATIONS
+from initlab.activations.functions import ACTIVATIONS
 from initlab.data.batches import draw_batch
+from initlab.data.corpora import load_corpus
 from initlab.data.corpus import Corpus
-from initlab.data.load import load_corpus
 from initlab.engine.group import Group
 from initlab.errors import InitlabError
-from initlab.execution import Execution, Products
-from initlab.model import skeleton
-from initlab.slots import plain_network
-from initlab.spec import DataSpec, ModelSpec, RunSpec, TrainSpec
+from initlab.machine.execution import Execution, Products
+from initlab.model.gpt import skeleton
+from initlab.network.slot_table import plain_network
+from initlab.spec.run import DataSpec, ModelSpec, RunSpec, TrainSpec
 
 LOSS_LIMIT = 1e-4
 """Largest relative difference of a loss. float32 starts at 1e-7, and every update may amplify it."""

@@ -27,12 +27,12 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.func import functional_call
 
-from initlab.activations import ACTIVATIONS
-from initlab.checkpoints.make import Checkpoint, make_checkpoint
+from initlab.activations.functions import ACTIVATIONS
+from initlab.checkpoints.build import Checkpoint, make_checkpoint
 from initlab.checkpoints.request import Request
 from initlab.checkpoints.write import write_checkpoint
-from initlab.model import skeleton
-from initlab.spec import ModelSpec
+from initlab.model.gpt import skeleton
+from initlab.spec.run import ModelSpec
 
 INITS = ("depth-scaled", "gpt2", "pytorch", "lsuv", "mimetic", "layernorm-scaling", "spike-no-more", "completep")
 """Plain, with biases, calibrated, drawn jointly, and with every multiplier that folds."""

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from initlab.data.load import load_corpus
-from initlab.environment import ONE_THREAD, worker_environment
+from initlab.data.corpora import load_corpus
+from initlab.machine.environment import ONE_THREAD, worker_environment
 
 HERE = Path(__file__).parent
 SIZES = {"n-layer": 4, "n-head": 4, "n-embd": 128, "block-size": 64, "batch-size": 12}

@@ -14,14 +14,14 @@ import time
 
 import torch
 
-from initlab.data.load import load_corpus
+from initlab.data.corpora import load_corpus
 from initlab.engine.group import Group
-from initlab.execution import Execution, Products
-from initlab.plan.choice import products_path
-from initlab.plan.expand import expand
-from initlab.plan.groups import forward_flops
-from initlab.plan.machine import this_machine
-from initlab.plan.source import Block, SweepSource
+from initlab.machine.execution import Execution, Products
+from initlab.machine.profile import this_machine
+from initlab.planning.execution_plan import products_path
+from initlab.planning.expand import expand
+from initlab.planning.groups import forward_flops
+from initlab.planning.source import Block, SweepSource
 
 
 def main() -> None:

@@ -14,12 +14,12 @@ from nanogpt_parity import nanogpt_model, slot_value
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from initlab.activations import ACTIVATIONS
-from initlab.blueprint import Blueprint
-from initlab.data.load import load_corpus
-from initlab.model import skeleton
+from initlab.activations.functions import ACTIVATIONS
+from initlab.data.corpora import load_corpus
+from initlab.model.gpt import skeleton
+from initlab.network.blueprint import Blueprint
 from initlab.probes.reductions import channel_variance, second_moment, token_cosine
-from initlab.spec import ModelSpec, RunSpec
+from initlab.spec.run import ModelSpec, RunSpec
 from initlab.theory.tokens import Tokens
 
 Measured = dict[str, np.ndarray]

@@ -31,13 +31,13 @@ import torch
 from nanogpt_parity import import_nanogpt
 from theory_measured import Measure, Measured, measure_initlab, measure_nanogpt, text
 
-from initlab.activations import ACTIVATIONS
-from initlab.blueprint import Blueprint
+from initlab.activations.functions import ACTIVATIONS
 from initlab.inits.catalogue import resolve
 from initlab.inits.draw import draw_all
-from initlab.laws import Dims
+from initlab.network.blueprint import Blueprint
+from initlab.network.topology import Dims
+from initlab.theory.from_laws import read
 from initlab.theory.prediction import Prediction, predict
-from initlab.theory.read import read
 
 INITS = "gpt2,depth-scaled,zero-residual,note-proj-0.02,note-inv-sqrt-depth,pytorch,xavier,mitchell,trunc-normal"
 LOOSE = frozenset({"xavier", "mitchell", "trunc-normal"})

@@ -4,12 +4,12 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from initlab.activations import ACTIVATIONS, moments
-from initlab.blueprint import Blueprint
+from initlab.activations.functions import ACTIVATIONS, moments
 from initlab.inits.catalogue import FAMILIES, INITS, blueprint_for, in_order
 from initlab.inits.describe import NEED_HEADS, brief_rows, plain_text
 from initlab.inits.strategy import InitEntry
-from initlab.spec import ModelSpec
+from initlab.network.blueprint import Blueprint
+from initlab.spec.run import ModelSpec
 
 REFERENCE = ModelSpec(n_layer=12, n_head=12, n_embd=768, block_size=1024)
 VOCABULARY = 50257

@@ -6,7 +6,7 @@ from statistics import NormalDist
 import torch
 from torch import Tensor
 
-from initlab.laws import Constant, Dist
+from initlab.network.laws import Constant, Dist
 
 FALSE_ALARM = 1e-6
 """Chance that a whole family of comparisons, all of them true, reports one as false."""

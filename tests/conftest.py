@@ -45,7 +45,7 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture
 def plugin_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Return an empty folder on sys.path in which a test may install plug-ins; nothing of them outlives it."""
-    from tests.plugins import undone
+    from tests.installing import undone
 
     site = tmp_path / "site"
     site.mkdir()

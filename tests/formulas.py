@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from initlab.activations import Activation
+from initlab.activations.functions import Activation
 
 Array = npt.NDArray[np.float64]
 

@@ -6,14 +6,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from initlab.activations import ACTIVATIONS
-from initlab.blueprint import Blueprint
-from initlab.engine.start import calibration
+from initlab.activations.functions import ACTIVATIONS
 from initlab.inits.catalogue import resolve
 from initlab.inits.draw import draw_all
-from initlab.laws import SCALE_ROLES, Dims, Slot
-from initlab.model import GPT
-from initlab.slots import Network, gpt_slots, plain_network
+from initlab.model.calibration import calibration
+from initlab.model.gpt import GPT
+from initlab.network.blueprint import Blueprint
+from initlab.network.slot_table import Network, gpt_slots, plain_network
+from initlab.network.slots import SCALE_ROLES, Slot
+from initlab.network.topology import Dims
 
 Tensors = dict[str, Tensor]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from initlab.laws import Dims, Topology
+from initlab.network.topology import Dims, Topology
 from tests.formulas import FORMULAS
 
 Array = npt.NDArray[np.float64]

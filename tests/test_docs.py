@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from initlab.activations import ACTIVATIONS, Activation
+from initlab.activations.functions import ACTIVATIONS, Activation
 from initlab.docs import pages, write
 from initlab.inits.catalogue import INITS
 from initlab.inits.strategy import InitEntry, Strategy
-from initlab.laws import Law, Normal
+from initlab.network.laws import Law, Normal
 
 FOLDER = Path(__file__).parents[1] / "docs"
 

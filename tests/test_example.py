@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from initlab.activations import moments
+from initlab.activations.functions import moments
 from initlab.inits.catalogue import resolve
-from initlab.plugins import load_plugin
+from initlab.plugins.loading import load_plugin
 from tests.cli.run import Outcome, initlab
+from tests.installing import install
 from tests.networks import tiny
-from tests.plugins import install
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "examples" / "initlab-example"

@@ -16,14 +16,15 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
     frozenset(floor.split())
     for floor in (
         "errors",
-        "registry stats laws environment execution pointwise quadrature tomlfile",
-        "slots spec activations data probes",
-        "layers blueprint",
-        "store model inits theory",
-        "engine plan plugins docs verdicts predictions",
-        "launchers report checkpoints foresight",
-        "runner",
-        "cli",
+        "files plugins stats",
+        "network",
+        "activations probes data machine",
+        "spec model adapters",
+        "inits theory results",
+        "engine predictions checkpoints verdicts",
+        "planning launchers reporting",
+        "running",
+        "cli docs",
     )
 )
 """Low to high. A name is a module or a package of initlab; modules of one package may import each other."""
@@ -124,17 +125,17 @@ def test_no_package_re_exports() -> None:
 
 def test_the_model_and_the_inits_are_blind_to_each_other() -> None:
     everything = project(module_level=False)
-    of_model = closure("model", everything)
+    of_model = set().union(*(closure(name, everything) for name in everything if name.startswith("model.")))
     of_inits = set().union(*(closure(name, everything) for name in everything if name.startswith("inits.")))
-    assert "laws" in of_model & of_inits
-    assert not {name for name in of_model if name.startswith(("inits", "engine", "plan"))}
-    assert "model" not in of_inits
+    assert "network.slots" in of_model & of_inits
+    assert not {name for name in of_model if name.startswith(("inits.", "engine.", "planning."))}
+    assert not {name for name in of_inits if name.startswith("model.")}
 
 
 def test_the_model_names_no_init() -> None:
     from initlab.inits.catalogue import INITS
 
-    source = (ROOT / "model.py").read_text()
+    source = "".join(path.read_text() for path in (ROOT / "model").glob("*.py"))
     names = [name for name, _ in INITS.items()] + [alias for n, _ in INITS.items() for alias in INITS.aliases(n)]
     assert [name for name in names if f'"{name}"' in source or f"'{name}'" in source] == []
 
@@ -147,13 +148,13 @@ def test_every_module_has_a_floor_and_every_floor_a_module() -> None:
 @pytest.mark.parametrize(
     ("module", "source", "target"),
     [
-        ("model", "from initlab.inits.catalogue import resolve", "inits.catalogue"),
-        ("inits.gpt", "from initlab.model import GPT", "model"),
-        ("spec", "import initlab.slots", "slots"),
-        ("laws", "def f():\n    from initlab.spec import RunSpec", "spec"),
-        ("engine.group", "from initlab.plan import expand", "plan.expand"),
+        ("model.gpt", "from initlab.inits.catalogue import resolve", "inits.catalogue"),
+        ("inits.gpt", "from initlab.model.gpt import GPT", "model.gpt"),
+        ("files.json", "import initlab.network.slot_table", "network.slot_table"),
+        ("network.laws", "def f():\n    from initlab.spec.run import RunSpec", "spec.run"),
+        ("engine.group", "from initlab.planning import expand", "planning.expand"),
         ("errors", "from initlab import stats", "stats"),
-        ("plan.x", "if TYPE_CHECKING:\n    import initlab.cli.main", "cli.main"),
+        ("planning.x", "if TYPE_CHECKING:\n    import initlab.cli.main", "cli.main"),
     ],
 )
 def test_a_bad_import_is_caught(module: str, source: str, target: str) -> None:
@@ -164,22 +165,24 @@ def test_a_bad_import_is_caught(module: str, source: str, target: str) -> None:
 
 def test_a_good_import_is_not() -> None:
     known = {name for name, _ in modules(ROOT)}
-    source = "import torch\nfrom initlab.laws import Dims\nfrom initlab.inits import note\nimport initlabelled.cli"
-    assert imported(source, known, module_level=False) == {"laws", "inits.note"}
-    assert violations({"inits.gpt": {"laws", "inits.note"}}) == []
+    source = (
+        "import torch\nfrom initlab.network.laws import Dims\nfrom initlab.inits import note\nimport initlabelled.cli"
+    )
+    assert imported(source, known, module_level=False) == {"network.laws", "inits.note"}
+    assert violations({"inits.gpt": {"network.laws", "inits.note"}}) == []
 
 
 def test_a_module_without_a_floor_is_caught() -> None:
     with pytest.raises(AssertionError, match="util has no floor"):
-        violations({"util": {"laws"}})
+        violations({"util": {"network.laws"}})
 
 
 def test_a_cycle_is_caught_and_one_inside_a_function_is_none() -> None:
     assert cycles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == ["a", "b", "c"]
-    late = "def f():\n    import initlab.laws\nif TYPE_CHECKING:\n    import initlab.spec\n"
+    late = "def f():\n    import initlab.network.laws\nif TYPE_CHECKING:\n    import initlab.spec.run\n"
     late += "class A:\n    import initlab.errors"
     assert imported(late, set(), module_level=True) == {"errors"}
-    assert imported(late, set(), module_level=False) == {"laws", "spec", "errors"}
+    assert imported(late, set(), module_level=False) == {"network.laws", "spec.run", "errors"}
 
 
 def torch_is_imported_by(code: str) -> bool:
@@ -189,20 +192,20 @@ def torch_is_imported_by(code: str) -> bool:
 
 
 def test_planning_running_and_reporting_do_not_import_torch() -> None:
-    report = importlib.import_module("initlab.report")
-    reporting = [f"initlab.report.{module.name}" for module in pkgutil.iter_modules(report.__path__)]
-    assert "initlab.report.write" in reporting
+    report = importlib.import_module("initlab.reporting")
+    reporting = [f"initlab.reporting.{module.name}" for module in pkgutil.iter_modules(report.__path__)]
+    assert "initlab.reporting.write" in reporting
     light = [
         "initlab.cli.main",
         "initlab.verdicts.claims",
         "initlab.verdicts.gates",
-        "initlab.plan.expand",
-        "initlab.plan.groups",
-        "initlab.runner",
+        "initlab.planning.expand",
+        "initlab.planning.groups",
+        "initlab.running",
         *reporting,
     ]
     assert not torch_is_imported_by("import " + ", ".join(light))
-    assert torch_is_imported_by("import initlab.model")
+    assert torch_is_imported_by("import initlab.model.gpt")
 
 
 @pytest.mark.parametrize(

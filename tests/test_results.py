@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from initlab.plan.source import read_spec
-from initlab.runner import plan_sweep
+from initlab.planning.source import read_spec
+from initlab.running import plan_sweep
 from initlab.verdicts.gates import judge_gates, overall
 from initlab.verdicts.statement import GatesFile, read_gates
 from initlab.verdicts.stored import load_stored

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from initlab.plan.source import Block, SweepSource
-from initlab.runner import Sweep, plan_sweep
+from initlab.planning.source import Block, SweepSource
+from initlab.running import Sweep, plan_sweep
 
 SIZES = {
     "model.n_layer": 1,

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from initlab.activations import ACTIVATIONS
-from initlab.blueprint import Blueprint
-from initlab.checkpoints.formats import ANY, FORMATS, Format
+from initlab.activations.functions import ACTIVATIONS
+from initlab.adapters.formats import ANY, FORMATS, Format
 from initlab.data.corpus import Corpus
 from initlab.errors import InitlabError
 from initlab.inits.catalogue import blueprint_for, resolve
-from initlab.laws import GPT2_TOPOLOGY
-from initlab.spec import ModelSpec
+from initlab.network.blueprint import Blueprint
+from initlab.network.topology import GPT2_TOPOLOGY
+from initlab.spec.run import ModelSpec
 
 
 @dataclass(frozen=True)

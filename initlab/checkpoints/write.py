@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from initlab.errors import InitlabError
 
 if TYPE_CHECKING:
-    from initlab.checkpoints.make import Checkpoint
+    from initlab.checkpoints.build import Checkpoint
 
 
 def check_target(path: Path, *, force: bool) -> None:

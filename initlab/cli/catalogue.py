@@ -10,18 +10,19 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from initlab.activations import ACTIVATIONS
-from initlab.blueprint import Blueprint
+from initlab.activations.functions import ACTIVATIONS
 from initlab.cli.console import guarded, print_json, stdout
 from initlab.cli.fields import one_model, with_fields
 from initlab.cli.plugins import Plugins, load_plugins, name_broken
-from initlab.data.load import corpus_names
+from initlab.data.corpora import corpus_names
 from initlab.errors import InitlabError, did_you_mean
+from initlab.files.json import SCHEMA_VERSION
 from initlab.inits.catalogue import INITS, Init, blueprint_for, in_order, resolve
 from initlab.inits.describe import NEED_HEADS, law_rows, plain_text
+from initlab.network.blueprint import Blueprint
+from initlab.plugins.registry import Registry
 from initlab.probes.reductions import BACKWARD_PROBES, PROBES, UPDATE_PROBES
-from initlab.registry import Registry
-from initlab.spec import SCHEMA_VERSION, ModelSpec
+from initlab.spec.run import ModelSpec
 
 GPT2_VOCABULARY = 50257
 

@@ -11,9 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from initlab.errors import InitlabError, did_you_mean
-from initlab.plan.expand import SPECS, validate_table
-from initlab.plan.source import field_path
-from initlab.spec import ModelSpec
+from initlab.planning.expand import SPECS, validate_table
+from initlab.planning.source import field_path
+from initlab.spec.run import ModelSpec
 
 PANELS = {"model": "Model", "data": "Data", "train": "Training"}
 MARK = "field_"

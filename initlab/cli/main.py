@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from initlab.environment import ALLOCATIONS_A_COLLECTION
+from initlab.machine.environment import ALLOCATIONS_A_COLLECTION
 
 COMMANDS = {
     "sweep": ("sweep:sweep", "Train what is missing of a sweep; the same command again resumes it."),

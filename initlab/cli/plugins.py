@@ -5,8 +5,8 @@ from typing import Annotated, Any, TypeAlias
 import typer
 
 from initlab.cli.console import stderr
-from initlab.plugins import load_plugin
-from initlab.registry import Registry
+from initlab.plugins.loading import load_plugin
+from initlab.plugins.registry import Registry
 
 Plugins: TypeAlias = Annotated[
     list[str] | None,

@@ -12,16 +12,16 @@ from initlab.cli.console import guarded, print_json, stdout
 from initlab.cli.fields import one_model, parse_sizes, split_inits, with_fields
 from initlab.cli.plugins import Plugins, load_plugins
 from initlab.cli.prediction_text import print_over, print_prediction, print_several
+from initlab.data.corpora import load_corpus
 from initlab.data.corpus import Corpus
-from initlab.data.load import load_corpus
 from initlab.errors import InitlabError
+from initlab.files.json import SCHEMA_VERSION, finite
 from initlab.inits.catalogue import blueprint_for, resolve
-from initlab.predictions.case import Case, document, tokens_of
-from initlab.predictions.proxy import Outlook, outlook, words
-from initlab.predictions.span import Span, law_over, parse_span
-from initlab.spec import SCHEMA_VERSION, ModelSpec
-from initlab.store.files import finite
-from initlab.theory.read import Unpredictable
+from initlab.predictions.inputs import Case, document, tokens_of
+from initlab.predictions.scale_up import Outlook, outlook, words
+from initlab.predictions.size_range import Span, law_over, parse_span
+from initlab.spec.run import ModelSpec
+from initlab.theory.from_laws import Unpredictable
 from initlab.theory.tokens import Tokens
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from initlab.cli.plot import Curve, plot
-from initlab.predictions.span import Span
+from initlab.predictions.size_range import Span
 from initlab.theory.growth import Growth
 
 ROWS = 17

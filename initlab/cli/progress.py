@@ -5,8 +5,8 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from initlab.plan.groups import LaneGroup
-from initlab.store.sweep import SweepFolder
+from initlab.planning.groups import LaneGroup
+from initlab.results.folder import SweepFolder
 
 QUIET_SECONDS = 30.0
 """Without a terminal, say that the sweep lives at least this often."""

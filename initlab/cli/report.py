@@ -8,7 +8,7 @@ import typer
 from initlab.cli.console import guarded, print_json, stderr, stdout
 from initlab.cli.sweep import print_table, sweep_document
 from initlab.errors import InitlabError, did_you_mean
-from initlab.store.sweep import SweepFolder
+from initlab.results.folder import SweepFolder
 
 FORMATS = ("html", "md", "csv", "json")
 
@@ -27,8 +27,8 @@ def report(
         if name not in FORMATS:
             raise InitlabError(f"--format: no format {name!r}{did_you_mean(name, FORMATS)}")
     folder = SweepFolder.open(path)
-    from initlab.report.frames import load
-    from initlab.report.write import write_report
+    from initlab.reporting.frames import load
+    from initlab.reporting.write import write_report
 
     written = write_report(path, formats=chosen)
     if as_json:

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from initlab.cli.console import guarded, print_json, stdout
-from initlab.environment import available_cores, cpu_name, versions
-from initlab.plan.machine import Machine, this_machine
-from initlab.spec import SCHEMA_VERSION
-from initlab.store.sweep import SweepFolder
+from initlab.files.json import SCHEMA_VERSION
+from initlab.machine.environment import available_cores, cpu_name, versions
+from initlab.machine.profile import Machine, this_machine
+from initlab.results.folder import SweepFolder
 
 MINIMUM_TORCH = (2, 6)
 

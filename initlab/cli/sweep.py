@@ -22,22 +22,22 @@ from initlab.cli.fields import axes_from_flags, parse_sizes, with_fields
 from initlab.cli.plugins import Plugins, load_plugins, name_broken
 from initlab.cli.progress import LiveProgress, PlainProgress
 from initlab.cli.verdicts import counted, print_statements
-from initlab.environment import available_cores
 from initlab.errors import InitlabError
-from initlab.execution import Wishes
-from initlab.foresight import outlooks, proxy_hint
-from initlab.plan.choice import Choices
-from initlab.plan.groups import LaneGroup
-from initlab.plan.machine import cached_machine
-from initlab.plan.source import SweepSource, check_name, override, read_spec
-from initlab.predictions.proxy import words
+from initlab.files.json import SCHEMA_VERSION
+from initlab.machine.environment import available_cores
+from initlab.machine.execution import Wishes
+from initlab.machine.profile import cached_machine
+from initlab.planning.execution_plan import Choices
+from initlab.planning.groups import LaneGroup
+from initlab.planning.predicted import outlooks, proxy_hint
+from initlab.planning.source import SweepSource, check_name, override, read_spec
+from initlab.predictions.scale_up import words
 from initlab.probes.reductions import PROBES
-from initlab.runner import Sweep, choose_for, estimate_seconds, missing_runs, plan_sweep, run_sweep, worker_count
-from initlab.spec import SCHEMA_VERSION
-from initlab.store.run import DONE
-from initlab.store.sweep import SweepFolder
+from initlab.results.folder import SweepFolder
+from initlab.results.run import DONE
+from initlab.running import Sweep, choose_for, estimate_seconds, missing_runs, plan_sweep, run_sweep, worker_count
 
-REPORT = "initlab.report.write"
+REPORT = "initlab.reporting.write"
 """What the end of a sweep needs; matplotlib and pandas take half a second to import."""
 
 EXIT_INCOMPLETE = 3
@@ -215,9 +215,9 @@ def _counted(folder: SweepFolder) -> str:
 
 def _finish(sweep: Sweep, as_json: bool) -> None:
     """Show table and verdicts, write the report, and say by exit code whether every run has a result."""
-    from initlab.report.expected import expected, flags
-    from initlab.report.frames import load
-    from initlab.report.write import write_report
+    from initlab.reporting.expected import expected, flags
+    from initlab.reporting.frames import load
+    from initlab.reporting.write import write_report
 
     html = write_report(sweep.folder.path)
     frames = load(sweep.folder.path)
@@ -249,7 +249,7 @@ def _print_claims(sweep: Sweep) -> None:
 
 def print_table(console: Console, frames: Any) -> None:
     """Print one row a cell, and every run without a plain result by name."""
-    from initlab.report.table import cell_rows, not_ok, text_table
+    from initlab.reporting.table import cell_rows, not_ok, text_table
 
     shown = text_table(cell_rows(frames))
     table = Table(box=None, header_style="bold", pad_edge=False)

@@ -5,18 +5,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from initlab.checkpoints.formats import ANY, FORMATS
+from initlab.adapters.formats import ANY, FORMATS
 from initlab.checkpoints.request import Request, planned
 from initlab.checkpoints.write import check_target, write_checkpoint
 from initlab.cli.catalogue import GPT2_VOCABULARY
 from initlab.cli.console import guarded, print_json, stderr, stdout
 from initlab.cli.fields import one_model, with_fields
 from initlab.cli.plugins import Plugins, load_plugins
-from initlab.data.load import load_corpus
-from initlab.spec import SCHEMA_VERSION
+from initlab.data.corpora import load_corpus
+from initlab.files.json import SCHEMA_VERSION
 
 if TYPE_CHECKING:
-    from initlab.checkpoints.make import Checkpoint
+    from initlab.checkpoints.build import Checkpoint
 
 NAMES = ", ".join(name for name, _ in FORMATS.items())
 
@@ -52,7 +52,7 @@ def weights(
     vocabulary = text.vocab_size if text else GPT2_VOCABULARY
     request = Request(format_, one_model(fields), init, vocabulary, activation, seed, dtype, text)
     planned(request)  # says what does not fit before torch takes its seconds to load
-    from initlab.checkpoints.make import make_checkpoint
+    from initlab.checkpoints.build import make_checkpoint
 
     checkpoint = make_checkpoint(request)
     document = _document(out, request.format, seed, checkpoint, write_checkpoint(out, checkpoint))

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from initlab.execution import Execution
+from initlab.machine.execution import Execution
 
 MOST_GRAPHS = 100_000
 """torch gives up on code that it compiled for the eighth time; a worker trains as many shapes as a sweep has."""

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from initlab.data.corpus import Corpus
 from initlab.engine.group import Group
-from initlab.spec import RunSpec
+from initlab.spec.run import RunSpec
 
 
 @dataclass(frozen=True)

@@ -10,22 +10,23 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from initlab.activations import ACTIVATIONS
-from initlab.blueprint import Blueprint
+from initlab.activations.functions import ACTIVATIONS
 from initlab.data.batches import draw_batch
 from initlab.data.corpus import Corpus
 from initlab.engine.dropout import step_key
-from initlab.engine.forward import Batch, LaneModel, Tensors
-from initlab.engine.optim import optimizer_for
+from initlab.engine.lane_model import Batch, LaneModel, Tensors
+from initlab.engine.optimizer import optimizer_for
 from initlab.engine.schedule import evaluates, learning_rate, probes
-from initlab.engine.start import calibration, lane_tensors
+from initlab.engine.stacking import lane_tensors
 from initlab.engine.updates import moving_matrices, update_ratios
-from initlab.execution import Execution
 from initlab.inits.catalogue import blueprint_for
 from initlab.inits.draw import draw_all
-from initlab.laws import Dims
+from initlab.machine.execution import Execution
+from initlab.model.calibration import calibration
+from initlab.network.blueprint import Blueprint
+from initlab.network.topology import Dims
 from initlab.probes.reductions import PROBES
-from initlab.spec import RunSpec
+from initlab.spec.run import RunSpec
 
 TRAIN_LOSS_WINDOW = 20
 """A run's train_loss is the mean over its last batches, this many: one batch's loss is noise."""

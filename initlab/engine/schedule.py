@@ -2,7 +2,7 @@
 
 import math
 
-from initlab.spec import TrainSpec
+from initlab.spec.run import TrainSpec
 
 
 def learning_rate(step: int, train: TrainSpec) -> float:

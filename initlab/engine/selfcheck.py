@@ -2,10 +2,10 @@
 
 import torch
 
-from initlab.data.load import load_corpus
+from initlab.data.corpora import load_corpus
 from initlab.engine.group import Group
-from initlab.execution import Execution, Products
-from initlab.spec import ModelSpec, RunSpec, TrainSpec
+from initlab.machine.execution import Execution, Products
+from initlab.spec.run import ModelSpec, RunSpec, TrainSpec
 
 
 def lanes_are_independent(products: Products = "highest") -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from initlab.blueprint import Blueprint
+from initlab.network.blueprint import Blueprint
 from initlab.probes.reductions import UPDATED_ROLES
 
 Matrices = dict[str, list[str | None]]

@@ -6,10 +6,11 @@ Hooks run in a process that has torch; this module itself imports none.
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from initlab.blueprint import Setting, Tensors
 from initlab.inits.compose import changed, override, weights
 from initlab.inits.strategy import Strategy, init
-from initlab.laws import HIDDEN_ROLES, Law, Normal, Orthogonal, Slot
+from initlab.network.blueprint import Setting, Tensors
+from initlab.network.laws import Law, Normal, Orthogonal
+from initlab.network.slots import HIDDEN_ROLES, Slot
 
 if TYPE_CHECKING:
     from torch import Tensor

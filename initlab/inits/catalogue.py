@@ -2,11 +2,11 @@
 
 from functools import lru_cache
 
-from initlab.activations import ACTIVATIONS
-from initlab.blueprint import Blueprint
+from initlab.activations.functions import ACTIVATIONS
 from initlab.inits import calibrate, classic, depth, family, gpt, joint, labs, mup, note
 from initlab.inits.strategy import INITS, Init, InitEntry, resolve
-from initlab.spec import ModelSpec
+from initlab.network.blueprint import Blueprint
+from initlab.spec.run import ModelSpec
 
 FAMILIES = (gpt, note, classic, labs, depth, joint, calibrate, mup, family)
 

@@ -6,7 +6,9 @@ from typing import Literal
 
 from initlab.inits.compose import Rules, fixed, inv_sqrt_fan_in, inv_sqrt_width, normal, override, weights
 from initlab.inits.strategy import Strategy, init
-from initlab.laws import HIDDEN_ROLES, Normal, Orthogonal, Slot, Topology, TruncNormal, Uniform
+from initlab.network.laws import Normal, Orthogonal, TruncNormal, Uniform
+from initlab.network.slots import HIDDEN_ROLES, Slot
+from initlab.network.topology import Topology
 
 
 def glorot_std(slot: Slot, gain: float = 1.0) -> float:

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from initlab.inits.strategy import LawFunction
-from initlab.laws import ONES, ZEROS, Constant, Dist, Law, Normal, Slot, scale
+from initlab.network.laws import ONES, ZEROS, Constant, Dist, Law, Normal, scale
+from initlab.network.slots import Slot
 
 Rule: TypeAlias = "Law | Dist | Callable[[Slot], Law | Dist | None] | None"
 """What a role starts as: a law, a distribution of an otherwise plain law, None (it does not exist), or a function of

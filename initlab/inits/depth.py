@@ -21,7 +21,9 @@ from initlab.inits.compose import (
 from initlab.inits.gpt import torch_linear, torch_weight
 from initlab.inits.labs import root_width
 from initlab.inits.strategy import LawFunction, Strategy, init
-from initlab.laws import ONES, ZEROS, Dist, Law, Normal, Slot, Topology, Uniform
+from initlab.network.laws import ONES, ZEROS, Dist, Law, Normal, Uniform
+from initlab.network.slots import Slot
+from initlab.network.topology import Topology
 
 VALUE_PATH = ("value", "attn_out", "ffn_gate", "ffn_up", "ffn_down")
 """The matrices whose product with the input a branch adds: all of a block's but queries and keys."""

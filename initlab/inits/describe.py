@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from initlab.blueprint import Blueprint
-from initlab.laws import ONES, ZEROS, Law, Slot
+from initlab.network.blueprint import Blueprint
+from initlab.network.laws import ONES, ZEROS, Law
+from initlab.network.slots import Slot
 
 NEED_HEADS = {
     "multipliers": "mult",

@@ -10,9 +10,10 @@ import math
 import torch
 from torch import Tensor
 
-from initlab.blueprint import Blueprint, Forward, Setting, Tap, Tensors
 from initlab.errors import InitlabError
-from initlab.laws import Constant, Dist, Normal, Orthogonal, Slot, TruncNormal
+from initlab.network.blueprint import Blueprint, Forward, Setting, Tap, Tensors
+from initlab.network.laws import Constant, Dist, Normal, Orthogonal, TruncNormal
+from initlab.network.slots import Slot
 
 
 def slot_generator(name: str, seed: int) -> torch.Generator:

@@ -18,7 +18,7 @@ from initlab.inits.compose import (
     writes_residual,
 )
 from initlab.inits.strategy import Strategy, init
-from initlab.laws import Dist, Normal, TruncNormal, Uniform
+from initlab.network.laws import Dist, Normal, TruncNormal, Uniform
 
 WidthRule: TypeAlias = Literal["const", "fan-in", "fan-out", "xavier", "small", "base-width"]
 DepthRule: TypeAlias = Literal["none", "inv-sqrt-2l", "inv-sqrt-l", "inv-sqrt-layer", "two-over-l", "inv-l"]

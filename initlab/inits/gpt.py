@@ -2,7 +2,8 @@
 
 from initlab.inits.compose import inv_sqrt_2l, normal, override, scaled, weights, writes_residual
 from initlab.inits.strategy import Strategy, init
-from initlab.laws import ZEROS, Dist, Normal, Slot, TruncNormal, Uniform
+from initlab.network.laws import ZEROS, Dist, Normal, TruncNormal, Uniform
+from initlab.network.slots import Slot
 
 
 @init("gpt2", source="openai/gpt-2 src/model.py, with one std for tokens and positions")

@@ -4,11 +4,12 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from initlab.blueprint import Setting, Tensors
 from initlab.errors import InitlabError
 from initlab.inits.compose import changed, normal, role_in
 from initlab.inits.strategy import Strategy, init
-from initlab.laws import ATTENTION_ROLES, Law, Slot
+from initlab.network.blueprint import Setting, Tensors
+from initlab.network.laws import Law
+from initlab.network.slots import ATTENTION_ROLES, Slot
 
 if TYPE_CHECKING:
     import torch

@@ -20,7 +20,9 @@ from initlab.inits.compose import (
     writes_residual,
 )
 from initlab.inits.strategy import LawFunction, Strategy, init
-from initlab.laws import ZEROS, Law, Normal, Slot, Topology, TruncNormal
+from initlab.network.laws import ZEROS, Law, Normal, TruncNormal
+from initlab.network.slots import Slot
+from initlab.network.topology import Topology
 
 
 def small_std(slot: Slot) -> float:

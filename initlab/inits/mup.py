@@ -18,7 +18,9 @@ from initlab.inits.compose import (
     writes_residual,
 )
 from initlab.inits.strategy import LawFunction, Strategy, init
-from initlab.laws import ONES, ZEROS, Law, Normal, Slot, Topology
+from initlab.network.laws import ONES, ZEROS, Law, Normal
+from initlab.network.slots import Slot
+from initlab.network.topology import Topology
 
 
 def width_ratio(slot: Slot) -> float:

@@ -8,7 +8,8 @@ import math
 from initlab.inits.compose import inv_sqrt_2l, normal, scaled, weights, writes_residual
 from initlab.inits.gpt import torch_linear
 from initlab.inits.strategy import Strategy, init
-from initlab.laws import Dist, Normal, Slot
+from initlab.network.laws import Dist, Normal
+from initlab.network.slots import Slot
 
 NOTE = 'the note\'s "{}"; not in nanoGPT'
 

@@ -15,11 +15,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias, get_args
 
-from initlab.blueprint import Blueprint, Prepare, merge
 from initlab.errors import InitlabError, did_you_mean
-from initlab.laws import GPT2_TOPOLOGY, Dims, Law, Slot, Topology
-from initlab.registry import Registry
-from initlab.slots import possible_slots
+from initlab.network.blueprint import Blueprint, Prepare, merge
+from initlab.network.laws import Law
+from initlab.network.slot_table import possible_slots
+from initlab.network.slots import Slot
+from initlab.network.topology import GPT2_TOPOLOGY, Dims, Topology
+from initlab.plugins.registry import Registry
 
 LawFunction: TypeAlias = Callable[[Slot], Law | None]
 Status: TypeAlias = Literal["checked", "unverified"]
@@ -76,7 +78,9 @@ class InitEntry:
         return {name: get_args(kind) for name, kind in annotated.items() if name != "return" and get_args(kind)}
 
 
-INITS: Registry[InitEntry] = Registry("init", code=lambda entry: entry.build, entry_points="initlab.inits")
+INITS: Registry[InitEntry] = Registry(
+    "init", code=lambda entry: entry.build, entry_points="initlab.inits", built_ins="initlab.inits.catalogue"
+)
 
 
 def init(

@@ -13,8 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
-from initlab.environment import worker_environment
 from initlab.launchers.task import Task, TaskRun
+from initlab.machine.environment import worker_environment
 
 GRACE_SECONDS = 5.0
 

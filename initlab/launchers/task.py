@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from initlab.execution import Execution
+from initlab.machine.execution import Execution
 
 
 @dataclass(frozen=True)

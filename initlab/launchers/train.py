@@ -13,19 +13,19 @@ from typing import Any
 
 import torch
 
+from initlab.data.corpora import load_corpus
 from initlab.data.corpus import Corpus
-from initlab.data.load import load_corpus
 from initlab.engine.group import Group, Record
-from initlab.environment import machine, versions
 from initlab.errors import InitlabError
-from initlab.execution import Execution
+from initlab.inits.fingerprint import plugin_code
 from initlab.launchers.task import Task, TaskRun
-from initlab.plan.expand import plugin_code
-from initlab.plugins import load_plugin, plugin_probes
-from initlab.probes.reductions import PROBES
-from initlab.spec import RunSpec
-from initlab.store.lock import HEARTBEAT_SECONDS
-from initlab.store.run import DONE, RunDirectory, RunWriter
+from initlab.machine.environment import machine, versions
+from initlab.machine.execution import Execution
+from initlab.plugins.loading import load_plugin
+from initlab.probes.reductions import PROBES, plugin_probes
+from initlab.results.lock import HEARTBEAT_SECONDS
+from initlab.results.run import DONE, RunDirectory, RunWriter
+from initlab.spec.run import RunSpec
 
 PROGRESS_SECONDS = 0.5
 

@@ -13,7 +13,7 @@ import sys
 import threading
 from typing import Any, TextIO
 
-from initlab.environment import ALLOCATIONS_A_COLLECTION
+from initlab.machine.environment import ALLOCATIONS_A_COLLECTION
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from initlab.errors import InitlabError, did_you_mean
-from initlab.registry import Registry
+from initlab.plugins.registry import Registry
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -75,6 +75,11 @@ def probe(name: str, *, place: Place, summary: str) -> Callable[[Reduction], Red
         return reduce
 
     return decorate
+
+
+def plugin_probes() -> dict[str, str]:
+    """Return the places of the probes that did not come with initlab; every run is measured with them."""
+    return {name: probe.place for name, probe in PROBES.items() if not PROBES.is_built_in(name)}
 
 
 def second_moment(x: "Tensor") -> "Tensor":

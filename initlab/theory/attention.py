@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from initlab.theory.model import Attention, Matrix
 from initlab.theory.positions import Array, Positions, outer, square
-from initlab.theory.setup import Attention, Matrix
 from initlab.theory.softmax import from_gain, sharpening
 
 

@@ -2,9 +2,9 @@
 
 from initlab.theory.branches import Medium, backward
 from initlab.theory.forward import Trace, source
+from initlab.theory.model import Setup
 from initlab.theory.norms import centred, jacobian
 from initlab.theory.positions import Array
-from initlab.theory.setup import Setup
 
 
 def gradients(setup: Setup, trace: Trace, last: Array, medium: Medium) -> list[Array]:

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from initlab.activations import ACTIVATIONS
+from initlab.activations.functions import ACTIVATIONS
 from initlab.theory.branches import Passage, affine
 from initlab.theory.forward import Trace
 from initlab.theory.head import Head
 from initlab.theory.kernels import Series
+from initlab.theory.model import Attention, Mlp, Setup
 from initlab.theory.positions import Array, Positions, outer
-from initlab.theory.setup import Attention, Mlp, Setup
 from initlab.theory.tokens import Tokens
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from initlab.theory.forward import Trace
+from initlab.theory.model import Setup
 from initlab.theory.norms import centred, jacobian, normalise
 from initlab.theory.positions import Array, Positions, stack
-from initlab.theory.setup import Setup
 from initlab.theory.softmax import expected_log_sum, own_probability, participation
 from initlab.theory.tokens import Tokens
 

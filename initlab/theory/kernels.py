@@ -12,9 +12,9 @@ from typing import Protocol
 import numpy as np
 from numpy.polynomial import chebyshev
 
-from initlab import pointwise
-from initlab.activations import ACTIVATIONS, Reference
-from initlab.pointwise import ValueAndSlope
+from initlab.activations import reference as pointwise
+from initlab.activations.functions import ACTIVATIONS, Reference
+from initlab.activations.reference import ValueAndSlope
 from initlab.theory.positions import Array, outer
 
 TERMS = 24

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from initlab.theory.model import EPS, Norm
 from initlab.theory.positions import Array, outer
-from initlab.theory.setup import EPS, Norm
 
 
 def normalise(gram: Array, norm: Norm | None, width: int) -> Array:

@@ -9,8 +9,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from initlab.theory.model import Attention
 from initlab.theory.positions import Array, Positions, positions, stack
-from initlab.theory.setup import Attention
 from initlab.theory.softmax import sharpening
 
 

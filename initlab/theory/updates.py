@@ -2,8 +2,9 @@
 
 import math
 
-from initlab.blueprint import Blueprint
-from initlab.laws import RESIDUAL_WRITERS, Law, Slot
+from initlab.network.blueprint import Blueprint
+from initlab.network.laws import Law
+from initlab.network.slots import RESIDUAL_WRITERS, Slot
 
 
 def update_ratios(blueprint: Blueprint, lr: float) -> dict[str, float]:

@@ -12,7 +12,7 @@ from initlab.stats.describe import Interval, geometric_mean, mean
 from initlab.stats.sensitivity import StableRange, optimum, sensitivity, stable_range
 from initlab.stats.slopes import Slope, coordinate_check
 from initlab.verdicts.evidence import common_label, curves, grouped, number, varying
-from initlab.verdicts.measure import METRICS, Metric, metric_named
+from initlab.verdicts.metrics import METRICS, Metric, metric_named
 from initlab.verdicts.stored import StoredCell, StoredSweep
 
 RATE = "train.lr"

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from initlab.errors import InitlabError
-from initlab.tomlfile import TomlFile
+from initlab.files.toml import TomlFile
 from initlab.verdicts.check import Check, Outcome, bounds_words, judge
 from initlab.verdicts.evidence import checks
 from initlab.verdicts.facts import Fact, default_fact, law_fact
-from initlab.verdicts.measure import metric_named
+from initlab.verdicts.metrics import metric_named
 from initlab.verdicts.statement import Claim, ClaimsFile, read_claims
 from initlab.verdicts.stored import StoredSweep, load_stored
 from initlab.verdicts.verdict import Verdict

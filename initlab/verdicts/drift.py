@@ -8,7 +8,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from initlab.spec import DataSpec, ModelSpec, TrainSpec, canonical_json
+from initlab.files.json import canonical_json
+from initlab.spec.run import DataSpec, ModelSpec, TrainSpec
 from initlab.verdicts.stored import StoredCell, StoredSweep, canonical_init
 
 DEFAULTS: dict[str, Any] = {

@@ -13,7 +13,7 @@ from initlab.stats.permutation import Exact, relabel, sign_flip
 from initlab.stats.sensitivity import optimum, sensitivity, stable_range
 from initlab.stats.slopes import loglog_slope
 from initlab.verdicts.check import Check, check_estimate, check_every
-from initlab.verdicts.measure import Metric, check_probe, metric_named
+from initlab.verdicts.metrics import Metric, check_probe, metric_named
 from initlab.verdicts.statement import Reduction, Statement
 from initlab.verdicts.stored import StoredCell, StoredSweep, labels
 

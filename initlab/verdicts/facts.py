@@ -10,11 +10,13 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from initlab.blueprint import Blueprint
 from initlab.errors import InitlabError, did_you_mean
 from initlab.inits.catalogue import blueprint_for
-from initlab.laws import Dims, Law, Role, Slot
-from initlab.spec import ModelSpec, RunSpec
+from initlab.network.blueprint import Blueprint
+from initlab.network.laws import Law
+from initlab.network.slots import Role, Slot
+from initlab.network.topology import Dims
+from initlab.spec.run import ModelSpec, RunSpec
 from initlab.verdicts.statement import DefaultFact, Factor, LawFact
 from initlab.verdicts.stored import Scalar
 

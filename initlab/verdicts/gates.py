@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from initlab.errors import InitlabError
-from initlab.tomlfile import TomlFile
+from initlab.files.toml import TomlFile
 from initlab.verdicts import drift
 from initlab.verdicts.check import Check, Outcome, judge
 from initlab.verdicts.evidence import (
@@ -27,7 +27,7 @@ from initlab.verdicts.evidence import (
     statement_metric,
     varying,
 )
-from initlab.verdicts.measure import metric_named
+from initlab.verdicts.metrics import metric_named
 from initlab.verdicts.statement import Gate, GatesFile
 from initlab.verdicts.stored import StoredSweep
 from initlab.verdicts.verdict import Verdict

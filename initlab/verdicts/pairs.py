@@ -14,7 +14,7 @@ from initlab.stats.family import holm
 from initlab.stats.permutation import Exact
 from initlab.stats.power import minimum_detectable
 from initlab.verdicts.evidence import Series, common_label, exact_test, grouped, measured, varying
-from initlab.verdicts.measure import METRICS
+from initlab.verdicts.metrics import METRICS
 from initlab.verdicts.stored import StoredCell, StoredSweep
 
 AXES = ("init", "activation")

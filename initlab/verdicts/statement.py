@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from initlab.errors import InitlabError
-from initlab.spec import Fraction, Frozen, NonNegative
+from initlab.files.toml import TomlFile, read_toml
+from initlab.spec.run import Fraction, Frozen, NonNegative
 from initlab.stats.sensitivity import STABLE_WITHIN_NATS
-from initlab.tomlfile import TomlFile, read_toml
-from initlab.verdicts.measure import metric_named
+from initlab.verdicts.metrics import metric_named
 from initlab.verdicts.stored import Scalar
 
 Selection = dict[str, Scalar | list[Scalar]]

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from initlab.errors import InitlabError, did_you_mean
+from initlab.files.json import read_json
 from initlab.inits.strategy import INITS
-from initlab.store.files import read_json
-from initlab.store.run import DONE, RunDirectory, RunState
-from initlab.store.sweep import Cell, SweepFolder
+from initlab.results.folder import Cell, SweepFolder
+from initlab.results.run import DONE, RunDirectory, RunState
 
 Scalar: TypeAlias = str | int | float | bool
 Where: TypeAlias = Mapping[str, Scalar | list[Scalar]]

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from initlab.spec import SCHEMA_VERSION
+from initlab.files.json import SCHEMA_VERSION, finite
 from initlab.stats.describe import Interval
-from initlab.store.files import finite
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from initlab.checkpoints.formats import HF_NAMES
-from initlab.checkpoints.make import Checkpoint, make_checkpoint
+from initlab.adapters.formats import HF_NAMES
+from initlab.checkpoints.build import Checkpoint, make_checkpoint
 from initlab.checkpoints.request import Request
 from initlab.checkpoints.write import write_checkpoint
-from initlab.spec import ModelSpec
+from initlab.spec.run import ModelSpec
 from tests.conftest import optional_module
 from tests.networks import holding, random_tokens
 

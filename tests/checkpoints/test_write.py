@@ -11,11 +11,11 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from initlab.checkpoints.make import Checkpoint, make_checkpoint
+from initlab.checkpoints.build import Checkpoint, make_checkpoint
 from initlab.checkpoints.request import Request
 from initlab.checkpoints.write import check_target, write_checkpoint
 from initlab.errors import InitlabError
-from initlab.spec import ModelSpec
+from initlab.spec.run import ModelSpec
 
 SIZES = ModelSpec(n_layer=1, n_head=2, n_embd=16, block_size=8)
 REQUEST = Request("nanogpt", SIZES, "depth-scaled", 23)

@@ -12,8 +12,8 @@ from initlab.cli.fields import (
     split_inits,
 )
 from initlab.errors import InitlabError
-from initlab.plan.expand import SPECS
-from initlab.spec import ModelSpec
+from initlab.planning.expand import SPECS
+from initlab.spec.run import ModelSpec
 from tests.cli.run import initlab
 
 

@@ -30,7 +30,7 @@ def test_a_command_that_is_not_called_is_not_loaded(arguments: list[str]) -> Non
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "'initlab.cli.main'" in done.stdout
-    assert not [name for name in ("numpy", "initlab.spec", "initlab.cli.sweep") if f"'{name}'" in done.stdout]
+    assert not [name for name in ("numpy", "initlab.spec.run", "initlab.cli.sweep") if f"'{name}'" in done.stdout]
 
 
 def test_a_misspelt_command_is_corrected() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.run import Outcome, initlab
-from tests.plugins import INIT_FILE, install
+from tests.installing import INIT_FILE, install
 from tests.tiny import FLAGS
 
 ROOT = Path(__file__).parents[2]

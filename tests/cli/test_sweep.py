@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from initlab.store.run import RunWriter, mark_failed
+from initlab.results.run import RunWriter, mark_failed
 from tests.cli.run import initlab
 from tests.tiny import FLAGS
 

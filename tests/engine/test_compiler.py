@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 import torch
 
-from initlab.data.load import load_corpus
+from initlab.data.corpora import load_corpus
 from initlab.engine.compiler import MOST_GRAPHS, can_compile, compiled
 from initlab.engine.group import Group
-from initlab.execution import Execution
-from initlab.spec import ModelSpec, RunSpec, TrainSpec
+from initlab.machine.execution import Execution
+from initlab.spec.run import ModelSpec, RunSpec, TrainSpec
 
 
 def losses(execution: Execution, **train: Any) -> list[list[float]]:

@@ -23,10 +23,11 @@ from initlab.inits.catalogue import INITS, resolve
 from initlab.inits.compose import normal
 from initlab.inits.draw import draw_all
 from initlab.inits.strategy import InitEntry, Strategy
-from initlab.laws import Law, Slot, scale
-from initlab.model import GPT
+from initlab.model.gpt import GPT
+from initlab.network.laws import Law, scale
+from initlab.network.slots import Slot
 from initlab.probes.reductions import second_moment
-from initlab.spec import DataSpec, ModelSpec, RunSpec, TrainSpec
+from initlab.spec.run import DataSpec, ModelSpec, RunSpec, TrainSpec
 from tests.networks import network, started
 
 VOCAB = 32

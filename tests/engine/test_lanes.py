@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 import torch
 
-from initlab.data.load import load_corpus
-from initlab.engine import forward
+from initlab.data.corpora import load_corpus
+from initlab.engine import lane_model as forward
 from initlab.engine.compiler import can_compile
-from initlab.engine.forward import Tensors
 from initlab.engine.group import Group
-from initlab.execution import Execution, Products
-from initlab.spec import ModelSpec, RunSpec, TrainSpec
+from initlab.engine.lane_model import Tensors
+from initlab.machine.execution import Execution, Products
+from initlab.spec.run import ModelSpec, RunSpec, TrainSpec
 
 
 @pytest.fixture(autouse=True)
@@ -127,7 +127,7 @@ def test_a_lane_trains_as_its_own_gradients_say(monkeypatch: pytest.MonkeyPatch)
     """
     specs = _specs(steps=3)[:4]
     right = _records(specs[:1])
-    monkeypatch.setattr("initlab.engine.forward._laid_out", lambda gradients, parameters: gradients)
+    monkeypatch.setattr("initlab.engine.lane_model._laid_out", lambda gradients, parameters: gradients)
     assert _records(specs)[0] != right[0] or _records(specs[:1])[0] != right[0]
 
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from initlab.data.load import load_corpus
+from initlab.data.corpora import load_corpus
 from initlab.engine.group import Group
 from initlab.inits.catalogue import blueprint_for
 from initlab.inits.compose import fixed, normal, override, trained
 from initlab.inits.strategy import INITS, InitEntry, Strategy
-from initlab.spec import ModelSpec, RunSpec, TrainSpec
+from initlab.spec.run import ModelSpec, RunSpec, TrainSpec
 
 SIZES: dict[str, Any] = {"n_layer": 2, "n_head": 2, "n_embd": 32, "block_size": 24}
 PLAIN = ("gpt2", "depth-scaled", "pytorch", "gpt2:std=0.2")

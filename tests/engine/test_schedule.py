@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from initlab.engine.schedule import evaluates, learning_rate, probes
-from initlab.spec import TrainSpec
+from initlab.spec.run import TrainSpec
 
 
 def get_lr(it: int, *, peak: float, floor: float, warmup_iters: int, lr_decay_iters: int) -> float:

@@ -4,10 +4,10 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from initlab.activations import ACTIVATIONS
+from initlab.activations.functions import ACTIVATIONS
 from initlab.engine.stateless import Stateless
-from initlab.model import skeleton
-from initlab.slots import plain_network
+from initlab.model.gpt import skeleton
+from initlab.network.slot_table import plain_network
 from tests.networks import random_tensors, tiny
 
 DIMS = tiny(n_layer=2)

@@ -11,7 +11,7 @@ from initlab.engine.group import Group
 from initlab.engine.updates import moving_matrices, update_ratios
 from initlab.inits.catalogue import resolve
 from initlab.probes.reductions import UPDATE_PROBES
-from initlab.spec import ModelSpec, RunSpec, TrainSpec
+from initlab.spec.run import ModelSpec, RunSpec, TrainSpec
 from tests.networks import tiny
 
 pytestmark = pytest.mark.usefixtures("one_thread")

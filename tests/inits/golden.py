@@ -12,8 +12,9 @@ import pytest
 from scipy.stats import truncnorm
 
 from initlab.inits.catalogue import blueprint_for, resolve
-from initlab.laws import Dims, Dist, Law
-from initlab.spec import ModelSpec
+from initlab.network.laws import Dist, Law
+from initlab.network.topology import Dims
+from initlab.spec.run import ModelSpec
 
 GPT2_SMALL = {"n_layer": 12, "n_head": 12, "n_embd": 768, "vocab_size": 50257, "block_size": 1024, "ffn_hidden": 3072}
 MATRICES = ("query", "key", "value", "attn_out", "ffn_up", "ffn_down")

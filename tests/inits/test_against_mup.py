@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from initlab.data.batches import draw_batch
-from initlab.data.load import load_corpus
+from initlab.data.corpora import load_corpus
 from initlab.engine.group import Group
 from initlab.inits.catalogue import blueprint_for
 from initlab.inits.draw import draw_all
-from initlab.laws import Normal
-from initlab.spec import ModelSpec, RunSpec, TrainSpec
+from initlab.network.laws import Normal
+from initlab.spec.run import ModelSpec, RunSpec, TrainSpec
 from tests.conftest import optional_module
 
 mup = optional_module("mup")

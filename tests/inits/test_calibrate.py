@@ -9,10 +9,10 @@ import torch
 from scipy.special import erf
 from torch import Tensor
 
-from initlab.blueprint import Blueprint, Forward, Tap, Tensors
-from initlab.engine.start import calibration
 from initlab.errors import InitlabError
 from initlab.inits.draw import draw_all
+from initlab.model.calibration import calibration
+from initlab.network.blueprint import Blueprint, Forward, Tap, Tensors
 from tests.inits.golden import BLOCK, MLP, QKV, Golden, assert_golden, orthogonal
 from tests.networks import at_init, blueprint_of, random_tokens, started, tiny
 

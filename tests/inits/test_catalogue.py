@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from initlab.files.json import canonical_json
 from initlab.inits.catalogue import FAMILIES, INITS, resolve
-from initlab.laws import Constant, scale
-from initlab.slots import possible_slots
-from initlab.spec import canonical_json
+from initlab.network.laws import Constant, scale
+from initlab.network.slot_table import possible_slots
 from tests.networks import tiny
 
 NAMES = [name for name, _ in INITS.items()]
@@ -113,7 +113,7 @@ def test_its_std_scales_draws_and_nothing_else(name: str) -> None:
 
 
 def test_the_laws_need_no_torch() -> None:
-    code = "import sys; from initlab.inits.catalogue import INITS, resolve; from initlab.laws import Dims\n"
+    code = "import sys; from initlab.inits.catalogue import INITS, resolve; from initlab.network.laws import Dims\n"
     code += "d = Dims(n_layer=1, n_head=1, n_embd=4, vocab_size=3, block_size=2, ffn_hidden=8)\n"
     code += "assert all(resolve(name).table(d) for name, _ in INITS.items())\n"
     code += "print('torch' in sys.modules)"

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from initlab.inits.catalogue import resolve
-from initlab.laws import Normal, Orthogonal
+from initlab.network.laws import Normal, Orthogonal
 from tests.inits.golden import (
     BLOCK,
     INTO_MLP,

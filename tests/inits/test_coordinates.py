@@ -27,12 +27,13 @@ from typing import Any
 
 import pytest
 
-from initlab.data.load import load_corpus
+from initlab.data.corpora import load_corpus
 from initlab.engine.coordinates import Coordinates, coordinates
 from initlab.inits.catalogue import INITS, resolve
 from initlab.inits.strategy import InitEntry, Strategy
-from initlab.laws import Law, Slot
-from initlab.spec import ModelSpec, RunSpec, TrainSpec
+from initlab.network.laws import Law
+from initlab.network.slots import Slot
+from initlab.spec.run import ModelSpec, RunSpec, TrainSpec
 from initlab.stats.slopes import BAND, Slope, coordinate_check
 
 WIDTHS, DEPTHS = (64, 128, 256, 512), (2, 4, 8, 16, 32)

@@ -2,11 +2,12 @@
 
 import pytest
 
-from initlab.blueprint import Blueprint
 from initlab.inits.catalogue import INITS, resolve
 from initlab.inits.describe import NEED_HEADS, brief_rows, law_rows, plain_text
 from initlab.inits.strategy import InitEntry, Strategy
-from initlab.laws import ONES, ZEROS, Constant, Law, Normal, Slot, Uniform
+from initlab.network.blueprint import Blueprint
+from initlab.network.laws import ONES, ZEROS, Constant, Law, Normal, Uniform
+from initlab.network.slots import Slot
 from tests.networks import tiny
 
 

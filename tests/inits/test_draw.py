@@ -12,7 +12,9 @@ from initlab.inits.catalogue import INITS, resolve
 from initlab.inits.compose import normal, scaled
 from initlab.inits.draw import draw, slot_generator
 from initlab.inits.strategy import InitEntry, Strategy
-from initlab.laws import Constant, Dims, Dist, Law, Normal, Orthogonal, Slot, TruncNormal, Uniform
+from initlab.network.laws import Constant, Dist, Law, Normal, Orthogonal, TruncNormal, Uniform
+from initlab.network.slots import Slot
+from initlab.network.topology import Dims
 from tests.assertions import (
     assert_in_support,
     assert_mean_close,

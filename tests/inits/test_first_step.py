@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from initlab.blueprint import Blueprint
 from initlab.inits.catalogue import INITS
-from initlab.laws import SCALE_ROLES, Slot
+from initlab.network.blueprint import Blueprint
+from initlab.network.slots import SCALE_ROLES, Slot
 from tests.networks import at_init, blueprint_of, random_tokens, tiny
 
 NAMES = [name for name, _ in INITS.items()]

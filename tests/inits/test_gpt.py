@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from initlab.laws import ONES, ZEROS
+from initlab.network.laws import ONES, ZEROS
 from tests.inits.golden import (
     MATRICES,
     TABLES,

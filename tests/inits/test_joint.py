@@ -8,9 +8,10 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from initlab.activations import ACTIVATIONS
+from initlab.activations.functions import ACTIVATIONS
 from initlab.errors import InitlabError
-from initlab.laws import ATTENTION_ROLES, Uniform
+from initlab.network.laws import Uniform
+from initlab.network.slots import ATTENTION_ROLES
 from tests.assertions import assert_realises, assert_uncorrelated, sigmas
 from tests.inits.golden import Golden, alike, assert_golden, normal
 from tests.networks import at_init, blueprint_of, started, tiny

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from initlab.blueprint import Blueprint
 from initlab.inits.catalogue import resolve
-from initlab.laws import Constant
+from initlab.network.blueprint import Blueprint
+from initlab.network.laws import Constant
 from tests.inits.golden import (
     BLOCK,
     CONTEXT,

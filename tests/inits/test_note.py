@@ -2,7 +2,7 @@
 
 import pytest
 
-from initlab.laws import ONES, ZEROS
+from initlab.network.laws import ONES, ZEROS
 from tests.inits.golden import (
     BLOCK,
     MATRICES,

@@ -6,8 +6,10 @@ from initlab.errors import InitlabError
 from initlab.inits.catalogue import INITS, Init, resolve
 from initlab.inits.compose import inv_sqrt_2l, normal, override, scaled, weights, writes_residual
 from initlab.inits.strategy import InitEntry, Strategy, init
-from initlab.laws import ONES, ZEROS, Constant, Law, Normal, Slot, Topology, Uniform
-from initlab.slots import gpt_slots
+from initlab.network.laws import ONES, ZEROS, Constant, Law, Normal, Uniform
+from initlab.network.slot_table import gpt_slots
+from initlab.network.slots import Slot
+from initlab.network.topology import Topology
 from tests.networks import tiny
 
 

@@ -12,10 +12,10 @@ from functools import lru_cache
 
 import pytest
 
-from initlab.data.load import load_corpus
+from initlab.data.corpora import load_corpus
 from initlab.engine.group import Group
 from initlab.inits.catalogue import INITS, blueprint_for
-from initlab.spec import ModelSpec, RunSpec, TrainSpec
+from initlab.spec.run import ModelSpec, RunSpec, TrainSpec
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from initlab.launchers.local import Event, LocalLauncher, Worker
-from initlab.plan.groups import LaneGroup
-from initlab.runner import task_of, write_plan
-from initlab.store.sweep import SweepFolder
+from initlab.planning.groups import LaneGroup
+from initlab.results.folder import SweepFolder
+from initlab.running import task_of, write_plan
 from tests.tiny import tiny_sweep
 
 

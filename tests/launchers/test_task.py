@@ -2,8 +2,8 @@
 
 import json
 
-from initlab.execution import Execution
 from initlab.launchers.task import Task, TaskRun
+from initlab.machine.execution import Execution
 
 
 def test_a_task_is_plain_data() -> None:

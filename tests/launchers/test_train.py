@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from initlab.activations import ACTIVATIONS, Activation
+from initlab.activations.functions import ACTIVATIONS, Activation
 from initlab.engine.group import Group
-from initlab.execution import Execution
 from initlab.launchers.task import Task
 from initlab.launchers.train import Stopped, out_of_memory, train_task
-from initlab.plan.groups import LaneGroup
-from initlab.runner import task_of, write_plan
-from initlab.store.run import RunState
+from initlab.machine.execution import Execution
+from initlab.planning.groups import LaneGroup
+from initlab.results.run import RunState
+from initlab.running import task_of, write_plan
 from tests.tiny import tiny_sweep
 
 
@@ -30,13 +30,13 @@ def _task(folder: Path, axes: dict[str, list[object]]) -> Task:
 
 
 def _states(folder: Path, task: Task) -> list[RunState]:
-    from initlab.store.sweep import SweepFolder
+    from initlab.results.folder import SweepFolder
 
     return [SweepFolder(folder).run(run.id).state() for run in task.runs]
 
 
 def test_every_lane_is_stored_with_its_rows(tmp_path: Path) -> None:
-    from initlab.store.sweep import SweepFolder
+    from initlab.results.folder import SweepFolder
 
     task = _task(tmp_path, {"seed": [0, 1]})
     train_task(task, _ignore)

@@ -1,8 +1,8 @@
 """Predictions to test with."""
 
 from initlab.inits.catalogue import blueprint_for
-from initlab.predictions.case import Case
-from initlab.spec import ModelSpec, resized
+from initlab.predictions.inputs import Case
+from initlab.spec.run import ModelSpec, resized
 from initlab.theory.tokens import Tokens
 
 VOCAB = 64

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from initlab.predictions.case import document
+from initlab.predictions.inputs import document
 from initlab.predictions.judge import UNEXPLAINED, Fit, judge
 from initlab.theory.validity import ACCURACY
 from tests.predictions.cases import case

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 from torch.func import grad, vmap
 
-from initlab.activations import ACTIVATIONS
-from initlab.engine.forward import Batch, LaneModel
-from initlab.laws import NormPlacement, Topology
+from initlab.activations.functions import ACTIVATIONS
+from initlab.engine.lane_model import Batch, LaneModel
+from initlab.network.slot_table import plain_network
+from initlab.network.topology import NormPlacement, Topology
 from initlab.probes.collect import Collector, GradientMoment, n_sites
 from initlab.probes.reductions import PROBES, Probe, second_moment
-from initlab.slots import plain_network
 from tests.networks import Tensors, holding, network, random_tensors, random_tokens, random_values, tiny
 
 pytestmark = pytest.mark.usefixtures("one_thread")

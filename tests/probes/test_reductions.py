@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from initlab.laws import HIDDEN_ROLES
+from initlab.network.slots import HIDDEN_ROLES
 from initlab.probes.reductions import (
     BACKWARD_PROBES,
     DEAD,

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from initlab.activations import ACTIVATIONS
+from initlab.activations.functions import ACTIVATIONS
+from initlab.theory.model import EPS, Attention, Branch, Matrix, Mlp, Norm, Setup
 from initlab.theory.prediction import Prediction
-from initlab.theory.setup import EPS, Attention, Branch, Matrix, Mlp, Norm, Setup
 from tests.assertions import sigmas
 
 Curves = dict[str, np.ndarray]

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from initlab.activations import ACTIVATIONS
-from initlab.engine.forward import Batch, LaneModel
-from initlab.engine.start import lane_tensors
+from initlab.activations.functions import ACTIVATIONS
+from initlab.engine.lane_model import Batch, LaneModel
+from initlab.engine.stacking import lane_tensors
 from initlab.inits.catalogue import resolve
 from initlab.inits.draw import draw_all
-from initlab.laws import Dims
+from initlab.network.topology import Dims
+from initlab.theory.from_laws import read
 from initlab.theory.prediction import Prediction, predict
-from initlab.theory.read import read
 from initlab.theory.tokens import Tokens
 from tests.networks import random_tokens
 from tests.theory.network import Curves, assert_agrees

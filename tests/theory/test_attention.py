@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from initlab.theory.attention import effective, mix
+from initlab.theory.model import Attention, Matrix
 from initlab.theory.positions import Array, outer, positions, square
-from initlab.theory.setup import Attention, Matrix
 
 WIDTH, HEADS, T, DRAWS = 256, 4, 20, 40
 ROUNDING = 1e-9

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from initlab.theory.model import Setup
 from initlab.theory.prediction import predict
-from initlab.theory.setup import Setup
 from initlab.theory.tokens import Tokens
 from tests.theory.network import LN, RMS, attention, mlp, setup, simulate
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from initlab.activations import ACTIVATIONS, Reference
+from initlab.activations.functions import ACTIVATIONS, Reference
 from initlab.theory.kernels import Hermite, Kernel, kernel
 from initlab.theory.positions import Array
 

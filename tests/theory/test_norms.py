@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from initlab.theory.model import EPS, Norm
 from initlab.theory.norms import jacobian, normalise
 from initlab.theory.positions import square
-from initlab.theory.setup import EPS, Norm
 
 WIDTH, DRAWS = 24, 40_000
 GRAM = square(np.array([[2.0, 0.6], [0.6, 0.5]]))

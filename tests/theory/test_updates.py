@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from initlab.inits.catalogue import resolve
-from initlab.laws import ZEROS, Dims, Law, Slot
+from initlab.network.laws import ZEROS, Law
+from initlab.network.slots import Slot
+from initlab.network.topology import Dims
 from initlab.theory.updates import update_ratios
 
 DIMS = Dims(n_layer=2, n_head=4, n_embd=32, vocab_size=23, block_size=12, ffn_hidden=80)
@@ -56,9 +58,9 @@ def test_the_model_agrees_on_which_gradients_vanish() -> None:
     import torch
     from torch.func import functional_call
 
-    from initlab.activations import ACTIVATIONS
+    from initlab.activations.functions import ACTIVATIONS
     from initlab.inits.draw import draw_all
-    from initlab.model import skeleton
+    from initlab.model.gpt import skeleton
     from tests.networks import random_tokens
 
     for init in ("gpt2", "zero-residual", "rezero", "skipinit"):

@@ -1,7 +1,7 @@
 """Assumptions that do not hold are named."""
 
+from initlab.theory.model import Attention, Matrix, Setup
 from initlab.theory.prediction import predict
-from initlab.theory.setup import Attention, Matrix, Setup
 from initlab.theory.tokens import Tokens
 from tests.theory.network import LN, mlp, setup
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from initlab.files.json import content_hash
 from initlab.inits.catalogue import blueprint_for
-from initlab.spec import ModelSpec, content_hash
-from initlab.store.run import RunWriter, mark_failed
-from initlab.store.sweep import Cell, Entry, SweepFolder
+from initlab.results.folder import Cell, Entry, SweepFolder
+from initlab.results.run import RunWriter, mark_failed
+from initlab.spec.run import ModelSpec
 from initlab.verdicts.stored import StoredSweep, load_stored
 
 VOCAB = 64

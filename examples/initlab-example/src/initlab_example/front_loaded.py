@@ -2,7 +2,7 @@
 
 from initlab.inits.compose import normal, scaled, writes_residual
 from initlab.inits.strategy import Strategy, init
-from initlab.laws import Slot
+from initlab.network.slots import Slot
 
 
 @init("front-loaded", source="an example; nobody claims that it is good")

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from initlab.activations import activation
+from initlab.activations.functions import activation
 
 
 @activation("sine", formula="sin(x)", source="Sitzmann et al., arXiv 2006.09661", kinks=())

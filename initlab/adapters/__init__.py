@@ -1,0 +1,1 @@
+"""Names and layouts of models that are not ours, slot by slot."""

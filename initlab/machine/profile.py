@@ -1,0 +1,139 @@
+"""What this machine was measured to be fast at: once, by a process of its own, kept in the user's cache.
+
+Nothing here decides anything (``initlab.planning.execution_plan`` does), and nothing here imports torch.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from initlab.errors import InitlabError
+from initlab.files.json import content_hash
+from initlab.machine.environment import available_cores, cpu_name, worker_environment
+from initlab.machine.execution import Products
+
+VERSION = 2
+"""Of the document ``initlab.engine.benchmark`` prints: raise it when another program must measure again."""
+
+LIKE_FLOAT32 = 1e-5
+"""Relative error of a product of float32 accuracy: hundreds of terms at 6e-8 leave 1e-7 to 1e-6. TF32 has 5e-4."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The measurements of ``initlab.engine.benchmark`` and the machine they are of."""
+
+    key: dict[str, Any]
+    found: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"key": self.key, "found": self.found}
+
+    @classmethod
+    def from_json(cls, document: Any) -> "Machine | None":
+        """Return the stored machine, None where the document is none."""
+        try:
+            return cls(dict(document["key"]), dict(document["found"]))
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    @property
+    def cores(self) -> int:
+        return int(self.key["cores"])
+
+    @property
+    def gpus(self) -> list[dict[str, Any]]:
+        return list(self.found["gpus"])
+
+    def device(self, name: str) -> dict[str, Any]:
+        """Return one device's measurements. Raises InitlabError where the machine has no such device."""
+        kind = name.partition(":")[0]
+        if kind not in self.found["devices"]:
+            raise InitlabError(f"no device {name!r} on this machine; it has {', '.join(self.found['devices'])}")
+        return dict(self.found["devices"][kind])
+
+    def float32_products(self, device: str) -> Products:
+        """Return the fastest path that is as accurate as float32."""
+        paths = self.device(device)["products"]
+        exact: list[Products] = ["highest", "medium"]
+        return max(
+            (path for path in exact if path == "highest" or paths[path]["error"] < LIKE_FLOAT32),
+            key=lambda path: float(paths[path]["gflops"]),
+        )
+
+    def words(self, path: Products, device: str) -> str:
+        """Say how fast and how exact a path is."""
+        found = self.device(device)["products"][path]
+        return f"{found['gflops']:.0f} GF/s, relative error {found['error']:.0e}"
+
+
+def machine_key() -> dict[str, Any]:
+    """Return what a measurement stays true for."""
+    return {
+        "version": VERSION,
+        "cpu": cpu_name(),
+        "machine": platform.machine(),
+        "cores": available_cores(),
+        "torch": metadata.version("torch"),
+        "visible_gpus": os.environ.get("CUDA_VISIBLE_DEVICES"),
+    }
+
+
+def cache_path() -> Path:
+    """Return where the measurement is kept: $XDG_CACHE_HOME/initlab, by default ~/.cache/initlab."""
+    cache = os.environ.get("XDG_CACHE_HOME")
+    folder = (Path(cache) if cache else Path.home() / ".cache") / "initlab"
+    return folder / f"machine-{content_hash(machine_key())}.json"
+
+
+def cached_machine() -> Machine | None:
+    """Return what an earlier measurement found, None where there is none for this machine."""
+    try:
+        machine = Machine.from_json(json.loads(cache_path().read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return None
+    return machine if machine is not None and machine.key == machine_key() else None
+
+
+def this_machine() -> Machine:
+    """Return what was measured here, measuring first where nobody has: a few seconds.
+
+    Raises InitlabError when torch cannot compute here at all. A cache that cannot be written costs the same again.
+    """
+    return cached_machine() or _keep(Machine(machine_key(), _measure()))
+
+
+def _measure() -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "initlab.engine.benchmark"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=worker_environment(),
+    )
+    try:
+        found = json.loads(done.stdout.strip().splitlines()[-1])
+    except (IndexError, ValueError) as error:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise InitlabError(f"torch cannot compute on this machine: {last}; see `initlab doctor`") from error
+    assert isinstance(found, dict)
+    return found
+
+
+def _keep(machine: Machine) -> Machine:
+    path = cache_path()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
+            json.dump(machine.to_json(), file)
+        Path(file.name).replace(path)
+    except OSError:
+        return machine
+    return machine

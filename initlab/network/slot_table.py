@@ -1,0 +1,177 @@
+"""The slots of the shared GPT, from its sizes and topology alone.
+
+Planning and theory need them without torch; the model builds its parameters from the same table, so the two
+cannot drift apart.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import TypeAlias
+
+from initlab.network.slots import Role, Slot
+from initlab.network.topology import GPT2_TOPOLOGY, Dims, Topology
+
+Place: TypeAlias = "tuple[int, int] | None"
+"""A block's number and a branch's, None outside the blocks."""
+
+NORM_EPS = 1e-5
+ROTARY_BASE = 10_000.0
+RELATIVE_BUCKETS = 32
+"""Distances a T5 relative position bias tells apart (Mesh TensorFlow's default, Raffel et al., arXiv 1910.10683)."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """What a model is built from: sizes, topology, and the slots that exist."""
+
+    dims: Dims
+    topology: Topology
+    slots: tuple[Slot, ...]
+
+    @cached_property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        return {slot.name: slot.shape for slot in self.slots}
+
+
+def plain_network(dims: Dims, topology: Topology = GPT2_TOPOLOGY) -> Network:
+    """Return the network without multipliers."""
+    return Network(dims, topology, gpt_slots(dims, topology))
+
+
+@lru_cache(maxsize=256)
+def gpt_slots(dims: Dims, topology: Topology = GPT2_TOPOLOGY) -> tuple[Slot, ...]:
+    """Return every slot of a plain GPT in the order in which the forward pass meets it."""
+    return tuple(slot for slot in possible_slots(dims, topology) if not slot.is_extra)
+
+
+@lru_cache(maxsize=256)
+def possible_slots(dims: Dims, topology: Topology) -> tuple[Slot, ...]:
+    """Return those of a plain GPT and every multiplier and scalar bias that an init may add."""
+    return tuple(_Table(dims, topology).all())
+
+
+class _Table:
+    """Yields slots; every method answers for one part of the network."""
+
+    def __init__(self, dims: Dims, topology: Topology) -> None:
+        self._dims, self._topology = dims, topology
+
+    def all(self) -> Iterator[Slot]:
+        dims, width = self._dims, self._dims.n_embd
+        tied: tuple[Role, ...] = ("lm_head",) if dims.tied else ()
+        yield from self._matrix("token_embedding", "token_embedding", (dims.vocab_size, width), aliases=tied)
+        yield self._scalar("embed_scale.weight", "embed_scale")
+        if self._topology.positions == "learned":
+            yield from self._matrix("position_embedding", "position_embedding", (dims.block_size, width))
+        if self._topology.positions == "relative":
+            yield self._slot(
+                "relative_position_bias.weight", "relative_position_bias", (RELATIVE_BUCKETS, dims.n_head)
+            )
+        if self._topology.embed_norm:
+            yield from self._norm("embed_norm", width)
+        for layer in range(dims.n_layer):
+            yield from self._block(layer)
+        if self._topology.final_norm:
+            yield from self._norm("final_norm", width)
+        yield self._scalar("logit_scale.weight", "logit_scale")
+        if not dims.tied:
+            yield from self._linear("lm_head", "lm_head", (dims.vocab_size, width), bias=False)
+
+    def _block(self, layer: int) -> Iterator[Slot]:
+        dims, topology, prefix = self._dims, self._topology, f"blocks.{layer}"
+        width, hidden = dims.n_embd, dims.ffn_hidden
+        attention, ffn = (layer, 2 * layer), (layer, 2 * layer + 1)
+        yield from self._before(f"{prefix}.attn", attention)
+        for role in ("query", "key", "value"):
+            yield from self._linear(f"{prefix}.{role}", role, (width, width), attention)
+        if topology.qk_norm:
+            yield from self._norm(f"{prefix}.query_norm", dims.head_size, attention)
+            yield from self._norm(f"{prefix}.key_norm", dims.head_size, attention)
+        yield self._scalar(f"{prefix}.attn_scale.weight", "attn_scale", attention)
+        if topology.sub_norm:
+            yield from self._norm(f"{prefix}.attn_sub_norm", width, attention)
+        yield from self._linear(f"{prefix}.attn_out", "attn_out", (width, width), attention)
+        yield from self._after(f"{prefix}.attn", attention)
+        yield from self._before(f"{prefix}.ffn", ffn)
+        if dims.gated:
+            yield from self._linear(f"{prefix}.ffn_gate", "ffn_gate", (hidden, width), ffn)
+        yield from self._linear(f"{prefix}.ffn_up", "ffn_up", (hidden, width), ffn)
+        yield self._scalar(f"{prefix}.ffn_shift.weight", "scalar_bias", ffn)
+        if topology.sub_norm:
+            yield from self._norm(f"{prefix}.ffn_sub_norm", hidden, ffn)
+        yield from self._linear(f"{prefix}.ffn_down", "ffn_down", (width, hidden), ffn)
+        yield from self._after(f"{prefix}.ffn", ffn)
+
+    def _before(self, prefix: str, place: tuple[int, int]) -> Iterator[Slot]:
+        """What a branch's input passes; the MLP of a parallel block reads what attention reads."""
+        if self._topology.parallel and prefix.endswith("ffn"):
+            return
+        if self._topology.norm_before:
+            yield from self._norm(f"{prefix}.norm", self._dims.n_embd, place)
+        yield self._scalar(f"{prefix}.norm_scale.weight", "norm_scale", place)
+
+    def _after(self, prefix: str, place: tuple[int, int]) -> Iterator[Slot]:
+        """What a branch's output passes on its way into the stream."""
+        topology, width = self._topology, self._dims.n_embd
+        channels = (width,) if topology.channel_scales else ()
+        if topology.norm_branch:
+            yield from self._norm(f"{prefix}.branch_norm", width, place)
+        if not topology.shared_scales:
+            yield self._scalar(f"{prefix}.branch_scale.weight", "branch_scale", place, shape=channels)
+        elif prefix.endswith("attn"):
+            shared = f"{prefix.removesuffix('.attn')}.branch_scale.weight"
+            yield self._scalar(shared, "branch_scale", place, shape=channels)
+        yield self._scalar(f"{prefix}.skip_scale.weight", "skip_scale", place, shape=channels)
+        if topology.norm_after:
+            yield from self._norm(f"{prefix}.post_norm", width, place)
+
+    def _linear(
+        self, prefix: str, role: Role, shape: tuple[int, int], place: Place = None, bias: bool = True
+    ) -> Iterator[Slot]:
+        yield self._slot(f"{prefix}.shift", "scalar_bias", (), place, of=role, fans=shape)
+        yield from self._matrix(prefix, role, shape, place)
+        if bias and self._dims.bias:
+            yield self._slot(f"{prefix}.bias", "bias", shape[:1], place, of=role, fans=shape)
+
+    def _matrix(
+        self, prefix: str, role: Role, shape: tuple[int, int], place: Place = None, aliases: tuple[Role, ...] = ()
+    ) -> Iterator[Slot]:
+        yield self._slot(f"{prefix}.weight", role, shape, place, aliases=aliases, fans=shape)
+        yield self._slot(f"{prefix}.scale", "matrix_scale", (), place, of=role, fans=shape)
+
+    def _norm(self, prefix: str, width: int, place: Place = None) -> Iterator[Slot]:
+        yield self._slot(f"{prefix}.weight", "norm_gain", (width,), place)
+        if self._dims.bias and self._topology.norm == "layernorm":
+            yield self._slot(f"{prefix}.bias", "norm_bias", (width,), place)
+
+    def _scalar(self, name: str, role: Role, place: Place = None, shape: tuple[int, ...] = ()) -> Slot:
+        return self._slot(name, role, shape, place)
+
+    def _slot(
+        self,
+        name: str,
+        role: Role,
+        shape: tuple[int, ...],
+        place: Place = None,
+        *,
+        of: Role | None = None,
+        aliases: tuple[Role, ...] = (),
+        fans: tuple[int, int] | None = None,
+    ) -> Slot:
+        """``fans`` is (fan_out, fan_in); a slot that belongs to no matrix has its own width for both."""
+        width = shape[-1] if shape else self._dims.n_embd
+        fan_out, fan_in = fans or (width, width)
+        layer, branch = place or (None, None)
+        return Slot(
+            name=name,
+            role=role,
+            shape=shape,
+            fan_in=fan_in,
+            fan_out=fan_out,
+            dims=self._dims,
+            layer=layer,
+            branch=branch,
+            of=of,
+            aliases=aliases,
+        )

@@ -1,0 +1,106 @@
+"""Which runs train together, and what they will cost."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from initlab.files.json import content_hash
+from initlab.network.topology import Dims
+from initlab.planning.expand import PlannedRun
+from initlab.spec.run import RunSpec
+
+FLOPS_PER_SECOND = 85e9
+SECONDS_PER_ENTRY = 40e-9
+"""One core of a 2024 server CPU: matrix products, and what a step costs per entry of the residual stream besides.
+An estimate where the machine was not measured; see docs/performance.md."""
+
+
+@dataclass(frozen=True)
+class LaneGroup:
+    """Runs of one shape, trained as lanes of one batched model."""
+
+    runs: tuple[PlannedRun, ...]
+
+    @property
+    def seconds(self) -> float:
+        return sum(run_seconds(run.spec, run.dims) for run in self.runs)
+
+
+def group_runs(
+    runs: list[PlannedRun],
+    *,
+    jobs: int,
+    lanes: Callable[[PlannedRun], int],
+    filled: Callable[[PlannedRun], bool] = lambda run: False,
+) -> list[LaneGroup]:
+    """Return lane groups, the most costly first, split finely enough to keep ``jobs`` workers busy to the end.
+
+    ``lanes`` says how many runs of a run's shape may train together, ``filled`` whether fewer would cost as much. How
+    runs are grouped changes no number: a lane's result does not depend on its neighbours.
+    """
+    by_shape: dict[str, list[PlannedRun]] = defaultdict(list)
+    for run in {run.id: run for run in runs}.values():
+        by_shape[shape_of(run)].append(run)
+    costs = {run.id: run_seconds(run.spec, run.dims) for run in runs}
+    share = sum(costs[run.id] for members in by_shape.values() for run in members) / (2 * jobs)
+    groups = []
+    for members in by_shape.values():
+        members.sort(key=lambda run: -run.spec.train.steps)  # lanes that end together waste no step
+        even = max(1, int(share / costs[members[0].id] + 1e-9))  # 24 / 4 runs are 6, whatever sums round to
+        size = lanes(members[0]) if filled(members[0]) else min(lanes(members[0]), even)
+        groups += [LaneGroup(tuple(members[i : i + size])) for i in range(0, len(members), size)]
+    return sorted(groups, key=lambda group: -group.seconds)
+
+
+def shape_of(run: PlannedRun) -> str:
+    """Return equal text for runs that one batched model can train: rates, schedules, steps, seeds and inits are data.
+
+    Runs that are only probed are apart from those that train, so that neither waits for the other.
+    """
+    train = run.spec.train
+    return content_hash(
+        [
+            run.blueprint.shape,
+            run.spec.model.dropout,
+            run.spec.activation,
+            train.steps == 0,
+            train.batch_size,
+            train.eval_interval,
+            train.eval_batches,
+            train.probe_interval,
+            train.precision,
+            train.optimizer,
+        ]
+    )
+
+
+def run_flops(spec: RunSpec, dims: Dims) -> float:
+    """Return the useful floating-point operations of one run's matrix products.
+
+    Forward 2 per weight and token plus 4·T·C a layer for attention, backward twice that (PaLM, arXiv 2204.02311,
+    appendix B).
+    """
+    return forward_flops(dims) * (3 * _train_tokens(spec) + _eval_tokens(spec))
+
+
+def forward_flops(dims: Dims) -> float:
+    """Return the operations of one token's forward pass."""
+    matrices = dims.n_layer * (4 * dims.n_embd**2 + 2 * dims.n_embd * dims.ffn_hidden)
+    matrices += dims.vocab_size * dims.n_embd
+    return 2 * matrices + 4 * dims.n_layer * dims.block_size * dims.n_embd
+
+
+def run_seconds(spec: RunSpec, dims: Dims, *, flops_per_second: float = FLOPS_PER_SECOND) -> float:
+    """Return the estimated seconds of one run on one core."""
+    entries = dims.n_layer * dims.n_embd * (_train_tokens(spec) + _eval_tokens(spec) / 3)
+    return run_flops(spec, dims) / flops_per_second + entries * SECONDS_PER_ENTRY
+
+
+def _train_tokens(spec: RunSpec) -> int:
+    return (spec.train.steps + 1) * spec.train.batch_size * spec.model.block_size
+
+
+def _eval_tokens(spec: RunSpec) -> int:
+    train = spec.train
+    evaluations = 0 if train.steps == 0 else 1 + -(-train.steps // train.eval_interval)
+    return evaluations * train.eval_batches * train.batch_size * spec.model.block_size

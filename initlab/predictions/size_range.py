@@ -1,0 +1,62 @@
+"""Predictions over a range of sizes, and the law that growth follows from one to the next."""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from initlab.errors import InitlabError, did_you_mean
+from initlab.spec.run import ModelSpec, resized
+from initlab.theory.growth import Growth, fit
+
+POINTS = 12
+"""Sizes that a range ``2..96`` is looked at, its ends among them."""
+
+FIELDS = ("n_layer", "n_embd", "n_head", "block_size", "vocab_size", "ffn_ratio")
+
+
+@dataclass(frozen=True)
+class Span:
+    """A size of the model and the values it takes, in order."""
+
+    field: str
+    values: tuple[float, ...]
+
+    def model(self, base: ModelSpec, value: float) -> ModelSpec:
+        """Return the model at one value; raises InitlabError where there is none."""
+        return resized(base, {self.field: value}, f"--over {self.field}")
+
+
+def parse_span(text: str, base: ModelSpec) -> Span:
+    """Return the span that ``n_layer=2..96`` or ``n_layer=2,4,8`` names.
+
+    A range is walked in even steps of the logarithm, rounded to whole sizes that ``base``'s heads divide.
+    """
+    name, equals, values = (part.strip() for part in text.partition("="))
+    if not equals or not values:
+        raise InitlabError(f"--over {text}: wants SIZE=FIRST..LAST or SIZE=A,B,C")
+    if name not in FIELDS:
+        raise InitlabError(f"--over {text}: no size {name!r}{did_you_mean(name, FIELDS)}")
+    found = re.fullmatch(r"(\d+)\.\.(\d+)", values)
+    if found:
+        return Span(name, _range(int(found[1]), int(found[2]), base.n_head if name == "n_embd" else 1, text))
+    try:
+        number = float if name == "ffn_ratio" else int
+        return Span(name, tuple(sorted({number(value) for value in values.split(",")})))
+    except ValueError as error:
+        raise InitlabError(f"--over {text}: {values!r} are no sizes; wants 2..96 or 2,4,8") from error
+
+
+def law_over(span: Span, values: Sequence[float]) -> Growth | None:
+    """Return the law that values at the span's sizes follow; None of fewer than three."""
+    if len(values) < 3 or not all(math.isfinite(value) and value > 0 for value in values):
+        return None
+    return fit(values, span.values)
+
+
+def _range(first: int, last: int, step: int, text: str) -> tuple[int, ...]:
+    low, high = math.ceil(max(first, 1) / step) * step, last // step * step
+    if not 0 < first < last or low > high:
+        raise InitlabError(f"--over {text}: wants a range that rises, of multiples of {step}")
+    even = (low * (high / low) ** (index / (POINTS - 1)) for index in range(POINTS))
+    return tuple(sorted({round(value / step) * step for value in even} | {low, high}))

@@ -1,0 +1,67 @@
+"""The report as one HTML file: nothing to fetch, everything visible without scripts."""
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from initlab.reporting.canvas import Drawing
+from initlab.reporting.content import Content
+from initlab.reporting.markdown import reproduce
+
+
+def render(content: Content) -> str:
+    """Return the page. Every name and text of the sweep is escaped; only our own SVG, CSS and script are not."""
+    return _template().render(
+        content=content,
+        frames=content.frames,
+        figures=[(drawing, Markup(drawing.inline_svg())) for drawing in content.drawings],
+        reproduce=reproduce(),
+        css=Markup(_text("page.css")),
+        script=Markup(_text("page.js")),
+        island=Markup(island(content)),
+    )
+
+
+def island(content: Content) -> str:
+    """Return the figures' series as JSON that can stand inside a script element."""
+    series = {key: value for drawing in content.drawings for key, value in _points(drawing)}
+    document = {"inits": content.frames.inits, "activations": content.frames.activations, "series": series}
+    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.replace("<", "\\u003c")  # no </script> and no <!-- can occur
+
+
+def _points(drawing: Drawing) -> list[tuple[str, dict[str, Any]]]:
+    return [
+        (
+            f"{drawing.name}-{one.gid}",
+            {
+                "label": one.label,
+                "init": one.init,
+                "activation": one.activation,
+                "x": [_short(value) for value in one.x],
+                "y": [_short(value) for value in one.y],
+            },
+        )
+        for one in drawing.series
+    ]
+
+
+def _short(value: float) -> float:
+    """Five digits are more than a figure shows, and a third of the bytes."""
+    return float(f"{value:.5g}")
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FunctionLoader(_text), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("template.html")
+
+
+def _text(name: str) -> str:
+    return (files("initlab.reporting") / name).read_text(encoding="utf-8")

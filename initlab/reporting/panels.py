@@ -1,0 +1,119 @@
+"""Which cells stand in which panel, and what each init and activation looks like in every one of them.
+
+A line is one init with one activation; whatever else varies makes panels. Too many panels are cut after the first
+few, which are the deepest and widest, and the caption says how many are not drawn: the data hold them all.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.lines import Line2D
+
+from initlab.files.json import canonical_json
+from initlab.reporting.canvas import DASHES, INK, MARKERS, MUTED, PALETTE, Look
+from initlab.reporting.frames import PlannedCell, SweepFrames, short
+
+MOST_PANELS = 6
+MOST_LINES = 14  # of one panel; beyond, activations get panels of their own
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Cells that are drawn together; ``title`` says what they have in common."""
+
+    title: str
+    cells: tuple[PlannedCell, ...]
+
+    @property
+    def lines(self) -> list[tuple[str, str, list[int]]]:
+        """Init, activation and the numbers of their cells, in the order of the plan."""
+        groups: dict[tuple[str, str], list[int]] = {}
+        for cell in self.cells:
+            groups.setdefault((cell.init, cell.activation), []).append(cell.index)
+        return [(init, activation, numbers) for (init, activation), numbers in groups.items()]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The panels of a figure, and a sentence about those that are left out (or an empty text)."""
+
+    panels: tuple[Panel, ...]
+    left_out: str
+
+    @property
+    def inits(self) -> list[str]:
+        return list(dict.fromkeys(cell.init for panel in self.panels for cell in panel.cells))
+
+    @property
+    def activations(self) -> list[str]:
+        return list(dict.fromkeys(cell.activation for panel in self.panels for cell in panel.cells))
+
+
+def at_init(name: str) -> bool:
+    """Whether a field can change a network before its first step."""
+    return not name.startswith("train.")
+
+
+def everything(name: str) -> bool:
+    return True
+
+
+def lay_out(
+    cells: list[PlannedCell],
+    matters: Callable[[str], bool],
+    most: int = MOST_PANELS,
+    *,
+    split_activations: bool = True,
+) -> Layout:
+    """Group cells into panels by the varying fields that matter; most informative (deepest, widest) first."""
+    lines = len({(cell.init, cell.activation) for cell in cells})
+    by_activation = split_activations and lines > MOST_LINES and len({cell.activation for cell in cells}) > 1
+    named = [name for name in (cells[0].varying if cells else {}) if matters(name)]
+    named = [name for name in named if len({canonical_json(cell.varying[name]) for cell in cells}) > 1]
+    groups: dict[str, list[PlannedCell]] = {}
+    for cell in cells:
+        title = " · ".join(f"{short(name)}={cell.varying[name]}" for name in named)
+        if by_activation:
+            title = " · ".join(part for part in (cell.activation, title) if part)
+        groups.setdefault(title, []).append(cell)
+    panels = [Panel(title, tuple(members)) for title, members in groups.items()]
+    panels.sort(key=lambda panel: -_size(panel.cells[0]))
+    rest = len(panels) - most
+    left_out = (
+        f"{rest} more panel{'s' * (rest > 1)} not drawn; the tables and CSV files hold them." if rest > 0 else ""
+    )
+    return Layout(tuple(panels[:most]), left_out)
+
+
+def look(frames: SweepFrames, init: str, activation: str) -> Look:
+    """One look per init and activation, the same in every figure of a report."""
+    number = frames.inits.index(init)
+    return Look(
+        colour=PALETTE[number % len(PALETTE)],
+        marker=MARKERS[number // len(PALETTE) % len(MARKERS)],
+        dash=DASHES[frames.activations.index(activation) % len(DASHES)],
+    )
+
+
+def handles(frames: SweepFrames, layout: Layout, *, dashes: bool = True) -> list[Line2D]:
+    """Legend entries: the inits by colour, then the activations by dash where there are several."""
+    made = []
+    for init in layout.inits:
+        seen = look(frames, init, frames.activations[0])
+        made.append(Line2D([], [], color=seen.colour, marker=seen.marker, label=init))
+    if dashes and len(layout.activations) > 1:
+        for activation in layout.activations:
+            dash = look(frames, frames.inits[0], activation).dash
+            made.append(Line2D([], [], color=MUTED, linestyle=dash, label=activation))
+    return made
+
+
+def reference(label: str, dash: Any) -> Line2D:
+    """A legend entry for a level that belongs to no cell."""
+    return Line2D([], [], color=INK, linestyle=dash, linewidth=0.9, label=label)
+
+
+def _size(cell: PlannedCell) -> float:
+    """Parameters in the blocks, up to a factor: what orders panels."""
+    return cell.n_layer * float(cell.fields.get("model.n_embd", 1)) ** 2

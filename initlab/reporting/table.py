@@ -1,0 +1,220 @@
+"""What came out, one row a cell: the rows that Markdown, HTML, CSV and the terminal all show.
+
+A mean is over the finished runs of a cell. Diverged runs are counted beside it and never averaged away.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from initlab.reporting.frames import PlannedCell, SweepFrames, short
+from initlab.results.run import Status
+from initlab.stats.describe import Interval, geometric_mean, mean, mean_interval, standard_deviation
+
+NOTHING = "–"
+
+
+@dataclass(frozen=True)
+class CellRow:
+    """One cell. Losses are nats per token; a number is None where nothing was measured.
+
+    ``final_loss`` is the mean over finished runs, ``final_loss_sd`` their sample standard deviation,
+    ``final_loss_interval`` Student's 95% interval of the mean and ``final_loss_by_seed`` the runs themselves;
+    ``loss_split`` says on what: validation, train, or mixed. ``growth`` is the geometric mean, over every run that
+    reached step 0, of the residual second moment after the last block over that after the embedding.
+    """
+
+    index: int
+    label: str
+    init: str
+    activation: str
+    axes: dict[str, Any]
+    trained: bool
+    planned: int
+    finished: int
+    diverged: int
+    final_loss: float | None
+    final_loss_sd: float | None
+    final_loss_interval: Interval | None
+    final_loss_by_seed: dict[int, float]
+    loss_split: str | None
+    above_floor: float | None
+    initial_loss: float | None
+    growth: float | None
+    network: str
+    note: str
+
+
+@dataclass(frozen=True)
+class NotOk:
+    """A run without a plain result: diverged, failed, interrupted, running or missing."""
+
+    id: str
+    label: str
+    status: Status
+    reason: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a table shows in one place, and what it sorts by (None sorts last)."""
+
+    text: str
+    value: float | str | None
+
+
+@dataclass(frozen=True)
+class TextTable:
+    headers: tuple[str, ...]
+    rows: tuple[tuple[Shown, ...], ...]
+
+
+def cell_rows(frames: SweepFrames) -> list[CellRow]:
+    """Return one row a cell, in the order of the plan."""
+    groups = dict(list(frames.runs.groupby("cell_index"))) if len(frames.runs) else {}
+    return [_cell_row(cell, groups[cell.index]) for cell in frames.cells if cell.index in groups]
+
+
+def not_ok(frames: SweepFrames) -> list[NotOk]:
+    """Return every run that did not finish, worst first: failed, diverged, interrupted, missing, running."""
+    order: tuple[Status, ...] = ("failed", "diverged", "interrupted", "missing", "running")
+    found = [
+        NotOk(run["id"], f"{run['cell']} · seed {run['seed']}", run["status"], _reason(run))
+        for run in frames.runs.to_dict("records")
+        if run["status"] != "finished"
+    ]
+    return sorted(found, key=lambda run: order.index(run.status))
+
+
+def counts(frames: SweepFrames) -> dict[Status, int]:
+    """Return how many planned runs have each status that occurs."""
+    return dict(Counter(frames.runs["status"].tolist()))
+
+
+def text_table(rows: list[CellRow]) -> TextTable:
+    """Return the rows as text; a column that would say the same nothing in every row is left out."""
+    columns = [column for column in _columns(rows) if column[2]]
+    return TextTable(
+        headers=tuple(header for header, _, _ in columns),
+        rows=tuple(tuple(entry(row) for _, entry, _ in columns) for row in rows),
+    )
+
+
+def number(value: float | None, form: str = ".3f") -> str:
+    """Return the value as text, a dash for None; a true minus sign, because tables align on it."""
+    return NOTHING if value is None else format(value, form).replace("-", "−")
+
+
+def factor(value: float | None) -> str:
+    """Return a growth factor as text: three digits, powers of ten only where it has run away."""
+    if value is not None and 1000 <= value < 1e6:
+        return number(value, ".0f")
+    return number(value, ".3g")
+
+
+def _columns(rows: list[CellRow]) -> list[tuple[str, Callable[[CellRow], Shown], bool]]:
+    """Header, entry and whether the column is worth showing."""
+    trained = any(row.trained for row in rows)
+    spread = any(row.final_loss_sd is not None for row in rows)
+    axes = list(dict.fromkeys(name for row in rows for name in row.axes))
+    return [
+        ("init", lambda row: Shown(row.init, row.init), True),
+        ("activation", lambda row: Shown(row.activation, row.activation), True),
+        *[(short(name), _axis(name), True) for name in axes],
+        ("finished", lambda row: Shown(f"{row.finished} of {row.planned}", row.finished), True),
+        ("final loss (nats/token)" + (", mean ± sd" if spread else ""), _final_loss, trained),
+        (
+            "above floor (nats)",
+            lambda row: Shown(number(row.above_floor), row.above_floor),
+            any(row.above_floor is not None for row in rows),
+        ),
+        ("loss at init (nats/token)", lambda row: Shown(number(row.initial_loss), row.initial_loss), True),
+        ("growth at init (×)", lambda row: Shown(factor(row.growth), row.growth), True),
+        ("diverged", _diverged, trained),
+        ("network", lambda row: Shown(row.network or "GPT-2", row.network), any(row.network for row in rows)),
+        ("note", lambda row: Shown(row.note, row.note or None), any(row.note for row in rows)),
+    ]
+
+
+def _axis(name: str) -> Callable[[CellRow], Shown]:
+    def entry(row: CellRow) -> Shown:
+        value = row.axes.get(name)
+        sortable = float(value) if isinstance(value, int | float) else value
+        return Shown(NOTHING if value is None else str(value), None if value is None else sortable)
+
+    return entry
+
+
+def _final_loss(row: CellRow) -> Shown:
+    text = number(row.final_loss)
+    if row.final_loss_sd is not None:
+        text += f" ± {number(row.final_loss_sd)}"
+    return Shown(text, row.final_loss)
+
+
+def _diverged(row: CellRow) -> Shown:
+    return Shown(f"{row.diverged} of {row.planned}", row.diverged) if row.trained else Shown(NOTHING, None)
+
+
+def _cell_row(cell: PlannedCell, runs: pd.DataFrame) -> CellRow:
+    ended = runs[runs["final_loss"].notna()]
+    by_seed = dict(zip(ended["seed"].tolist(), ended["final_loss"].tolist(), strict=True))
+    losses = list(by_seed.values())
+    final, status = mean(losses), runs["status"]
+    floor = mean(_known(runs["entropy_floor"]))
+    split = _split(runs)
+    return CellRow(
+        index=cell.index,
+        label=cell.label,
+        init=cell.init,
+        activation=cell.activation,
+        axes=cell.varying,
+        trained=cell.steps > 0,
+        planned=len(runs),
+        finished=int((status == "finished").sum()),
+        diverged=int((status == "diverged").sum()),
+        final_loss=final,
+        final_loss_sd=standard_deviation(losses),
+        final_loss_interval=mean_interval(losses),
+        final_loss_by_seed=by_seed,
+        loss_split=split,
+        above_floor=None if final is None or floor is None else final - floor,
+        initial_loss=mean(_known(runs["initial_loss"])),
+        growth=geometric_mean([value for value in _known(runs["growth"]) if value >= 0]),
+        network=cell.network,
+        note=_note(cell, status, split),
+    )
+
+
+def _split(runs: pd.DataFrame) -> str | None:
+    """On which text the final losses were measured."""
+    ended = runs[runs["final_loss"].notna()]
+    if ended.empty:
+        return None
+    evaluated = ended["val_loss"].notna()
+    return "validation" if evaluated.all() else "mixed" if evaluated.any() else "train"
+
+
+def _note(cell: PlannedCell, status: "pd.Series[str]", split: str | None) -> str:
+    found = status.value_counts()
+    said = [f"{found[name]} {name}" for name in ("failed", "interrupted", "missing", "running") if name in found]
+    if cell.steps == 0:
+        said.insert(0, "init only")
+    if split in ("train", "mixed"):
+        said.append(f"{split} loss" if split == "train" else "some validation, some train loss")
+    return ", ".join(said)
+
+
+def _reason(run: dict[Any, Any]) -> str:
+    if isinstance(run["reason"], str) and run["reason"]:
+        return run["reason"]
+    if run["status"] == "diverged" and not pd.isna(run["diverged_at"]):
+        return f"diverged at step {int(run['diverged_at'])}"
+    return {"missing": "never started", "running": "still training"}.get(run["status"], "no reason was recorded")
+
+
+def _known(column: "pd.Series[float]") -> list[float]:
+    return [float(value) for value in column if not pd.isna(value)]

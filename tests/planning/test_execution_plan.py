@@ -1,0 +1,117 @@
+"""How shapes are computed: what was measured decides, what the user wishes wins, what was chosen stays."""
+
+import json
+from typing import Any
+
+import pytest
+
+from initlab.errors import InitlabError
+from initlab.machine.execution import Execution, Wishes
+from initlab.machine.profile import Machine
+from initlab.planning.execution_plan import Choices, choose, compiling_pays
+from initlab.planning.expand import PlannedRun, expand
+from initlab.planning.source import Block, SweepSource
+from tests.planning.machines import gpu_machine, machine
+
+
+def runs(**axes: Any) -> list[PlannedRun]:
+    fixed = {"model.n_layer": 2, "train.steps": 100}
+    named = {key.replace("__", "."): values for key, values in axes.items()}
+    return expand(SweepSource(fixed=fixed, blocks=(Block(named or {"seed": [0]}),)))
+
+
+def chosen(on: Machine, wishes: Wishes = Wishes(), **axes: Any) -> Execution:  # noqa: B008 - a frozen value
+    (run, *_) = planned = runs(**axes)
+    return choose(planned, on, wishes).of(run)
+
+
+@pytest.mark.parametrize(
+    ("precision", "path"),
+    [("float32", "medium"), ("highest", "highest"), ("bfloat16", "bfloat16"), ("float64", "highest")],
+)
+def test_precision_decides_the_products(precision: str, path: str) -> None:
+    assert chosen(machine(), train__precision=[precision]).products == path
+
+
+def test_a_fast_path_with_fewer_bits_is_not_float32() -> None:
+    assert chosen(machine(products={"medium": {"gflops": 9e3, "error": 5e-4}})).products == "highest"
+
+
+def test_a_network_whose_products_are_tiny_takes_the_path_that_all_batches_of_them_take() -> None:
+    tiny: dict[str, Any] = {"model__n_embd": [16], "model__n_head": [2], "model__block_size": [8]}
+    assert chosen(machine(), **tiny, train__batch_size=[4]).products == "highest"  # 4·8·8·16 = 16³ multiplications
+    assert chosen(machine(), **tiny, train__batch_size=[5]).products == "medium"
+
+
+@pytest.mark.parametrize(("context", "fused"), [(32, False), (64, False), (256, True), (300, True), (2000, True)])
+def test_attention_is_fused_where_that_was_faster(context: int, fused: bool) -> None:
+    assert chosen(machine(), model__block_size=[context], data__corpus=["synthetic"]).fused == fused
+
+
+def test_lanes_fill_what_was_fastest_to_fill() -> None:
+    # Four lanes of 12 × 64 × 128 entries were as fast as one: a quarter of the width has room for four times as many.
+    assert chosen(machine()).lanes == 4
+    assert chosen(machine(), model__n_embd=[32]).lanes == 16
+    assert chosen(machine(), model__n_embd=[512]).lanes == 1
+    assert chosen(machine(lanes={"1": 5.0, "4": 8.0})).lanes == 1
+
+
+def test_a_gpu_takes_what_its_memory_holds() -> None:
+    small, large = chosen(gpu_machine(2**30)), chosen(gpu_machine(2**34))
+    assert (small.device, large.device) == ("cuda", "cuda")
+    assert large.lanes == pytest.approx(16 * small.lanes, rel=0.2)
+    assert chosen(gpu_machine(2**50)).lanes == 1024
+    assert chosen(gpu_machine(), Wishes(device="cpu")).device == "cpu"
+
+
+def test_compiling_must_pay_for_itself() -> None:
+    few, many = runs(), runs(seed=[*range(2000)])
+    assert not compiling_pays(few, machine(), "cpu")
+    assert compiling_pays(many, machine(), "cpu")
+    assert not compiling_pays(many, machine(cores=2000), "cpu"), "on many cores little is saved on each"
+    assert chosen(machine(), seed=[*range(2000)]) == Execution("cpu", "medium", 4, compiled=True)
+    assert not chosen(machine(compiler=False), seed=[*range(2000)]).compiled
+    assert not compiling_pays(runs(train__steps=[0], seed=[*range(2000)]), machine(), "cpu")
+
+
+def test_a_few_long_runs_are_compiled_each_alone() -> None:
+    """A compiled network on a CPU has as many lanes as it was made for: idle ones would cost more than they gain."""
+    long, cores = 20_000, machine().cores
+    few, many = [*range(8 * cores - 1)], [*range(8 * cores)]
+    assert chosen(machine(), train__steps=[long], seed=few) == Execution("cpu", "medium", 1, compiled=True)
+    assert chosen(machine(), train__steps=[long], seed=many) == Execution("cpu", "medium", 4, compiled=True)
+
+
+def test_wishes_win_over_what_was_measured() -> None:
+    assert chosen(machine(), Wishes(lanes=7)).lanes == 7
+    assert chosen(machine(), Wishes(compiled="on")).compiled
+    with pytest.raises(InitlabError, match="no device 'cuda'"):
+        chosen(machine(), Wishes(device="cuda"))
+
+
+def test_what_was_chosen_stays_when_the_sweep_grows_or_another_measurement_comes_in() -> None:
+    before = choose(runs(), machine(), Wishes())
+    slower = machine(products={"medium": {"gflops": 1.0, "error": 4e-7}})
+    grown = runs(model__n_layer=[2, 3])
+    after = choose(grown, slower, Wishes(), before)
+    assert after.of(grown[0]) == before.of(runs()[0])
+    assert after.of(grown[0]).products == "medium"
+    assert after.of(grown[1]).products == "highest", "a shape that is new is chosen anew"
+    assert choose(runs(), machine(), Wishes(lanes=2), before).of(runs()[0]).lanes == 2
+
+
+def test_choices_are_plain_data_of_one_machine() -> None:
+    here = Machine(machine().key | {"cores": machine_cores()}, machine().found)
+    choices = choose(runs(), here, Wishes())
+    stored = json.loads(json.dumps(choices.to_json()))
+    assert Choices.from_json(stored) == choices
+    stored["machine"]["key"]["cores"] = 9999
+    assert Choices.from_json(stored) is None
+    assert Choices.from_json(None) is None
+    assert Choices.from_json({"machine": stored["machine"]}) is None
+
+
+def machine_cores() -> int:
+    from initlab.machine.profile import machine_key
+
+    return int(machine_key()["cores"])

@@ -1,0 +1,84 @@
+"""What a narrow proxy hides, and the std that carries over."""
+
+import pytest
+
+from initlab.errors import InitlabError
+from initlab.inits.catalogue import blueprint_for
+from initlab.predictions.inputs import Case
+from initlab.predictions.scale_up import Outlook, at_target, follows_width, hint, outlook, words
+from initlab.spec.run import ModelSpec
+from initlab.theory.tokens import Tokens
+
+NARROW = ModelSpec(n_layer=4, n_head=2, n_embd=64, block_size=32)
+
+
+def of(init: str, model: ModelSpec = NARROW) -> Case:
+    return Case(blueprint_for(model, init, "gelu", 256), "gelu", Tokens.uniform(256), "uniform")
+
+
+def look(init: str, **target: int) -> Outlook:
+    found = outlook(of(init), NARROW, target)
+    assert found is not None
+    return found
+
+
+def test_heads_keep_their_width() -> None:
+    assert at_target(NARROW, {"n_embd": 768}).n_head == 24  # 32 channels each, as here
+    assert at_target(NARROW, {"n_embd": 768, "n_head": 12}).n_head == 12
+    assert at_target(NARROW, {"n_embd": 100}).n_head in (2, 4)  # 3.1 does not divide
+
+
+def test_a_target_that_is_no_model_is_refused() -> None:
+    with pytest.raises(InitlabError, match="not divisible"):
+        at_target(NARROW, {"n_embd": 100, "n_head": 3})
+
+
+def test_the_offered_std_gives_the_mlp_the_targets_gain() -> None:
+    """gain = width · std²: √(1024/64) = 4 times the std of 0.02."""
+    found = look("gpt2", n_embd=1024)
+    assert found.offer == "gpt2:std=0.08"
+    assert found.offered is not None
+    assert found.offered.mlp_ms == pytest.approx(found.there.mlp_ms, rel=1e-3)
+    assert found.here.mlp_ms < found.there.mlp_ms / 100, "c_up·c_down: 16² apart, and gelu's square besides"
+    assert found.there.growth > 100 * found.here.growth
+    assert "gpt2:std=0.08" in words(found)
+
+
+def test_an_inits_own_parameters_are_kept() -> None:
+    assert look("gpt2:std=0.01", n_embd=576).offer == "gpt2:std=0.03"
+    assert look("normal:std=0.01,depth=inv-l", n_embd=576).offer == "normal:depth=inv-l,std=0.03"
+
+
+@pytest.mark.parametrize("init", ["xavier", "normal:width=fan-in", "pytorch"])
+def test_laws_that_know_the_width_need_no_offer(init: str) -> None:
+    assert follows_width(of(init).blueprint, NARROW, init, "gelu")
+    assert look(init, n_embd=1024).offer is None
+
+
+def test_a_deeper_target_alone_needs_no_offer() -> None:
+    found = look("gpt2", n_layer=16)
+    assert found.offer is None
+    assert found.there.growth > 2 * found.here.growth
+
+
+def test_what_cannot_be_predicted_has_no_outlook() -> None:
+    assert outlook(of("lsuv"), NARROW, {"n_embd": 256}) is None
+    assert hint(of("lsuv"), NARROW) is None
+
+
+def test_a_hint_is_for_narrow_networks_of_a_fixed_std() -> None:
+    said = hint(of("gpt2"), NARROW)
+    assert said is not None
+    assert "width 64" in said
+    assert "width 768" in said
+    assert "\n" not in said
+    assert hint(of("xavier"), NARROW) is None
+    wide = NARROW.model_copy(update={"n_embd": 256, "n_head": 4})
+    assert hint(of("gpt2", wide), wide) is None
+    assert hint(of("zero-residual"), NARROW) is None, "it grows nowhere"
+
+
+def test_an_outlook_comes_back_from_its_document() -> None:
+    wide, deep = look("gpt2", n_embd=512), look("gpt2", n_layer=8)
+    assert (wide.offered is None, deep.offered is None) == (False, True)
+    assert [Outlook.of(found.to_json()) for found in (wide, deep)] == [wide, deep]

@@ -1,0 +1,97 @@
+"""The sentences: they must not claim more than the seeds can say."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from initlab.reporting.frames import SweepFrames, load
+from initlab.reporting.table import CellRow, cell_rows
+from initlab.reporting.words import banner, describe, headline, shared_settings, versions
+from tests.reporting.stored import Shape, make_sweep
+
+
+def swept(path: Path, seeds: int = 3) -> tuple[SweepFrames, list[CellRow]]:
+    frames = load(make_sweep(path / "s", activations=["gelu"], seeds=range(seeds)).path)
+    return frames, cell_rows(frames)
+
+
+def with_losses(row: CellRow, losses: list[float], **more: Any) -> CellRow:
+    mean = sum(losses) / len(losses)
+    return replace(row, final_loss=mean, final_loss_by_seed=dict(enumerate(losses)), **more)
+
+
+def test_the_best_is_the_lowest_mean(tmp_path: Path) -> None:
+    frames, (one, two) = swept(tmp_path)
+    (text,) = headline(frames, [with_losses(one, [2.0, 2.1, 2.2]), with_losses(two, [1.5, 1.6, 1.7])])
+    assert "lowest mean final loss is depth-scaled · gelu at 1.600" in text
+    assert "Next is gpt2 · gelu, 0.500 nats behind" in text
+
+
+def test_a_gap_within_the_seeds_noise_is_said_to_be_one(tmp_path: Path) -> None:
+    frames, (one, two) = swept(tmp_path)
+    (unclear,) = headline(frames, [with_losses(one, [2.0, 2.3, 1.9]), with_losses(two, [1.9, 2.0, 2.2])])
+    assert "these seeds do not separate the two" in unclear
+    (clear,) = headline(frames, [with_losses(one, [2.0, 2.3, 1.9]), with_losses(two, [1.5, 1.81, 1.4])])
+    assert "do not separate" not in clear
+    assert "picked after looking" in clear
+
+
+def test_one_and_two_seeds_claim_no_test(tmp_path: Path) -> None:
+    (one,) = headline(*swept(tmp_path / "1", seeds=1))
+    assert "one seed: no spread" in one
+    (two,) = headline(*swept(tmp_path / "2", seeds=2))
+    assert "n = 2 seeds: the spread is not a test" in two
+    assert "interval" not in one + two
+
+
+def test_survivors_do_not_win(tmp_path: Path) -> None:
+    frames, (one, two) = swept(tmp_path)
+    rows = [with_losses(one, [2.0, 2.1, 2.2]), with_losses(two, [1.5], finished=1, diverged=2)]
+    (text,) = headline(frames, rows)
+    assert "lowest mean final loss is gpt2 · gelu" in text
+    assert "depth-scaled · gelu has 1.500 over the runs that survived: 2 of 3 diverged." in text
+
+
+def test_unequal_sizes_are_not_compared(tmp_path: Path) -> None:
+    shapes = [Shape(2), Shape(4), Shape(4, n_embd=128, steps=0)]
+    frames = load(make_sweep(tmp_path / "s", shapes=shapes).path)
+    said = headline(frames, cell_rows(frames))
+    assert [text.split(":")[0] for text in said] == ["n_layer=2", "n_layer=4"]
+
+
+def test_learning_rates_compete_within_a_setting(tmp_path: Path) -> None:
+    frames = load(make_sweep(tmp_path / "s", shapes=[Shape(lr=1e-3), Shape(lr=3e-3)]).path)
+    (text,) = headline(frames, cell_rows(frames))
+    assert "lr=0.001" in text
+
+
+def test_growth_is_the_headline_where_nothing_was_trained(tmp_path: Path) -> None:
+    frames = load(make_sweep(tmp_path / "s", shapes=[Shape(steps=0)]).path)
+    (text,) = headline(frames, cell_rows(frames))
+    assert text.startswith("Nothing was trained.")
+    assert "in depth-scaled · gelu, the most" in text
+
+
+def test_the_banner_counts_and_is_silent_when_all_is_well(tmp_path: Path) -> None:
+    ends = {0: "finished", 1: "failed", 2: "missing"}
+    partly = banner(
+        load(make_sweep(tmp_path / "a", ["gpt2"], ["gelu"], range(3), outcome=lambda i, a, s: ends[s]).path)
+    )
+    assert partly is not None
+    assert (partly.kind, "1 of 3 runs finished, 1 failed, 1 missing" in partly.text) == ("partial", True)
+    still = banner(load(make_sweep(tmp_path / "b", ["gpt2"], ["gelu"], [0], outcome=lambda i, a, s: "running").path))
+    assert still is not None
+    assert still.kind == "running"
+    assert banner(load(make_sweep(tmp_path / "c", outcome=lambda i, a, s: ["finished", "diverged"][s]).path)) is None
+
+
+def test_description_settings_and_versions(tmp_path: Path) -> None:
+    frames = load(make_sweep(tmp_path / "s", shapes=[Shape(2), Shape(8, n_embd=128, steps=0)]).path)
+    text = describe(frames)
+    assert "2 inits (gpt2 and depth-scaled) × 2 activations (gelu and relu)" in text
+    assert "2 and 8 layers and width 64 and 128" in text
+    assert "4 of 8 cells are probed at init only" in text
+    shared = dict(shared_settings(frames))
+    assert shared["data.corpus"] == "synthetic"
+    assert "model.n_layer" not in shared
+    assert dict(versions(frames))["torch"] == "2.9.0"
