@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sides import ENV, Row, flags, initlab, steady
 
-from initlab.machine.profile import this_machine
+from initlab.machine.profile import machine_profile
 
 
 def probes(rounds: int) -> list[Row]:
@@ -55,17 +55,17 @@ def commands(rounds: int) -> list[Row]:
 PLAN = """
 import json, resource, sys, time
 from pathlib import Path
-from initlab.execution import Wishes
-from initlab.plan.source import Block, SweepSource
-from initlab.runner import choose_for, missing_runs, plan_sweep, run_sweep, write_plan
+from initlab.machine.execution import Overrides
+from initlab.planning.source import Block, SweepSource
+from initlab.running import execution_plan_for, missing_runs, plan_sweep, run_sweep, write_plan
 n, folder = int(sys.argv[1]), Path(sys.argv[2])
 axes = {"init": ["gpt2", "depth-scaled", "pytorch", "nanogpt", "xavier"], "activation": ["gelu", "relu"],
         "train.lr": [1e-4 * (i + 1) for i in range(n // 100)], "seed": [*range(10)]}
 started = time.perf_counter()
 sweep = plan_sweep(SweepSource(blocks=(Block(axes),)), folder, folder)
-choices = choose_for(sweep, Wishes())
+execution_plan = execution_plan_for(sweep, Overrides())
 planned = time.perf_counter()
-write_plan(sweep, choices)
+write_plan(sweep, execution_plan)
 missing_runs(sweep, "failed")
 print(json.dumps([len(sweep.runs), planned - started, time.perf_counter() - planned,
                   resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
@@ -74,7 +74,7 @@ print(json.dumps([len(sweep.runs), planned - started, time.perf_counter() - plan
 
 def planning() -> list[Row]:
     found = {}
-    this_machine()
+    machine_profile()
     for n in (1000, 10_000):
         with tempfile.TemporaryDirectory() as folder:
             done = subprocess.run([sys.executable, "-c", PLAN, str(n), f"{folder}/x"], capture_output=True, text=True,
@@ -106,7 +106,7 @@ def report() -> list[Row]:
 
 def gpu(rounds: int) -> list[Row]:
     """Runs a second on one GPU, many lanes against one at a time, bfloat16; no row where there is none."""
-    if not this_machine().gpus:
+    if not machine_profile().gpus:
         print("  no GPU: not measured", file=sys.stderr)
         return []
     rates: dict[int, list[float]] = {1: [], 128: []}

@@ -26,7 +26,7 @@ from scaling import scaling
 from sides import HERE, SIZES, NanoGPT, Row, best_rate, flags, initlab, steady
 
 from initlab.machine.environment import available_cores, cpu_name, git_sha
-from initlab.machine.profile import this_machine
+from initlab.machine.profile import machine_profile
 
 RESULTS = HERE / "RESULTS.md"
 LOSSES_AGREE = 0.1
@@ -84,7 +84,7 @@ def append(rows: list[Row]) -> None:
     lines = [
         f"\n## {time.strftime('%Y-%m-%d %H:%M')}, {(git_sha() or 'no commit')[:8]}\n",
         f"{cpu_name()}, {available_cores()} cores, Python {platform.python_version()}, torch "
-        f"{this_machine().key['torch']}; load {load:.1f} when this was written.\n",
+        f"{machine_profile().key['torch']}; load {load:.1f} when this was written.\n",
         "| what | initlab | nanoGPT | ratio | bar |\n|---|---|---|---|---|",
         *(f"| {row.what} | {row.ours} | {row.theirs} | {row.ratio} | {row.bar} |" for row in rows),
     ]

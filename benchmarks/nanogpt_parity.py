@@ -30,7 +30,7 @@ from initlab.data.corpora import load_corpus
 from initlab.data.corpus import Corpus
 from initlab.engine.group import Group
 from initlab.errors import InitlabError
-from initlab.machine.execution import Execution, Products
+from initlab.machine.execution import Execution, MatmulPrecision
 from initlab.model.gpt import skeleton
 from initlab.network.slot_table import plain_network
 from initlab.spec.run import DataSpec, ModelSpec, RunSpec, TrainSpec
@@ -162,9 +162,9 @@ def batch(spec: RunSpec, corpus: Corpus, step: int) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(tokens), torch.from_numpy(targets)
 
 
-def compare(nanogpt: ModuleType, spec: RunSpec, corpus: Corpus, products: Products = "highest") -> Comparison:
+def compare(nanogpt: ModuleType, spec: RunSpec, corpus: Corpus, precision: MatmulPrecision = "highest") -> Comparison:
     """Run both from nanoGPT's initial weights."""
-    group = Group([spec], [corpus], Execution("cpu", products))
+    group = Group([spec], [corpus], Execution("cpu", precision))
     theirs = nanogpt_model(nanogpt, spec, group.dims.vocab_size)
     start_from(group, theirs.state_dict())
     return Comparison(
@@ -206,7 +206,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--tokenizer", default=None, help="byte or char, for text")
     parser.add_argument("--bias", choices=["both", "on", "off"], default="both", help="biases (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of nanoGPT's weights and of the batches")
-    parser.add_argument("--products", choices=["highest", "medium"], default="highest", help="path of our products")
+    parser.add_argument("--matmul-precision", choices=["highest", "medium"], default="highest", help="of our side")
     return parser.parse_args()
 
 
@@ -247,7 +247,7 @@ def main() -> int:
     passed = True
     for spec in chosen:
         print(f"\nbias {'on' if spec.model.bias else 'off'}, {corpus.describe()}")
-        result = compare(nanogpt, spec, corpus, options.products)
+        result = compare(nanogpt, spec, corpus, options.matmul_precision)
         print_table(result, max(1, options.every))
         passed = passed and result.passes
     return 0 if passed else 1

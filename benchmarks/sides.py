@@ -96,8 +96,8 @@ def initlab(*arguments: str) -> float:
 
 def best_rate() -> float:
     """Return the best float32 rate of one core, GF/s, measured now."""
-    code = "import torch;from initlab.engine import measure as m;torch.set_num_threads(1)\n"
-    code += "d=torch.device('cpu');print(max(m.measure_products(p,d)['gflops'] for p in ('highest','medium')))"
+    code = "import torch;from initlab.engine import benchmark as m;torch.set_num_threads(1)\n"
+    code += "d=torch.device('cpu');print(max(m.measure_matmul(p,d)['gflops'] for p in ('highest','medium')))"
     env = {**ENV, "OMP_NUM_THREADS": "1"}
     return max(
         float(

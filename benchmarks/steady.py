@@ -16,9 +16,9 @@ import torch
 
 from initlab.data.corpora import load_corpus
 from initlab.engine.group import Group
-from initlab.machine.execution import Execution, Products
-from initlab.machine.profile import this_machine
-from initlab.planning.execution_plan import products_path
+from initlab.machine.execution import Execution
+from initlab.machine.profile import machine_profile
+from initlab.planning.execution_plan import matmul_precision_of
 from initlab.planning.expand import expand
 from initlab.planning.groups import forward_flops
 from initlab.planning.source import Block, SweepSource
@@ -43,8 +43,8 @@ def main() -> None:
     train |= {"decay_steps": options.steps}  # as nanoGPT's side: lr 1e-3, by a cosine to a tenth
     fixed |= {f"train.{name}": value for name, value in train.items()} | {"model.bias": False}  # nanoGPT's default
     runs = expand(SweepSource(fixed=fixed, blocks=(Block({"seed": [*range(options.together or options.lanes)]}),)))
-    path: Products = products_path(runs[0], this_machine(), "cpu")
-    execution = Execution("cpu", path, options.lanes, compiled=options.compile)
+    precision = matmul_precision_of(runs[0], machine_profile(), "cpu")
+    execution = Execution("cpu", precision, options.lanes, compiled=options.compile)
     group = Group([run.spec for run in runs], [load_corpus("synthetic")] * len(runs), execution)
     started, marks = time.perf_counter(), [time.perf_counter()]
     losses = []
@@ -66,7 +66,7 @@ def main() -> None:
                 "mean_ms": 1e3 * statistics.mean(half) / len(runs),
                 "flops": 3 * forward_flops(runs[0].dims) * options.batch_size * options.block_size,
                 "loss": statistics.mean(losses),
-                "execution": execution.words,
+                "execution": execution.describe(),
             }
         )
     )

@@ -16,9 +16,9 @@ from initlab.inits.fingerprint import plugin_code
 from initlab.launchers.local import Event, LocalLauncher
 from initlab.launchers.task import Task, TaskRun
 from initlab.machine.environment import git_sha
-from initlab.machine.execution import Execution, Wishes
-from initlab.machine.profile import cached_machine, this_machine
-from initlab.planning.execution_plan import COMPILED_TAKES, Choices, choose
+from initlab.machine.execution import Execution, Overrides
+from initlab.machine.profile import cached_profile, machine_profile
+from initlab.planning.execution_plan import COMPILED_TIME_SHARE, ExecutionPlan, plan_execution
 from initlab.planning.expand import PlannedRun, corpus_name, expand
 from initlab.planning.groups import LaneGroup, group_runs, run_seconds
 from initlab.planning.memory import WORKER_BYTES, free_bytes, lane_bytes
@@ -74,23 +74,23 @@ def plan_sweep(source: SweepSource, out: Path | None, results: Path) -> Sweep:
     return Sweep(name, source, runs, folder)
 
 
-def choose_for(sweep: Sweep, wishes: Wishes) -> Choices:
+def execution_plan_for(sweep: Sweep, overrides: Overrides) -> ExecutionPlan:
     """Return how the sweep's runs are computed: as was chosen for it before on this machine, else as is fastest.
 
     The first time on a machine that takes a few seconds of measuring. Raises InitlabError for a device it lacks.
     """
-    before = Choices.from_json(sweep.folder.resolved().get("execution"))
-    return choose(sweep.runs, before.machine if before else this_machine(), wishes, before)
+    previous = ExecutionPlan.from_json(sweep.folder.resolved().get("execution"))
+    return plan_execution(sweep.runs, previous.machine if previous else machine_profile(), overrides, previous)
 
 
-def write_plan(sweep: Sweep, choices: Choices | None = None) -> None:
+def write_plan(sweep: Sweep, execution_plan: ExecutionPlan | None = None) -> None:
     """Store the spec as given and as expanded, the law table of every init at every size, how runs are computed, and
     what theory expects of each network: before any is trained.
 
-    Without ``choices`` what was chosen before stays.
+    Without ``execution_plan`` the stored one stays.
     """
     laws = {run.blueprint.digest: run.blueprint for run in sweep.runs}
-    execution = choices.to_json() if choices else sweep.folder.resolved().get("execution")
+    execution = execution_plan.to_json() if execution_plan else sweep.folder.resolved().get("execution")
     previous, foresight = sweep.folder.document(), foresee(sweep.runs)
     target = sweep.target or previous.get("target") or {}
     sweep.folder.write_plan(
@@ -134,46 +134,46 @@ def missing_runs(sweep: Sweep, retry: Retry) -> list[PlannedRun]:
     return [run for run in sweep.runs if not skipped.get(sweep.folder.run(run.id).state().status, False)]
 
 
-def estimate_seconds(runs: list[PlannedRun], jobs: int, choices: Choices | None = None) -> float:
+def estimate_seconds(runs: list[PlannedRun], jobs: int, execution_plan: ExecutionPlan | None = None) -> float:
     """Return the estimated seconds of training, the start of the workers included."""
     if not runs:
         return 0.0
-    return START_SECONDS + sum(_seconds(run, choices) for run in runs) / jobs
+    return START_SECONDS + sum(_seconds(run, execution_plan) for run in runs) / jobs
 
 
-def _seconds(run: PlannedRun, choices: Choices | None) -> float:
-    if choices is None:
+def _seconds(run: PlannedRun, execution_plan: ExecutionPlan | None) -> float:
+    if execution_plan is None:
         return run_seconds(run.spec, run.dims)
-    execution = choices.of(run)
-    rate = choices.machine.device(execution.device)["products"][execution.products]["gflops"]
+    execution = execution_plan.execution_of(run)
+    rate = execution_plan.machine.device(execution.device)["products"][execution.matmul_precision]["gflops"]
     seconds = run_seconds(run.spec, run.dims, flops_per_second=1e9 * rate)
-    return seconds * (COMPILED_TAKES if execution.compiled else 1)
+    return seconds * (COMPILED_TIME_SHARE if execution.compiled else 1)
 
 
 START_SECONDS = 4.0
 """Importing torch in the workers."""
 
 
-def worker_count(choices: Choices, runs: list[PlannedRun], jobs: int) -> int:
+def worker_count(execution_plan: ExecutionPlan, runs: list[PlannedRun], jobs: int) -> int:
     """Return how many workers run at once: one a GPU, else ``jobs``, or as many as memory has room for."""
-    executions = [choices.of(run) for run in runs]
+    executions = [execution_plan.execution_of(run) for run in runs]
     if any(execution.device.startswith("cuda") for execution in executions):
-        return max(1, len(choices.machine.gpus))
+        return max(1, len(execution_plan.machine.gpus))
     largest = max(
         lane_bytes(run.spec, run.dims, fused=execution.fused) for run, execution in zip(runs, executions, strict=True)
     )
-    return max(1, min(jobs, free_bytes("cpu", choices.machine) // (WORKER_BYTES + largest)))
+    return max(1, min(jobs, free_bytes("cpu", execution_plan.machine) // (WORKER_BYTES + largest)))
 
 
-def lanes_within(choices: Choices, jobs: int) -> Callable[[PlannedRun], int]:
+def lanes_within(execution_plan: ExecutionPlan, jobs: int) -> Callable[[PlannedRun], int]:
     """Return how many lanes of a run's shape fit beside each other in one worker."""
 
     def lanes(run: PlannedRun) -> int:
-        execution = choices.of(run)
+        execution = execution_plan.execution_of(run)
         if execution.fills_lanes:
             return execution.lanes
         on_gpu = execution.device.startswith("cuda")
-        room = free_bytes(execution.device, choices.machine) // (1 if on_gpu else jobs)
+        room = free_bytes(execution.device, execution_plan.machine) // (1 if on_gpu else jobs)
         return max(1, min(execution.lanes, room // lane_bytes(run.spec, run.dims, fused=execution.fused)))
 
     return lanes
@@ -185,22 +185,25 @@ def run_sweep(
     jobs: int,
     retry: Retry,
     progress: Callable[[list[LaneGroup]], Progress],
-    choices: Choices | None = None,
+    execution_plan: ExecutionPlan | None = None,
 ) -> None:
     """Train what is missing and store it. Raises KeyboardInterrupt with every run in flight marked interrupted."""
     runs = missing_runs(sweep, retry)
-    choices = choices or (choose_for(sweep, Wishes()) if runs else None)
-    if not runs or choices is None:
-        write_plan(sweep, choices)
+    execution_plan = execution_plan or (execution_plan_for(sweep, Overrides()) if runs else None)
+    if not runs or execution_plan is None:
+        write_plan(sweep, execution_plan)
         return
-    jobs = worker_count(choices, runs, jobs)
+    jobs = worker_count(execution_plan, runs, jobs)
     groups = group_runs(
-        runs, jobs=jobs, lanes=lanes_within(choices, jobs), filled=lambda run: choices.of(run).fills_lanes
+        runs,
+        jobs=jobs,
+        lanes=lanes_within(execution_plan, jobs),
+        filled=lambda run: execution_plan.execution_of(run).fills_lanes,
     )
-    tasks = [task_of(sweep, group, choices.of(group.runs[0])) for group in groups]
+    tasks = [task_of(sweep, group, execution_plan.execution_of(group.runs[0])) for group in groups]
     numbers = {task.runs[0].id: number for number, task in enumerate(tasks)}
     with LocalLauncher(min(jobs, len(tasks)), _gpus(tasks)) as launcher:  # workers need a second to import torch
-        write_plan(sweep, choices)
+        write_plan(sweep, execution_plan)
         for run in runs:
             forget(sweep.folder, run.id)
         watcher = progress(groups)
@@ -214,7 +217,7 @@ def _gpus(tasks: list[Task]) -> list[str]:
         return []
     _, colon, one = tasks[0].execution.device.partition(":")
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    cached = cached_machine()
+    cached = cached_profile()
     known = visible.split(",") if visible else [str(n) for n in range(len(cached.gpus) if cached else 1)]
     chosen = [known[int(one)]] if colon else known
     return chosen[: len(tasks)]

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from initlab.machine.execution import Wishes
-from initlab.machine.profile import Machine
+from initlab.machine.execution import Overrides
+from initlab.machine.profile import MachineProfile
 from initlab.planning.groups import LaneGroup
 from initlab.planning.source import read_spec
 from initlab.results.run import RunWriter, mark_failed
-from initlab.running import Sweep, choose_for, missing_runs, plan_sweep, run_sweep, write_plan
+from initlab.running import Sweep, execution_plan_for, missing_runs, plan_sweep, run_sweep, write_plan
 from tests.tiny import stored_bytes, tiny_sweep
 
 AXES: dict[str, list[object]] = {"init": ["gpt2", "pytorch"], "activation": ["gelu", "relu"], "seed": [0, 1, 2]}
@@ -69,15 +69,15 @@ def test_a_resumed_sweep_is_computed_as_it_began_whatever_was_measured_since(
     chosen = sweep.folder.resolved()["execution"]
     shutil.rmtree(folder / "runs" / sweep.runs[0].id)
 
-    def measure() -> Machine:
+    def measure() -> MachineProfile:
         raise AssertionError("measured again")
 
-    monkeypatch.setattr("initlab.running.this_machine", measure)
+    monkeypatch.setattr("initlab.running.machine_profile", measure)
     _run(sweep, jobs=1)
     assert sweep.folder.resolved()["execution"] == chosen
     assert stored_bytes(folder) == stored_bytes(straight)
     with pytest.raises(AssertionError, match="measured again"):
-        choose_for(tiny_sweep(tmp_path / "new", AXES), Wishes())
+        execution_plan_for(tiny_sweep(tmp_path / "new", AXES), Overrides())
 
 
 def test_a_resumed_sweep_trains_what_is_missing_alone_and_ends_the_same(straight: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from initlab.machine.environment import ALLOCATIONS_A_COLLECTION
+from initlab.machine.environment import ALLOCATIONS_PER_COLLECTION
 
 COMMANDS = {
     "sweep": ("sweep:sweep", "Train what is missing of a sweep; the same command again resumes it."),
@@ -86,5 +86,5 @@ def main(
 
 def run() -> None:
     """Entry point of the ``initlab`` script."""
-    gc.set_threshold(ALLOCATIONS_A_COLLECTION)
+    gc.set_threshold(ALLOCATIONS_PER_COLLECTION)
     app()

@@ -10,7 +10,7 @@ import typer
 from initlab.cli.console import guarded, print_json, stdout
 from initlab.files.json import SCHEMA_VERSION
 from initlab.machine.environment import available_cores, cpu_name, versions
-from initlab.machine.profile import Machine, this_machine
+from initlab.machine.profile import MachineProfile, machine_profile
 from initlab.results.folder import SweepFolder
 
 MINIMUM_TORCH = (2, 6)
@@ -61,7 +61,7 @@ def doctor_document() -> dict[str, Any]:
     """Return the public JSON document of what this machine can do."""
     import torch
 
-    cores, machine = available_cores(), this_machine()
+    cores, machine = available_cores(), machine_profile()
     devices = [{"name": "cpu", "description": f"{cpu_name()}, {cores} cores usable, one worker a core"}]
     devices += [
         {"name": f"cuda:{index}", "description": f"{torch.cuda.get_device_name(index)}, one worker"}
@@ -72,23 +72,23 @@ def doctor_document() -> dict[str, Any]:
         "versions": versions(),
         "devices": devices,
         "precision": "float32",
-        "measured": {"words": measured_words(machine), **machine.found},
+        "measured": {"words": measured_words(machine), **machine.measured},
         "checks": [_torch_check(), _arithmetic_check(), _lanes_check(machine), _disk_check()],
     }
 
 
-def measured_words(machine: Machine) -> list[str]:
+def measured_words(machine: MachineProfile) -> list[str]:
     """Say what was measured and what it decides, a line a device."""
     lines = []
-    for device, found in machine.found["devices"].items():
-        rates = "; ".join(f"{path} {machine.words(path, device)}" for path in found["products"])
-        chosen = machine.float32_products(device)
+    for device, found in machine.measured["devices"].items():
+        rates = "; ".join(f"{path} {machine.describe(path, device)}" for path in found["products"])
+        chosen = machine.float32_matmul_precision(device)
         fused = [context for context, ms in found["attention"].items() if ms["fused"] < ms["plain"]]
         attention = f"fused attention from {fused[0]} tokens" if fused else "attention spelled out"
         compiler = "torch.compile where it pays" if found["compiler"] else "no compiler found"
         lines.append(f"{device} products: {rates}. precision = float32 takes {chosen}; {attention}; {compiler}")
     cores = machine.cores
-    speed = machine.found["threads"]
+    speed = machine.measured["threads"]
     lines.append(f"{cores} threads do {speed:g} times the products of one: processes of one thread each are used")
     return lines
 
@@ -123,11 +123,11 @@ def _arithmetic_check() -> dict[str, Any]:
     return _check("arithmetic", error < 1e-5, f"float32 products: relative error {error:.1e}, {rate:.0f} GF/s a core")
 
 
-def _lanes_check(machine: Machine) -> dict[str, Any]:
+def _lanes_check(machine: MachineProfile) -> dict[str, Any]:
     """A lane trained beside others must be bit-identical to the same run alone: resuming relies on it."""
     from initlab.engine.selfcheck import lanes_are_independent
 
-    ok = all(lanes_are_independent(path) for path in {"highest", machine.float32_products("cpu")})
+    ok = all(lanes_are_independent(path) for path in {"highest", machine.float32_matmul_precision("cpu")})
     return _check(
         "lanes", ok, "a lane's numbers do not depend on its neighbours" if ok else "lanes depend on neighbours"
     )

@@ -25,9 +25,9 @@ from initlab.cli.verdicts import counted, print_statements
 from initlab.errors import InitlabError
 from initlab.files.json import SCHEMA_VERSION
 from initlab.machine.environment import available_cores
-from initlab.machine.execution import Wishes
-from initlab.machine.profile import cached_machine
-from initlab.planning.execution_plan import Choices
+from initlab.machine.execution import Overrides
+from initlab.machine.profile import cached_profile
+from initlab.planning.execution_plan import ExecutionPlan
 from initlab.planning.groups import LaneGroup
 from initlab.planning.predicted import outlooks, proxy_hint
 from initlab.planning.source import SweepSource, check_name, override, read_spec
@@ -35,7 +35,15 @@ from initlab.predictions.scale_up import words
 from initlab.probes.reductions import PROBES
 from initlab.results.folder import SweepFolder
 from initlab.results.run import DONE
-from initlab.running import Sweep, choose_for, estimate_seconds, missing_runs, plan_sweep, run_sweep, worker_count
+from initlab.running import (
+    Sweep,
+    estimate_seconds,
+    execution_plan_for,
+    missing_runs,
+    plan_sweep,
+    run_sweep,
+    worker_count,
+)
 
 REPORT = "initlab.reporting.write"
 """What the end of a sweep needs; matplotlib and pandas take half a second to import."""
@@ -94,8 +102,8 @@ def sweep(
     if dry_run:
         _dry_run(planned, workers, retry, as_json)
         return
-    choices = _choices(planned, Wishes(None if device == "auto" else device, lanes, compiled), retry)
-    _train(planned, workers, retry, choices)
+    execution_plan = _execution_plan(planned, Overrides(None if device == "auto" else device, lanes, compiled), retry)
+    _train(planned, workers, retry, execution_plan)
     _finish(planned, as_json)
 
 
@@ -128,30 +136,32 @@ def _jobs(jobs: int | None) -> int:
     return int(text)
 
 
-def _choices(sweep: Sweep, wishes: Wishes, retry: Any) -> Choices | None:
+def _execution_plan(sweep: Sweep, overrides: Overrides, retry: Any) -> ExecutionPlan | None:
     """Choose how the missing runs are computed, measuring this machine where nobody has; None: none is missing."""
     if not missing_runs(sweep, retry):
         return None
-    if cached_machine() is None:
+    if cached_profile() is None:
         stderr().print("measuring what this machine is fast at, once: a few seconds")
-    return choose_for(sweep, wishes)
+    return execution_plan_for(sweep, overrides)
 
 
-def _announce(sweep: Sweep, jobs: int, retry: Any, choices: Choices | None) -> None:
+def _announce(sweep: Sweep, jobs: int, retry: Any, execution_plan: ExecutionPlan | None) -> None:
     console, missing = stderr(), missing_runs(sweep, retry)
     done = len(sweep.runs) - len(missing)
     question = f": {sweep.source.question}" if sweep.source.question else ""
     console.print(f"[bold]{escape(sweep.name)}[/]{escape(question)}", soft_wrap=True)
     for line in sweep.corpora():
         console.print(f"  {escape(line)}", soft_wrap=True)
-    jobs = worker_count(choices, missing, jobs) if choices else jobs
-    seconds = estimate_seconds(missing, jobs, choices)
+    jobs = worker_count(execution_plan, missing, jobs) if execution_plan else jobs
+    seconds = estimate_seconds(missing, jobs, execution_plan)
     state = f", {done} already stored" if done else ""
     cost = f", about {_duration(seconds)} on {jobs} worker{'s' * (jobs > 1)}" if missing else ""
     console.print(f"  {len(sweep.runs)} runs{state}{cost}; in {sweep.folder.path}", soft_wrap=True)
-    for execution in dict.fromkeys(choices.of(run) for run in missing) if choices else ():
-        measured = choices.machine.words(execution.products, execution.device) if choices else ""
-        console.print(f"  {execution.words}; products: {measured}", soft_wrap=True, markup=False)
+    for execution in dict.fromkeys(execution_plan.execution_of(run) for run in missing) if execution_plan else ():
+        measured = (
+            execution_plan.machine.describe(execution.matmul_precision, execution.device) if execution_plan else ""
+        )
+        console.print(f"  {execution.describe()}: {measured}", soft_wrap=True, markup=False)
     _warn_of_proxies(sweep)
 
 
@@ -170,13 +180,13 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _train(sweep: Sweep, jobs: int, retry: Any, choices: Choices | None) -> None:
+def _train(sweep: Sweep, jobs: int, retry: Any, execution_plan: ExecutionPlan | None) -> None:
     """Train with progress on stderr; a signal ends the sweep with what is stored intact."""
     console = stderr()
     shown: list[LiveProgress | PlainProgress] = []
 
     def progress(groups: list[LaneGroup]) -> LiveProgress | PlainProgress:
-        _announce(sweep, jobs, retry, choices)
+        _announce(sweep, jobs, retry, execution_plan)
         threading.Thread(target=import_module, args=(REPORT,), daemon=True).start()  # while the workers import torch
         shown.append(
             LiveProgress(console, groups) if is_interactive() else PlainProgress(console, groups, sweep.folder)
@@ -187,10 +197,10 @@ def _train(sweep: Sweep, jobs: int, retry: Any, choices: Choices | None) -> None
         raise Terminated
 
     signal.signal(signal.SIGTERM, terminate)
-    if choices is None:
-        _announce(sweep, jobs, retry, choices)
+    if execution_plan is None:
+        _announce(sweep, jobs, retry, execution_plan)
     try:
-        run_sweep(sweep, jobs=jobs, retry=retry, progress=progress, choices=choices)
+        run_sweep(sweep, jobs=jobs, retry=retry, progress=progress, execution_plan=execution_plan)
     except (KeyboardInterrupt, Terminated) as stop:
         _stop_progress(shown)
         again = shlex.join(["initlab", *sys.argv[1:]])

@@ -53,15 +53,15 @@ class Lane:
     corpus: Corpus
     moving: list[list[str]]
     """The slots that move, by block."""
-    double: bool = False
-    """Fills a place in a network of a fixed number of lanes; nobody reads it."""
+    padding: bool = False
+    """Fills up a network of a fixed number of lanes; nobody reads its results."""
     losses: list[float] = field(default_factory=list)
     val_loss: float | None = None
     residual_ms: list[float] = field(default_factory=list)
     diverged_at: int | None = None
 
     def is_over(self, step: int) -> bool:
-        return self.double or self.diverged_at is not None or step >= self.spec.train.steps
+        return self.padding or self.diverged_at is not None or step >= self.spec.train.steps
 
 
 class Group:
@@ -80,8 +80,8 @@ class Group:
         keeps_lanes: bool = False,
     ) -> None:
         execution = execution or Execution()
-        doubles = max(0, execution.lanes - len(specs)) if execution.fills_lanes else 0
-        specs, corpora = [*specs, *[specs[-1]] * doubles], [*corpora, *[corpora[-1]] * doubles]
+        padding = max(0, execution.lanes - len(specs)) if execution.fills_lanes else 0
+        specs, corpora = [*specs, *[specs[-1]] * padding], [*corpora, *[corpora[-1]] * padding]
         self._train = specs[0].train
         self._device = torch.device(execution.device)
         # What is compiled is compiled for a number of lanes: lanes that are over then stay, and nobody reads them.
@@ -99,7 +99,7 @@ class Group:
             self._parameters, [blueprint.laws for blueprint in blueprints], [spec.train for spec in specs]
         )
         self._lanes = [
-            Lane(number, spec, corpus, _moving(blueprint), double=number >= len(specs) - doubles)
+            Lane(number, spec, corpus, _moving(blueprint), padding=number >= len(specs) - padding)
             for number, (spec, corpus, blueprint) in enumerate(zip(specs, corpora, blueprints, strict=True))
         ]
         self._active = list(self._lanes)
@@ -116,7 +116,7 @@ class Group:
             if len(left) < len(self._active) and not self._keeps_all:
                 self._keep(left)
         for lane in self._lanes:
-            if lane.double:
+            if lane.padding:
                 continue
             yield Record(lane.number, "summary", summarise(lane, self.dims))
 

@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from initlab.engine.compiler import compiled
 from initlab.engine.dropout import CounterDropout
 from initlab.engine.stateless import Stateless
-from initlab.machine.execution import Execution, Products
+from initlab.machine.execution import Execution, MatmulPrecision
 from initlab.model.gpt import GPT, skeleton
 from initlab.model.layers import Hook, untouched
 from initlab.network.slot_table import Network
@@ -75,7 +75,7 @@ class LaneModel:
 
     def step(self, parameters: Tensors, constants: Tensors, batch: Batch) -> tuple[Tensors, Tensor]:
         """Return gradients and the (N,) losses in nats per token."""
-        with products(self._execution.products):
+        with matmul_precision(self._execution.matmul_precision):
             gradients, losses = self._train(parameters, constants, batch.tokens, batch.targets, batch.keys)
         return _laid_out(gradients, parameters), losses
 
@@ -88,7 +88,7 @@ class LaneModel:
         lanes = batch.tokens.shape[0]
         dtype = next(iter(parameters.values())).dtype
         sinks = torch.zeros(lanes, self._sites, dtype=dtype, device=batch.tokens.device)
-        with products(self._execution.products):
+        with matmul_precision(self._execution.matmul_precision):
             gradients, (losses, seen) = self._probe(
                 {**parameters, SINKS: sinks}, constants, batch.tokens, batch.targets, batch.keys
             )
@@ -99,12 +99,12 @@ class LaneModel:
 
     def evaluate(self, parameters: Tensors, constants: Tensors, tokens: Tensor, targets: Tensor) -> Tensor:
         """Return the (N,) losses without dropout."""
-        with torch.no_grad(), products(self._execution.products):
+        with torch.no_grad(), matmul_precision(self._execution.matmul_precision):
             return self._evaluate(parameters, constants, tokens, targets)
 
     def activations(self, parameters: Tensors, constants: Tensors, tokens: Tensor) -> Tensors:
         """Return what the taps see without dropout, by place: (N, sites, B, T, C), sites as the forward pass goes."""
-        with torch.no_grad(), products(self._execution.products):
+        with torch.no_grad(), matmul_precision(self._execution.matmul_precision):
             return vmap(self._tapped)(parameters, constants, tokens)
 
     def _call(self, parameters: Tensors, constants: Tensors, *args: Any, tap: Hook, drop: Hook) -> Tensor:
@@ -189,10 +189,10 @@ def _one_by_one(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextmanager
-def products(path: Products) -> Iterator[None]:
-    """Take a path for the float32 matrix products of this block; float64 has but one."""
+def matmul_precision(precision: MatmulPrecision) -> Iterator[None]:
+    """Multiply float32 matrices of this block at ``precision``; float64 has but one."""
     before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest" if path == "highest" else "medium")
+    torch.set_float32_matmul_precision("highest" if precision == "highest" else "medium")
     try:
         yield
     finally:
@@ -201,6 +201,6 @@ def products(path: Products) -> Iterator[None]:
 
 def _rounded_operands(execution: Execution) -> AbstractContextManager[Any]:
     """bfloat16 products: autocast rounds their operands; weights, norms, softmax and loss stay float32."""
-    if execution.products != "bfloat16":
+    if execution.matmul_precision != "bfloat16":
         return nullcontext()
     return torch.autocast(execution.device.partition(":")[0], torch.bfloat16, cache_enabled=False)

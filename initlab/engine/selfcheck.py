@@ -4,11 +4,11 @@ import torch
 
 from initlab.data.corpora import load_corpus
 from initlab.engine.group import Group
-from initlab.machine.execution import Execution, Products
+from initlab.machine.execution import Execution, MatmulPrecision
 from initlab.spec.run import ModelSpec, RunSpec, TrainSpec
 
 
-def lanes_are_independent(products: Products = "highest") -> bool:
+def lanes_are_independent(precision: MatmulPrecision = "highest") -> bool:
     """Train one small run alone and beside two others, as workers do: on one thread.
 
     True when every record of it is bit-identical.
@@ -16,7 +16,7 @@ def lanes_are_independent(products: Products = "highest") -> bool:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return _alone_equals_together(Execution(products=products))
+        return _alone_equals_together(Execution(matmul_precision=precision))
     finally:
         torch.set_num_threads(threads)
 

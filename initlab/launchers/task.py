@@ -35,7 +35,7 @@ class Task:
     plugins: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**asdict(self), "execution": self.execution.to_json()}
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "Task":

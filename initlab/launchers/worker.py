@@ -13,7 +13,7 @@ import sys
 import threading
 from typing import Any, TextIO
 
-from initlab.machine.environment import ALLOCATIONS_A_COLLECTION
+from initlab.machine.environment import ALLOCATIONS_PER_COLLECTION
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
     tasks: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(tasks,), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
-    gc.set_threshold(ALLOCATIONS_A_COLLECTION)
+    gc.set_threshold(ALLOCATIONS_PER_COLLECTION)
 
     import torch
 

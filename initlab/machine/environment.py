@@ -30,7 +30,7 @@ ONE_THREAD = {
 }
 """One thread, and matrix products that do not depend on where in memory a lane happens to lie."""
 
-KEEPS_MEMORY = {
+KEEP_FREED_MEMORY = {
     "MALLOC_MMAP_THRESHOLD_": str(2**30),
     "MALLOC_TRIM_THRESHOLD_": str(2**32),
     "MALLOC_TOP_PAD_": str(2**26),
@@ -40,7 +40,7 @@ KEEPS_MEMORY = {
 Unknown to other systems."""
 
 
-ALLOCATIONS_A_COLLECTION = 100_000
+ALLOCATIONS_PER_COLLECTION = 100_000
 """For gc.set_threshold. At Python's own 700 a fifth of importing torch, and a tenth of a report, is looking for
 garbage that is not there."""
 
@@ -96,4 +96,4 @@ def cpu_name() -> str:
 
 def worker_environment() -> dict[str, str]:
     """Return the environment of a process that trains; how memory is kept is the user's where they say so."""
-    return {**KEEPS_MEMORY, **os.environ, **ONE_THREAD}
+    return {**KEEP_FREED_MEMORY, **os.environ, **ONE_THREAD}

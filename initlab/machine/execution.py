@@ -1,4 +1,4 @@
-"""How a group of lanes is computed: device, arithmetic of the products, lanes, compiler. Imports nothing heavy.
+"""How a group of lanes is computed: device, matmul precision, lanes, attention, compiler. Imports nothing heavy.
 
 None of it is part of a run's identity: results depend on it by rounding alone. What was used stands in ``env.json``.
 """
@@ -6,9 +6,10 @@ None of it is part of a run's identity: results depend on it by rounding alone. 
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, TypeAlias, get_args
 
-Products: TypeAlias = Literal["highest", "medium", "bfloat16"]
-"""Path of float32 matrix products: torch's default; what ``torch.set_float32_matmul_precision("medium")`` selects
-(other kernels, and on some devices fewer bits); operands rounded to bfloat16."""
+MatmulPrecision: TypeAlias = Literal["highest", "medium", "bfloat16"]
+"""How float32 matrices are multiplied. ``highest`` and ``medium`` are ``torch.set_float32_matmul_precision``'s own
+(medium selects other kernels, which on some devices keep fewer bits); ``bfloat16`` is autocast rounding the operands.
+"""
 
 CompileMode: TypeAlias = Literal["auto", "on", "off"]
 COMPILE_MODES: tuple[CompileMode, ...] = get_args(CompileMode)
@@ -24,38 +25,40 @@ class Execution:
     """
 
     device: str = "cpu"
-    products: Products = "highest"
+    matmul_precision: MatmulPrecision = "highest"
     lanes: int = 4
     fused: bool = False
     compiled: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """Return the stored document; its key ``products`` is the matmul precision, as in every sweep on disk."""
+        document = asdict(self)
+        return {"device": document.pop("device"), "products": document.pop("matmul_precision"), **document}
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "Execution":
-        return cls(**document)
+        """Return the stored execution; raises KeyError or TypeError for a document that is none."""
+        settings = dict(document)
+        return cls(matmul_precision=settings.pop("products"), **settings)
 
     @property
     def fills_lanes(self) -> bool:
-        """Whether a group always computes ``lanes`` lanes, some of them doubles that nobody reads.
+        """Whether a group always computes ``lanes`` lanes, some of them padding whose results nobody reads.
 
         The CPU's compiler makes another network of every number of lanes, which rounds differently.
         """
         return self.compiled and self.lanes > 1 and self.device == "cpu"
 
-    @property
-    def words(self) -> str:
-        """For people: ``float32 products by the medium path on cpu, up to 4 lanes``."""
-        path = "bfloat16 products" if self.products == "bfloat16" else f"float32 products by the {self.products} path"
+    def describe(self) -> str:
+        """Return one line for people: ``matmul precision medium on cpu, up to 4 lanes``."""
         extras = ["fused attention"] * self.fused + ["compiled"] * self.compiled
         lanes = f"up to {self.lanes} lanes" if self.lanes > 1 else "one lane"
-        return ", ".join([f"{path} on {self.device}", lanes, *extras])
+        return ", ".join([f"matmul precision {self.matmul_precision} on {self.device}", lanes, *extras])
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What the user fixes of it; None and auto leave it to what was measured."""
+class Overrides:
+    """What the user fixes of an execution; None and ``auto`` leave it to what was measured."""
 
     device: str | None = None
     lanes: int | None = None

@@ -17,27 +17,28 @@ from typing import Any
 from initlab.errors import InitlabError
 from initlab.files.json import content_hash
 from initlab.machine.environment import available_cores, cpu_name, worker_environment
-from initlab.machine.execution import Products
+from initlab.machine.execution import MatmulPrecision
 
 VERSION = 2
 """Of the document ``initlab.engine.benchmark`` prints: raise it when another program must measure again."""
 
-LIKE_FLOAT32 = 1e-5
+FLOAT32_TOLERANCE = 1e-5
 """Relative error of a product of float32 accuracy: hundreds of terms at 6e-8 leave 1e-7 to 1e-6. TF32 has 5e-4."""
 
 
 @dataclass(frozen=True)
-class Machine:
+class MachineProfile:
     """The measurements of ``initlab.engine.benchmark`` and the machine they are of."""
 
     key: dict[str, Any]
-    found: dict[str, Any]
+    measured: dict[str, Any]
 
     def to_json(self) -> dict[str, Any]:
-        return {"key": self.key, "found": self.found}
+        """Return the stored document; its key ``found`` holds the measurements, as in every sweep on disk."""
+        return {"key": self.key, "found": self.measured}
 
     @classmethod
-    def from_json(cls, document: Any) -> "Machine | None":
+    def from_json(cls, document: Any) -> "MachineProfile | None":
         """Return the stored machine, None where the document is none."""
         try:
             return cls(dict(document["key"]), dict(document["found"]))
@@ -50,28 +51,28 @@ class Machine:
 
     @property
     def gpus(self) -> list[dict[str, Any]]:
-        return list(self.found["gpus"])
+        return list(self.measured["gpus"])
 
     def device(self, name: str) -> dict[str, Any]:
         """Return one device's measurements. Raises InitlabError where the machine has no such device."""
         kind = name.partition(":")[0]
-        if kind not in self.found["devices"]:
-            raise InitlabError(f"no device {name!r} on this machine; it has {', '.join(self.found['devices'])}")
-        return dict(self.found["devices"][kind])
+        if kind not in self.measured["devices"]:
+            raise InitlabError(f"no device {name!r} on this machine; it has {', '.join(self.measured['devices'])}")
+        return dict(self.measured["devices"][kind])
 
-    def float32_products(self, device: str) -> Products:
-        """Return the fastest path that is as accurate as float32."""
-        paths = self.device(device)["products"]
-        exact: list[Products] = ["highest", "medium"]
+    def float32_matmul_precision(self, device: str) -> MatmulPrecision:
+        """Return the fastest precision that is as accurate as float32."""
+        matmuls = self.device(device)["products"]
+        exact: list[MatmulPrecision] = ["highest", "medium"]
         return max(
-            (path for path in exact if path == "highest" or paths[path]["error"] < LIKE_FLOAT32),
-            key=lambda path: float(paths[path]["gflops"]),
+            (name for name in exact if name == "highest" or matmuls[name]["error"] < FLOAT32_TOLERANCE),
+            key=lambda name: float(matmuls[name]["gflops"]),
         )
 
-    def words(self, path: Products, device: str) -> str:
-        """Say how fast and how exact a path is."""
-        found = self.device(device)["products"][path]
-        return f"{found['gflops']:.0f} GF/s, relative error {found['error']:.0e}"
+    def describe(self, precision: MatmulPrecision, device: str) -> str:
+        """Return how fast and how exact matmuls are: ``103 GF/s, relative error 2e-07``."""
+        matmul = self.device(device)["products"][precision]
+        return f"{matmul['gflops']:.0f} GF/s, relative error {matmul['error']:.0e}"
 
 
 def machine_key() -> dict[str, Any]:
@@ -93,21 +94,21 @@ def cache_path() -> Path:
     return folder / f"machine-{content_hash(machine_key())}.json"
 
 
-def cached_machine() -> Machine | None:
+def cached_profile() -> MachineProfile | None:
     """Return what an earlier measurement found, None where there is none for this machine."""
     try:
-        machine = Machine.from_json(json.loads(cache_path().read_text(encoding="utf-8")))
+        machine = MachineProfile.from_json(json.loads(cache_path().read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return None
     return machine if machine is not None and machine.key == machine_key() else None
 
 
-def this_machine() -> Machine:
+def machine_profile() -> MachineProfile:
     """Return what was measured here, measuring first where nobody has: a few seconds.
 
     Raises InitlabError when torch cannot compute here at all. A cache that cannot be written costs the same again.
     """
-    return cached_machine() or _keep(Machine(machine_key(), _measure()))
+    return cached_profile() or _store(MachineProfile(machine_key(), _measure()))
 
 
 def _measure() -> dict[str, Any]:
@@ -119,15 +120,15 @@ def _measure() -> dict[str, Any]:
         env=worker_environment(),
     )
     try:
-        found = json.loads(done.stdout.strip().splitlines()[-1])
+        measured = json.loads(done.stdout.strip().splitlines()[-1])
     except (IndexError, ValueError) as error:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise InitlabError(f"torch cannot compute on this machine: {last}; see `initlab doctor`") from error
-    assert isinstance(found, dict)
-    return found
+    assert isinstance(measured, dict)
+    return measured
 
 
-def _keep(machine: Machine) -> Machine:
+def _store(machine: MachineProfile) -> MachineProfile:
     path = cache_path()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """How each shape of a sweep is computed, chosen from what the machine was measured to do.
 
-A choice is made once for a sweep and stored with it: results depend on it by rounding, so a sweep that is resumed,
-or run on another number of workers, must not choose again.
+The plan is made once for a sweep and stored with it: results depend on it by rounding, so a sweep that is resumed, or
+run on another number of workers, must not be planned again.
 """
 
 from collections import defaultdict
@@ -9,45 +9,46 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from initlab.machine.execution import Execution, Products, Wishes
-from initlab.machine.profile import Machine, machine_key
+from initlab.machine.execution import Execution, MatmulPrecision, Overrides
+from initlab.machine.profile import MachineProfile, machine_key
 from initlab.planning.expand import PlannedRun
 from initlab.planning.groups import run_seconds, shape_of
 from initlab.planning.memory import free_bytes, lane_bytes
 
-MOST_LANES = {"cpu": 16, "cuda": 1024}
+MAX_LANES = {"cpu": 16, "cuda": 1024}
 """More gain nothing on a CPU, and lose more to a crash; a GPU takes what its memory holds."""
 
-CLEARLY = 0.95
+ONE_LANE_MARGIN = 0.95
 """One lane is preferred to several only where it is faster by more than measurements scatter."""
 
-SMALLEST_PRODUCT = 16**3
+SMALLEST_MATMUL = 16**3
 """torch leaves products of up to so many multiplications, a batch of them counted together, to MKL whatever the path
 (mkldnn/Matmul.cpp, checksize). A lane's own must be above it: else its path would depend on the lanes beside it."""
 
 COMPILE_SECONDS = 17.0, 2.5
 """What torch.compile takes for a training step: once, and again for every block (4 layers: 25 s were measured)."""
-COMPILED_TAKES = 0.8
+COMPILED_TIME_SHARE = 0.8
 """Of the time of a step that is not compiled, on a CPU: 0.76 was measured with four lanes, 0.86 with one."""
 
 
 @dataclass(frozen=True)
-class Choices:
+class ExecutionPlan:
     """The machine a sweep was planned for, and the execution of every shape in it."""
 
-    machine: Machine
-    shapes: Mapping[str, Execution]
+    machine: MachineProfile
+    executions: Mapping[str, Execution]
+    """By ``initlab.planning.groups.shape_of``."""
 
     def to_json(self) -> dict[str, Any]:
-        shapes = {shape: execution.to_json() for shape, execution in self.shapes.items()}
+        shapes = {shape: execution.to_json() for shape, execution in self.executions.items()}
         return {"machine": self.machine.to_json(), "shapes": shapes}
 
     @classmethod
-    def from_json(cls, document: Any) -> "Choices | None":
-        """Return the stored choices, None where they are of another machine or cannot be read."""
+    def from_json(cls, document: Any) -> "ExecutionPlan | None":
+        """Return the stored plan, None where it is of another machine or cannot be read."""
         if not isinstance(document, dict):
             return None
-        machine = Machine.from_json(document.get("machine"))
+        machine = MachineProfile.from_json(document.get("machine"))
         if machine is None or machine.key != machine_key():
             return None
         try:
@@ -55,36 +56,44 @@ class Choices:
         except (KeyError, TypeError, AttributeError):
             return None
 
-    def of(self, run: PlannedRun) -> Execution:
-        return self.shapes[shape_of(run)]
+    def execution_of(self, run: PlannedRun) -> Execution:
+        return self.executions[shape_of(run)]
 
 
-def choose(runs: Iterable[PlannedRun], machine: Machine, wishes: Wishes, before: Choices | None = None) -> Choices:
-    """Choose for every shape among ``runs``; what was chosen ``before`` stays, but for what the user wishes."""
+def plan_execution(
+    runs: Iterable[PlannedRun],
+    machine: MachineProfile,
+    overrides: Overrides,
+    previous: ExecutionPlan | None = None,
+) -> ExecutionPlan:
+    """Return the execution of every shape among ``runs``; ``previous`` ones stay, but for what the user overrides.
+
+    Raises InitlabError for a device that the machine lacks.
+    """
     by_shape: dict[str, list[PlannedRun]] = defaultdict(list)
     for run in runs:
         by_shape[shape_of(run)].append(run)
-    kept = dict(before.shapes) if before else {}
-    device = wishes.device or ("cuda" if machine.gpus else "cpu")
-    chosen = {}
+    known = dict(previous.executions) if previous else {}
+    device = overrides.device or ("cuda" if machine.gpus else "cpu")
+    planned = {}
     for shape, members in by_shape.items():
-        known = kept.get(shape)
-        same_device = known is not None and known.device == (wishes.device or known.device)
-        execution = known if known is not None and same_device else _execution(members, machine, device)
-        chosen[shape] = wishes.apply(execution)
-    return Choices(machine, {**kept, **chosen})
+        execution = known.get(shape)
+        if execution is None or overrides.device not in (None, execution.device):
+            execution = _execution(members, machine, device)
+        planned[shape] = overrides.apply(execution)
+    return ExecutionPlan(machine, {**known, **planned})
 
 
-def _execution(members: list[PlannedRun], machine: Machine, device: str) -> Execution:
-    """Choose for runs of one shape."""
+def _execution(members: list[PlannedRun], machine: MachineProfile, device: str) -> Execution:
+    """Return the execution of runs of one shape."""
     run, measured = members[0], machine.device(device)
-    path = products_path(run, machine, device)
+    precision = matmul_precision_of(run, machine, device)
     context = run.dims.block_size
-    nearest = min(measured["attention"], key=lambda known: abs(int(known) - context))
+    nearest = min(measured["attention"], key=lambda tokens: abs(int(tokens) - context))
     attention = measured["attention"][nearest]
     # At shorter contexts than were measured the spelled-out products win by more.
     fused = attention["fused"] < attention["plain"] and (int(nearest) <= context or device == "cuda")
-    execution = Execution(device, path, fused=fused)
+    execution = Execution(device, precision, fused=fused)
     if fused and device == "cpu":  # whose fused attention knows no lanes
         execution = replace(execution, lanes=1)
     else:
@@ -96,45 +105,45 @@ def _execution(members: list[PlannedRun], machine: Machine, device: str) -> Exec
     return replace(execution, compiled=True, lanes=1 if few else execution.lanes)
 
 
-def products_path(run: PlannedRun, machine: Machine, device: str) -> Products:
-    """Return the path of a run's products: float32 takes the fastest that is as accurate, highest torch's default."""
-    if run.spec.train.precision == "bfloat16":
+def matmul_precision_of(run: PlannedRun, machine: MachineProfile, device: str) -> MatmulPrecision:
+    """Return a run's matmul precision: float32 takes the fastest that is as accurate, highest torch's default."""
+    precision = run.spec.train.precision
+    if precision == "bfloat16":
         return "bfloat16"
-    tiny = smallest_product(run) <= SMALLEST_PRODUCT
-    return machine.float32_products(device) if run.spec.train.precision == "float32" and not tiny else "highest"
+    tiny = smallest_matmul(run) <= SMALLEST_MATMUL
+    return machine.float32_matmul_precision(device) if precision == "float32" and not tiny else "highest"
 
 
-def smallest_product(run: PlannedRun) -> int:
+def smallest_matmul(run: PlannedRun) -> int:
     """Return the multiplications of the smallest of a network's matrix products: attention's or a matrix's."""
     dims = run.dims
     tokens = run.spec.train.batch_size * dims.block_size
     return tokens * dims.n_embd * min(dims.block_size, dims.n_embd, dims.ffn_hidden, dims.vocab_size)
 
 
-def _lanes(run: PlannedRun, machine: Machine, execution: Execution) -> int:
+def _lanes(run: PlannedRun, machine: MachineProfile, execution: Execution) -> int:
     """Return the lanes that keep a device busy: as large a stack of streams as was fastest, within its memory."""
     kind = execution.device.partition(":")[0]
     fit = free_bytes(execution.device, machine) // lane_bytes(run.spec, run.dims, fused=execution.fused)
     if kind == "cuda":
-        return max(1, min(MOST_LANES[kind], fit))
+        return max(1, min(MAX_LANES[kind], fit))
     times = machine.device(kind)["lanes"]
-    best = 1 if times["1"] < CLEARLY * times["4"] else 4
+    best = 1 if times["1"] < ONE_LANE_MARGIN * times["4"] else 4
     measured = best * 12 * 64 * 128  # sequences, tokens and width of what initlab.engine.benchmark timed
     entries = run.spec.train.batch_size * run.dims.block_size * run.dims.n_embd
-    return max(1, min(MOST_LANES[kind], measured // entries, fit))
+    return max(1, min(MAX_LANES[kind], measured // entries, fit))
 
 
-def compiling_pays(members: list[PlannedRun], machine: Machine, device: str) -> bool:
+def compiling_pays(members: list[PlannedRun], machine: MachineProfile, device: str) -> bool:
     """Whether the seconds saved on each core are well more than the compiler takes.
 
     Judged for all cores at work whatever ``--jobs`` is, so that it cannot change a byte.
     """
     if device == "cpu" and members[0].spec.train.steps == 0:
         return False
-    rate = machine.device(device)["products"]
-    path = products_path(members[0], machine, device)
+    matmul = machine.device(device)["products"][matmul_precision_of(members[0], machine, device)]
     workers = len(machine.gpus) if device == "cuda" else machine.cores
-    flops = 1e9 * rate[path]["gflops"]
+    flops = 1e9 * matmul["gflops"]
     total = sum(run_seconds(run.spec, run.dims, flops_per_second=flops) for run in members) / workers
     once, per_layer = COMPILE_SECONDS
-    return (1 - COMPILED_TAKES) * total > 2 * (once + per_layer * members[0].dims.n_layer)
+    return (1 - COMPILED_TIME_SHARE) * total > 2 * (once + per_layer * members[0].dims.n_layer)

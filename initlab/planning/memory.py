@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from initlab.machine.profile import Machine
+from initlab.machine.profile import MachineProfile
 from initlab.network.topology import Dims
 from initlab.spec.run import RunSpec
 
@@ -31,7 +31,7 @@ def lane_bytes(spec: RunSpec, dims: Dims, *, fused: bool) -> int:
     return size * (4 * parameters + tokens * (dims.n_layer * block + 3 * dims.vocab_size))
 
 
-def free_bytes(device: str, machine: Machine) -> int:
+def free_bytes(device: str, machine: MachineProfile) -> int:
     """Return the bytes that a sweep may plan with on one GPU, or on this computer."""
     if device.startswith("cuda"):
         return int(GPU_SHARE * min(gpu["bytes"] for gpu in machine.gpus))

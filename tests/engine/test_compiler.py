@@ -49,7 +49,7 @@ def test_probing_a_compiled_step_changes_no_loss(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_compiled_network_has_its_number_of_lanes_whoever_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a CPU every number of lanes is another network; doubles fill it up and leave no record."""
+    """On a CPU every number of lanes is another network; padding fills it up and leaves no record."""
     computed: list[int] = []
 
     def compile_(step: Any, **options: Any) -> Any:

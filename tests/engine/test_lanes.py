@@ -12,7 +12,7 @@ from initlab.engine import lane_model as forward
 from initlab.engine.compiler import can_compile
 from initlab.engine.group import Group
 from initlab.engine.lane_model import Tensors
-from initlab.machine.execution import Execution, Products
+from initlab.machine.execution import Execution, MatmulPrecision
 from initlab.spec.run import ModelSpec, RunSpec, TrainSpec
 
 
@@ -62,10 +62,10 @@ def test_alone_and_among_seven_others(model: dict[str, Any]) -> None:
     assert _records(specs[2:5]) == {seed: together[seed] for seed in (2, 3, 4)}
 
 
-@pytest.mark.parametrize("products", ["highest", "medium", "bfloat16"])
+@pytest.mark.parametrize("precision", ["highest", "medium", "bfloat16"])
 @pytest.mark.parametrize(("lanes", "fused"), [(8, False), (1, True), (1, False)])
-def test_alone_and_among_others_by_every_path(products: Products, lanes: int, fused: bool) -> None:
-    specs, execution = _specs(steps=12), Execution("cpu", products, lanes, fused)
+def test_alone_and_among_others_by_every_path(precision: MatmulPrecision, lanes: int, fused: bool) -> None:
+    specs, execution = _specs(steps=12), Execution("cpu", precision, lanes, fused)
     together = _records(specs, execution)
     assert _records(specs[::-1], execution) == together
     for spec in (specs[0], specs[3]):
@@ -73,11 +73,11 @@ def test_alone_and_among_others_by_every_path(products: Products, lanes: int, fu
     assert _records(specs[4:7], execution) == {seed: together[seed] for seed in (4, 5, 6)}
 
 
-@pytest.mark.parametrize("products", ["highest", "medium", "bfloat16"])
-def test_probing_changes_no_loss_by_any_path(products: Products) -> None:
+@pytest.mark.parametrize("precision", ["highest", "medium", "bfloat16"])
+def test_probing_changes_no_loss_by_any_path(precision: MatmulPrecision) -> None:
     (spec,) = _specs(steps=8)[:1]
     for lanes, fused in ((1, False), (4, False), (1, True)):
-        execution = Execution("cpu", products, lanes, fused)
+        execution = Execution("cpu", precision, lanes, fused)
         rows = []
         for every in (1, 8):
             train = spec.train.model_copy(update={"probe_interval": every})
@@ -107,7 +107,7 @@ def test_bfloat16_products_end_within_the_spread_of_seeds() -> None:
     (spec,) = _specs(steps=50)[:1]
     seeds = [spec.model_copy(update={"seed": seed}) for seed in range(5)]
     exact = [_losses(one, Execution())[-1] for one in seeds]
-    rounded = [_losses(one, Execution(products="bfloat16"))[-1] for one in seeds]
+    rounded = [_losses(one, Execution(matmul_precision="bfloat16"))[-1] for one in seeds]
     spread = statistics.stdev(exact)
     assert all(abs(a - b) < spread for a, b in zip(exact, rounded, strict=True))
     assert exact != rounded

@@ -10,7 +10,7 @@ import pytest
 
 from initlab.machine import environment
 from initlab.machine.environment import (
-    KEEPS_MEMORY,
+    KEEP_FREED_MEMORY,
     available_cores,
     cpu_name,
     git_sha,
@@ -75,5 +75,5 @@ def test_a_worker_has_one_thread_whatever_the_user_exports(monkeypatch: pytest.M
     found = worker_environment()
     assert (found["OMP_NUM_THREADS"], found["MKL_CBWR"]) == ("1", "AUTO,STRICT")
     assert found["MALLOC_TRIM_THRESHOLD_"] == "123", "how memory is kept is the user's to say"
-    assert found["MALLOC_TOP_PAD_"] == KEEPS_MEMORY["MALLOC_TOP_PAD_"]
+    assert found["MALLOC_TOP_PAD_"] == KEEP_FREED_MEMORY["MALLOC_TOP_PAD_"]
     assert found["INITLAB_TEST"] == "kept"

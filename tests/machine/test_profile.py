@@ -7,7 +7,7 @@ import pytest
 
 from initlab.errors import InitlabError
 from initlab.machine import profile as module
-from initlab.machine.profile import Machine, cache_path, cached_machine, machine_key, this_machine
+from initlab.machine.profile import MachineProfile, cache_path, cached_profile, machine_key, machine_profile
 from tests.planning.machines import MEASURED, machine
 
 
@@ -30,28 +30,28 @@ def measurements(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_it_is_measured_once(measurements: list[int]) -> None:
-    assert cached_machine() is None
-    first = this_machine()
-    assert this_machine() == first == cached_machine()
+    assert cached_profile() is None
+    first = machine_profile()
+    assert machine_profile() == first == cached_profile()
     assert len(measurements) == 1
 
 
 @pytest.mark.parametrize("change", [{"cores": 9999}, {"torch": "0.0"}, {"version": 0}])
 def test_another_machines_numbers_are_not_believed(change: dict[str, object], measurements: list[int]) -> None:
-    this_machine()
+    machine_profile()
     stored = json.loads(cache_path().read_text())
     stored["key"].update(change)
     cache_path().write_text(json.dumps(stored))
-    assert cached_machine() is None
-    this_machine()
+    assert cached_profile() is None
+    machine_profile()
     assert len(measurements) == 2
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"key": 3}', "null"])
 def test_a_damaged_cache_is_measured_anew(text: str, measurements: list[int]) -> None:
-    this_machine()
+    machine_profile()
     cache_path().write_text(text)
-    assert this_machine().found == MEASURED
+    assert machine_profile().measured == MEASURED
     assert len(measurements) == 2
 
 
@@ -60,7 +60,7 @@ def test_a_cache_that_cannot_be_written_costs_time_alone(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert this_machine().key == machine_key()
+    assert machine_profile().key == machine_key()
     assert len(measurements) == 1
 
 
@@ -73,7 +73,7 @@ def test_a_cache_that_cannot_be_written_costs_time_alone(
     ],
 )
 def test_float32_takes_the_fastest_path_of_its_accuracy(medium: dict[str, float], expected: str) -> None:
-    assert machine(products={"medium": medium}).float32_products("cpu") == expected
+    assert machine(products={"medium": medium}).float32_matmul_precision("cpu") == expected
 
 
 def test_a_device_that_is_not_there_is_a_users_mistake() -> None:
@@ -83,9 +83,9 @@ def test_a_device_that_is_not_there_is_a_users_mistake() -> None:
 
 def test_the_measurement_itself(tmp_path: Path) -> None:
     # Its numbers are this moment's; that they are there, of the promised accuracy, and believed again is not.
-    found = this_machine()
+    found = machine_profile()
     products = found.device("cpu")["products"]
-    assert products["highest"]["error"] < module.LIKE_FLOAT32 < products["bfloat16"]["error"]
+    assert products["highest"]["error"] < module.FLOAT32_TOLERANCE < products["bfloat16"]["error"]
     assert all(path["gflops"] > 0 for path in products.values())
-    assert found.float32_products("cpu") in ("highest", "medium")
-    assert Machine.from_json(json.loads(json.dumps(found.to_json()))) == found == cached_machine()
+    assert found.float32_matmul_precision("cpu") in ("highest", "medium")
+    assert MachineProfile.from_json(json.loads(json.dumps(found.to_json()))) == found == cached_profile()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from initlab.machine.profile import Machine, machine_key
+from initlab.machine.profile import MachineProfile, machine_key
 
 CPU: dict[str, Any] = {
     "products": {
@@ -21,13 +21,13 @@ CPU: dict[str, Any] = {
 MEASURED: dict[str, Any] = {"devices": {"cpu": CPU}, "threads": 1.8, "gpus": [], "seconds": 1.0}
 
 
-def machine(*, products: dict[str, dict[str, float]] | None = None, cores: int = 2, **cpu: Any) -> Machine:
+def machine(*, products: dict[str, dict[str, float]] | None = None, cores: int = 2, **cpu: Any) -> MachineProfile:
     """Return a machine of this key, so that it is believed here, with these things otherwise."""
     device = {**CPU, **cpu, "products": {**CPU["products"], **(products or {})}}
-    return Machine({**machine_key(), "cores": cores}, {**MEASURED, "devices": {"cpu": device}})
+    return MachineProfile({**machine_key(), "cores": cores}, {**MEASURED, "devices": {"cpu": device}})
 
 
-def gpu_machine(memory: int = 80 * 2**30, count: int = 1) -> Machine:
+def gpu_machine(memory: int = 80 * 2**30, count: int = 1) -> MachineProfile:
     gpu: dict[str, Any] = {**CPU, "products": {**CPU["products"], "medium": {"gflops": 3e5, "error": 5e-4}}}
     gpus = [{"name": "a GPU", "bytes": memory}] * count
-    return Machine(machine_key(), {**MEASURED, "devices": {"cpu": CPU, "cuda": gpu}, "gpus": gpus})
+    return MachineProfile(machine_key(), {**MEASURED, "devices": {"cpu": CPU, "cuda": gpu}, "gpus": gpus})

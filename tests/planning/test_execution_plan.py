@@ -1,4 +1,4 @@
-"""How shapes are computed: what was measured decides, what the user wishes wins, what was chosen stays."""
+"""How shapes are computed: what was measured decides, what the user overrides wins, what was chosen stays."""
 
 import json
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from initlab.errors import InitlabError
-from initlab.machine.execution import Execution, Wishes
-from initlab.machine.profile import Machine
-from initlab.planning.execution_plan import Choices, choose, compiling_pays
+from initlab.machine.execution import Execution, Overrides
+from initlab.machine.profile import MachineProfile
+from initlab.planning.execution_plan import ExecutionPlan, compiling_pays, plan_execution
 from initlab.planning.expand import PlannedRun, expand
 from initlab.planning.source import Block, SweepSource
 from tests.planning.machines import gpu_machine, machine
@@ -20,9 +20,12 @@ def runs(**axes: Any) -> list[PlannedRun]:
     return expand(SweepSource(fixed=fixed, blocks=(Block(named or {"seed": [0]}),)))
 
 
-def chosen(on: Machine, wishes: Wishes = Wishes(), **axes: Any) -> Execution:  # noqa: B008 - a frozen value
+AUTO = Overrides()
+
+
+def chosen(on: MachineProfile, overrides: Overrides = AUTO, **axes: Any) -> Execution:
     (run, *_) = planned = runs(**axes)
-    return choose(planned, on, wishes).of(run)
+    return plan_execution(planned, on, overrides).execution_of(run)
 
 
 @pytest.mark.parametrize(
@@ -30,17 +33,19 @@ def chosen(on: Machine, wishes: Wishes = Wishes(), **axes: Any) -> Execution:  #
     [("float32", "medium"), ("highest", "highest"), ("bfloat16", "bfloat16"), ("float64", "highest")],
 )
 def test_precision_decides_the_products(precision: str, path: str) -> None:
-    assert chosen(machine(), train__precision=[precision]).products == path
+    assert chosen(machine(), train__precision=[precision]).matmul_precision == path
 
 
 def test_a_fast_path_with_fewer_bits_is_not_float32() -> None:
-    assert chosen(machine(products={"medium": {"gflops": 9e3, "error": 5e-4}})).products == "highest"
+    assert chosen(machine(products={"medium": {"gflops": 9e3, "error": 5e-4}})).matmul_precision == "highest"
 
 
 def test_a_network_whose_products_are_tiny_takes_the_path_that_all_batches_of_them_take() -> None:
     tiny: dict[str, Any] = {"model__n_embd": [16], "model__n_head": [2], "model__block_size": [8]}
-    assert chosen(machine(), **tiny, train__batch_size=[4]).products == "highest"  # 4·8·8·16 = 16³ multiplications
-    assert chosen(machine(), **tiny, train__batch_size=[5]).products == "medium"
+    assert (
+        chosen(machine(), **tiny, train__batch_size=[4]).matmul_precision == "highest"
+    )  # 4·8·8·16 = 16³ multiplications
+    assert chosen(machine(), **tiny, train__batch_size=[5]).matmul_precision == "medium"
 
 
 @pytest.mark.parametrize(("context", "fused"), [(32, False), (64, False), (256, True), (300, True), (2000, True)])
@@ -61,7 +66,7 @@ def test_a_gpu_takes_what_its_memory_holds() -> None:
     assert (small.device, large.device) == ("cuda", "cuda")
     assert large.lanes == pytest.approx(16 * small.lanes, rel=0.2)
     assert chosen(gpu_machine(2**50)).lanes == 1024
-    assert chosen(gpu_machine(), Wishes(device="cpu")).device == "cpu"
+    assert chosen(gpu_machine(), Overrides(device="cpu")).device == "cpu"
 
 
 def test_compiling_must_pay_for_itself() -> None:
@@ -82,33 +87,33 @@ def test_a_few_long_runs_are_compiled_each_alone() -> None:
     assert chosen(machine(), train__steps=[long], seed=many) == Execution("cpu", "medium", 4, compiled=True)
 
 
-def test_wishes_win_over_what_was_measured() -> None:
-    assert chosen(machine(), Wishes(lanes=7)).lanes == 7
-    assert chosen(machine(), Wishes(compiled="on")).compiled
+def test_overrides_win_over_what_was_measured() -> None:
+    assert chosen(machine(), Overrides(lanes=7)).lanes == 7
+    assert chosen(machine(), Overrides(compiled="on")).compiled
     with pytest.raises(InitlabError, match="no device 'cuda'"):
-        chosen(machine(), Wishes(device="cuda"))
+        chosen(machine(), Overrides(device="cuda"))
 
 
 def test_what_was_chosen_stays_when_the_sweep_grows_or_another_measurement_comes_in() -> None:
-    before = choose(runs(), machine(), Wishes())
+    previous = plan_execution(runs(), machine(), Overrides())
     slower = machine(products={"medium": {"gflops": 1.0, "error": 4e-7}})
     grown = runs(model__n_layer=[2, 3])
-    after = choose(grown, slower, Wishes(), before)
-    assert after.of(grown[0]) == before.of(runs()[0])
-    assert after.of(grown[0]).products == "medium"
-    assert after.of(grown[1]).products == "highest", "a shape that is new is chosen anew"
-    assert choose(runs(), machine(), Wishes(lanes=2), before).of(runs()[0]).lanes == 2
+    after = plan_execution(grown, slower, Overrides(), previous)
+    assert after.execution_of(grown[0]) == previous.execution_of(runs()[0])
+    assert after.execution_of(grown[0]).matmul_precision == "medium"
+    assert after.execution_of(grown[1]).matmul_precision == "highest", "a shape that is new is chosen anew"
+    assert plan_execution(runs(), machine(), Overrides(lanes=2), previous).execution_of(runs()[0]).lanes == 2
 
 
 def test_choices_are_plain_data_of_one_machine() -> None:
-    here = Machine(machine().key | {"cores": machine_cores()}, machine().found)
-    choices = choose(runs(), here, Wishes())
-    stored = json.loads(json.dumps(choices.to_json()))
-    assert Choices.from_json(stored) == choices
+    here = MachineProfile(machine().key | {"cores": machine_cores()}, machine().measured)
+    execution_plan = plan_execution(runs(), here, Overrides())
+    stored = json.loads(json.dumps(execution_plan.to_json()))
+    assert ExecutionPlan.from_json(stored) == execution_plan
     stored["machine"]["key"]["cores"] = 9999
-    assert Choices.from_json(stored) is None
-    assert Choices.from_json(None) is None
-    assert Choices.from_json({"machine": stored["machine"]}) is None
+    assert ExecutionPlan.from_json(stored) is None
+    assert ExecutionPlan.from_json(None) is None
+    assert ExecutionPlan.from_json({"machine": stored["machine"]}) is None
 
 
 def machine_cores() -> int:
