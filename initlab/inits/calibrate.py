@@ -6,23 +6,37 @@ Hooks run in a process that has torch; this module itself imports none.
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from initlab.inits.compose import changed, override, weights
+from initlab.inits.compose import changed, for_each, override, weights
 from initlab.inits.strategy import Strategy, init
 from initlab.network.blueprint import Setting, Tensors
 from initlab.network.laws import Law, Normal, Orthogonal
-from initlab.network.slots import HIDDEN_ROLES, Slot
+from initlab.network.slots import (
+    ATTN_OUT,
+    FFN_DOWN,
+    FFN_GATE,
+    FFN_UP,
+    HIDDEN_ROLES,
+    KEY,
+    LM_HEAD,
+    QUERY,
+    SKIP_SCALE,
+    VALUE,
+    Role,
+    Slot,
+    weight_name,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-PLACES = {
-    "query": "query",
-    "key": "key",
-    "value": "value",
-    "attn_projection": "attn_out",
-    "ffn_gate": "ffn_gate",
-    "ffn_up": "ffn_up",
-    "ffn_projection": "ffn_down",
+PLACES: dict[str, Role] = {
+    "query": QUERY,
+    "key": KEY,
+    "value": VALUE,
+    "attn_projection": ATTN_OUT,
+    "ffn_gate": FFN_GATE,
+    "ffn_up": FFN_UP,
+    "ffn_projection": FFN_DOWN,
 }
 """Where the network shows a matrix's output, and that matrix."""
 
@@ -36,10 +50,10 @@ def unit_outputs(tensors: Tensors, setting: Setting) -> Tensors:
     rescaled, layers = dict(tensors), Counter[str]()
 
     def tap(place: str, x: "Tensor") -> "Tensor":
-        if place == "logits" and "lm_head.weight" in rescaled:
-            name = "lm_head.weight"
+        if place == "logits" and weight_name(LM_HEAD) in rescaled:
+            name = weight_name(LM_HEAD)
         elif place in PLACES:
-            name = f"blocks.{layers[place]}.{PLACES[place]}.weight"
+            name = weight_name(PLACES[place], layers[place])
             layers[place] += 1
         else:
             return x
@@ -60,8 +74,9 @@ def profile_skips(tensors: Tensors, setting: Setting) -> Tensors:
     branch, and after branch b the next is √(Var[ω·x] + Var[f(x)]), over all entries. The network reads a multiplier
     when it meets it, so writing them as the pass goes on is enough.
     """
-    profiled = {name: x.clone() if name.endswith("skip_scale.weight") else x for name, x in tensors.items()}
-    skips = [profiled[slot.name] for slot, _ in setting.blueprint.laws if slot.role == "skip_scale"]
+    names = [slot.name for slot, _ in setting.blueprint.laws if slot.role == SKIP_SCALE]
+    skips = [tensors[name].clone() for name in names]
+    profiled = {**tensors, **dict(zip(names, skips, strict=True))}
     branches = 0
     stream: list[Tensor] = []
 
@@ -91,12 +106,12 @@ def lsuv() -> Strategy:
     def orthonormal(slot: Slot) -> Orthogonal:
         return Orthogonal(max(slot.shape) ** -0.5)
 
-    base = override(weights(lambda slot: Normal(0.02)), dict.fromkeys((*HIDDEN_ROLES, "lm_head"), orthonormal))
+    base = override(weights(lambda slot: Normal(0.02)), for_each((*HIDDEN_ROLES, LM_HEAD), orthonormal))
     return Strategy(changed(base, _is_matrix, _calibrated), prepare=unit_outputs)
 
 
 def _is_matrix(slot: Slot) -> bool:
-    return slot.is_hidden or slot.role == "lm_head"
+    return slot.is_hidden or slot.role == LM_HEAD
 
 
 def _calibrated(slot: Slot, law: Law) -> Law:

@@ -4,10 +4,22 @@ import math
 from collections.abc import Callable
 from typing import Literal
 
-from initlab.inits.compose import Rules, fixed, inv_sqrt_fan_in, inv_sqrt_width, normal, override, weights
+from initlab.inits.compose import Rules, fixed, for_each, inv_sqrt_fan_in, inv_sqrt_width, normal, override, weights
 from initlab.inits.strategy import Strategy, init
 from initlab.network.laws import Normal, Orthogonal, TruncNormal, Uniform
-from initlab.network.slots import HIDDEN_ROLES, Slot
+from initlab.network.slots import (
+    ATTENTION_ROLES,
+    EMBED_SCALE,
+    EMBEDDING_ROLES,
+    FFN_DOWN,
+    FFN_INPUT_ROLES,
+    HIDDEN_ROLES,
+    LM_HEAD,
+    POSITION_EMBEDDING,
+    QKV_ROLES,
+    TOKEN_EMBEDDING,
+    Slot,
+)
 from initlab.network.topology import Topology
 
 
@@ -34,7 +46,7 @@ def xavier(dist: Literal["uniform", "normal"] = "uniform") -> Strategy:
     """
     law = xavier_uniform if dist == "uniform" else lambda slot: Normal(glorot_std(slot))
     return Strategy(
-        override(weights(law), {"token_embedding": width_normal, "position_embedding": width_normal}),
+        override(weights(law), for_each(EMBEDDING_ROLES, width_normal)),
     )
 
 
@@ -46,8 +58,11 @@ def kaiming(gain: float = math.sqrt(2), consumer_only: bool = False) -> Strategy
     output; most code gives it to both matrices of the MLP, and so does this, unless ``consumer_only``.
     """
     up = 1.0 if consumer_only else gain
-    gains = dict.fromkeys(HIDDEN_ROLES, 1.0) | {"ffn_up": up, "ffn_gate": up, "ffn_down": gain}
-    rules = {role: _fan_in_normal(value) for role, value in gains.items()}
+    rules: Rules = {
+        **for_each(ATTENTION_ROLES, _fan_in_normal(1.0)),
+        **for_each(FFN_INPUT_ROLES, _fan_in_normal(up)),
+        FFN_DOWN: _fan_in_normal(gain),
+    }
     return Strategy(override(normal(0.02), rules))
 
 
@@ -68,7 +83,7 @@ def lecun(cut: float = 3.0) -> Strategy:
     return Strategy(
         override(
             weights(lambda slot: TruncNormal(inv_sqrt_fan_in(slot), cut)),
-            {"token_embedding": Normal(1.0), "position_embedding": Normal(0.02)},
+            {TOKEN_EMBEDDING: Normal(1.0), POSITION_EMBEDDING: Normal(0.02)},
         ),
         tied=False,
     )
@@ -85,7 +100,7 @@ def orthogonal(gain: float = 1.0, scaled: bool = False) -> Strategy:
         residual = math.sqrt(2 / slot.dims.n_layer) if scaled and slot.writes_residual else 1.0
         return Orthogonal(gain * residual / math.sqrt(max(slot.shape)))
 
-    return Strategy(override(normal(0.02), dict.fromkeys(HIDDEN_ROLES, matrix)))
+    return Strategy(override(normal(0.02), for_each(HIDDEN_ROLES, matrix)))
 
 
 @init("fairseq", source="facebookresearch/fairseq modules/multihead_attention.py, models/transformer.py (0.9)")
@@ -94,13 +109,11 @@ def fairseq() -> Strategy:
 
     Queries, keys and values carry a gain of 1/√2, which imitates Xavier on the fused matrix of older code.
     """
-    attention = dict.fromkeys(("query", "key", "value"), lambda slot: Uniform(glorot_std(slot, 1 / math.sqrt(2))))
+    attention = for_each(QKV_ROLES, lambda slot: Uniform(glorot_std(slot, 1 / math.sqrt(2))))
     rules: Rules = {
         **attention,
-        "token_embedding": width_normal,
-        "position_embedding": width_normal,
-        "lm_head": width_normal,
-        "embed_scale": lambda slot: fixed(math.sqrt(slot.dims.n_embd)),
+        **for_each((*EMBEDDING_ROLES, LM_HEAD), width_normal),
+        EMBED_SCALE: lambda slot: fixed(math.sqrt(slot.dims.n_embd)),
     }
     return Strategy(override(weights(xavier_uniform), rules), Topology(norm_at="post", positions="sinusoidal"))
 
@@ -111,14 +124,11 @@ def small_init() -> Strategy:
 
     Embeddings have variance one over the width and are multiplied by √width in the forward pass.
     """
-    small = dict.fromkeys(
-        ("query", "key", "value", "attn_out"), lambda slot: Normal(math.sqrt(2 / (5 * slot.dims.n_embd)))
-    )
+    small = for_each(ATTENTION_ROLES, lambda slot: Normal(math.sqrt(2 / (5 * slot.dims.n_embd))))
     rules: Rules = {
         **small,
-        "token_embedding": width_normal,
-        "position_embedding": width_normal,
-        "lm_head": Normal(0.02),
-        "embed_scale": lambda slot: fixed(math.sqrt(slot.dims.n_embd)),
+        **for_each(EMBEDDING_ROLES, width_normal),
+        LM_HEAD: Normal(0.02),
+        EMBED_SCALE: lambda slot: fixed(math.sqrt(slot.dims.n_embd)),
     }
     return Strategy(override(weights(lambda slot: Normal(glorot_std(slot))), rules), Topology(positions="sinusoidal"))

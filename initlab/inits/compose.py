@@ -1,13 +1,13 @@
 """The words inits are written in: law functions from distributions, and functions that change a law function."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
 from initlab.inits.strategy import LawFunction
 from initlab.network.laws import ONES, ZEROS, Constant, Dist, Law, Normal, scale
-from initlab.network.slots import Slot
+from initlab.network.slots import BIAS, NORM_BIAS, NORM_GAIN, RELATIVE_POSITION_BIAS, Slot
 
 Rule: TypeAlias = "Law | Dist | Callable[[Slot], Law | Dist | None] | None"
 """What a role starts as: a law, a distribution of an otherwise plain law, None (it does not exist), or a function of
@@ -27,11 +27,11 @@ def weights(dist: Callable[[Slot], Dist], *, biases: Callable[[Slot], Dist] = la
     def law(slot: Slot) -> Law | None:
         if slot.is_extra:
             return None
-        if slot.is_weight or slot.role == "relative_position_bias":
+        if slot.is_weight or slot.role == RELATIVE_POSITION_BIAS:
             return Law(dist=dist(slot))
-        if slot.role == "bias":
+        if slot.role == BIAS:
             return Law(dist=biases(slot))
-        return Law(dist=ONES if slot.role == "norm_gain" else ZEROS)
+        return Law(dist=ONES if slot.role == NORM_GAIN else ZEROS)
 
     return law
 
@@ -52,6 +52,11 @@ def override(base: LawFunction, rules: Mapping[str, Rule]) -> LawFunction:
         return found if found is None or isinstance(found, Law) else Law(dist=found)
 
     return law
+
+
+def for_each(roles: Iterable[str], rule: Rule) -> Rules:
+    """Return one rule for each of these roles, to be given to :func:`override` or unpacked among others."""
+    return dict.fromkeys(roles, rule)
 
 
 def fixed(value: float) -> Law:
@@ -85,7 +90,7 @@ def changed(base: LawFunction, where: Where, change: Callable[[Slot, Law], Law])
 
 def without_biases(base: LawFunction) -> LawFunction:
     """Return ``base`` for networks in which no matrix and no norm has a bias."""
-    return override(base, {"bias": None, "norm_bias": None})
+    return override(base, {BIAS: None, NORM_BIAS: None})
 
 
 def role_in(*roles: str) -> Where:

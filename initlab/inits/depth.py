@@ -8,6 +8,7 @@ from initlab.inits.classic import glorot_std, kaiming, width_normal, xavier_unif
 from initlab.inits.compose import (
     Rules,
     fixed,
+    for_each,
     inv_sqrt_2l,
     inv_sqrt_width,
     normal,
@@ -22,10 +23,33 @@ from initlab.inits.gpt import torch_linear, torch_weight
 from initlab.inits.labs import root_width
 from initlab.inits.strategy import LawFunction, Strategy, init
 from initlab.network.laws import ONES, ZEROS, Dist, Law, Normal, Uniform
-from initlab.network.slots import Slot
+from initlab.network.slots import (
+    ATTENTION_ROLES,
+    ATTN_OUT,
+    BIAS,
+    BRANCH_SCALE,
+    EMBED_SCALE,
+    EMBEDDING_ROLES,
+    FFN_DOWN,
+    FFN_INPUT_ROLES,
+    FFN_ROLES,
+    KEY,
+    LM_HEAD,
+    LOGIT_SCALE,
+    MATRIX_SCALE,
+    NORM_SCALE,
+    QKV_ROLES,
+    QUERY,
+    RESIDUAL_WRITERS,
+    SCALAR_BIAS,
+    SKIP_SCALE,
+    TOKEN_EMBEDDING,
+    VALUE,
+    Slot,
+)
 from initlab.network.topology import Topology
 
-VALUE_PATH = ("value", "attn_out", "ffn_gate", "ffn_up", "ffn_down")
+VALUE_PATH = (VALUE, ATTN_OUT, *FFN_ROLES)
 """The matrices whose product with the input a branch adds: all of a block's but queries and keys."""
 
 
@@ -53,10 +77,8 @@ def deepnorm() -> Strategy:
     base = override(
         weights(lambda slot: Normal(glorot_std(slot))),
         {
-            "token_embedding": Normal(0.02),
-            "position_embedding": Normal(0.02),
-            "lm_head": Normal(0.02),
-            "skip_scale": _deepnorm_alpha,
+            **_gpt2_tables(),
+            SKIP_SCALE: _deepnorm_alpha,
         },
     )
     return Strategy(scaled(base, role_in(*VALUE_PATH), _deepnorm_beta), Topology(norm_at="post"))
@@ -69,14 +91,13 @@ def deepnorm_torchscale(embed_scale: bool = True) -> Strategy:
     The attention's Xavier reset is never called, so the base is torch.nn.Linear's. torchscale's decoder config leaves
     the norms in front of the branches unless told otherwise; here they stand where the paper has them.
     """
-    scale = {"embed_scale": root_width} if embed_scale else {}
+    scale = {EMBED_SCALE: root_width} if embed_scale else {}
     base = override(
         weights(torch_linear, biases=torch_linear),
         {
-            "token_embedding": Normal(0.02),
-            "position_embedding": Normal(0.02),
-            "lm_head": width_normal,
-            "skip_scale": _deepnorm_alpha,
+            **_gpt2_tables(),
+            LM_HEAD: width_normal,
+            SKIP_SCALE: _deepnorm_alpha,
             **scale,
         },
     )
@@ -85,7 +106,7 @@ def deepnorm_torchscale(embed_scale: bool = True) -> Strategy:
 
 def _on_value_path(slot: Slot) -> bool:
     """A matrix of the value path, or the bias of one."""
-    return slot.role in VALUE_PATH or (slot.role == "bias" and slot.of in VALUE_PATH)
+    return slot.role in VALUE_PATH or (slot.role == BIAS and slot.of in VALUE_PATH)
 
 
 def _magneto_gamma(slot: Slot) -> float:
@@ -112,8 +133,8 @@ def sub_ln(base: Literal["gpt2", "xavier", "torch"] = "gpt2") -> Strategy:
     return Strategy(scaled(laws[base], _on_value_path, _magneto_gamma), Topology(sub_norm=True))
 
 
-def _gpt2_tables() -> dict[str, Normal]:
-    return dict.fromkeys(("token_embedding", "position_embedding", "lm_head"), Normal(0.02))
+def _gpt2_tables() -> Rules:
+    return for_each((*EMBEDDING_ROLES, LM_HEAD), Normal(0.02))
 
 
 @init("t-fixup", source="Huang et al., ICML 2020; layer6ai-labs/T-Fixup fairseq/models/transformer.py")
@@ -127,17 +148,17 @@ def t_fixup() -> Strategy:
     def factor(slot: Slot) -> float:
         return float((9 * slot.dims.n_layer) ** -0.25)
 
-    attention = dict.fromkeys(("query", "key"), lambda slot: Uniform(glorot_std(slot, 1 / math.sqrt(2))))
-    tables = dict.fromkeys(("token_embedding", "position_embedding", "lm_head"), width_normal)
-    base = override(weights(xavier_uniform), {**attention, **tables, "embed_scale": root_width})
+    attention = for_each((QUERY, KEY), lambda slot: Uniform(glorot_std(slot, 1 / math.sqrt(2))))
+    tables = for_each((*EMBEDDING_ROLES, LM_HEAD), width_normal)
+    base = override(weights(xavier_uniform), {**attention, **tables, EMBED_SCALE: root_width})
     return Strategy(
-        scaled(base, role_in(*VALUE_PATH, "token_embedding"), factor),
+        scaled(base, role_in(*VALUE_PATH, TOKEN_EMBEDDING), factor),
         Topology(norm_at="none", positions="sinusoidal"),
     )
 
 
 def _scalar_biases_and_scales() -> dict[str, Law]:
-    return {"scalar_bias": Law(dist=ZEROS), "branch_scale": trained(1.0)}
+    return {SCALAR_BIAS: Law(dist=ZEROS), BRANCH_SCALE: trained(1.0)}
 
 
 @init("fixup", source="Zhang et al., arXiv 1901.09321, section 3; hongyi-zhang/Fixup (ResNet)")
@@ -151,8 +172,8 @@ def fixup() -> Strategy:
     def he(slot: Slot) -> Normal:
         return Normal(math.sqrt(2 / slot.fan_in) / math.sqrt(_branches(slot)))
 
-    first = dict.fromkeys(("query", "key", "value", "ffn_gate", "ffn_up"), he)
-    last = dict.fromkeys(("attn_out", "ffn_down", "lm_head"), ZEROS)
+    first = for_each((*QKV_ROLES, *FFN_INPUT_ROLES), he)
+    last = for_each((*RESIDUAL_WRITERS, LM_HEAD), ZEROS)
     law = override(normal(0.02), {**first, **last, **_scalar_biases_and_scales()})
     return Strategy(without_biases(law), Topology(norm_at="none"), tied=False)
 
@@ -171,11 +192,11 @@ def fixup_transformer() -> Strategy:
         return Uniform(glorot_std(slot, _branches(slot) ** -0.5))
 
     rules: Rules = {
-        **dict.fromkeys(("query", "key", "value"), attention),
-        **dict.fromkeys(("ffn_gate", "ffn_up"), first),
-        **dict.fromkeys(("attn_out", "ffn_down", "lm_head"), ZEROS),
-        "token_embedding": width_normal,
-        "embed_scale": root_width,
+        **for_each(QKV_ROLES, attention),
+        **for_each(FFN_INPUT_ROLES, first),
+        **for_each((*RESIDUAL_WRITERS, LM_HEAD), ZEROS),
+        TOKEN_EMBEDDING: width_normal,
+        EMBED_SCALE: root_width,
         **_scalar_biases_and_scales(),
     }
     law = without_biases(override(normal(0.02), rules))
@@ -189,14 +210,14 @@ def rezero() -> Strategy:
     The network starts as its embedding and its head. Queries, keys and values are torch's attention's (Xavier on the
     fused matrix), the rest torch's linear layer's.
     """
-    attention = dict.fromkeys(("query", "key", "value"), lambda slot: Uniform(glorot_std(slot, 1 / math.sqrt(2))))
+    attention = for_each(QKV_ROLES, lambda slot: Uniform(glorot_std(slot, 1 / math.sqrt(2))))
     base = override(weights(torch_weight, biases=_no_attention_bias), {**attention, **_gpt2_tables()})
-    law = override(base, {"branch_scale": trained(0.0)})
+    law = override(base, {BRANCH_SCALE: trained(0.0)})
     return Strategy(law, Topology(norm_at="none", shared_scales=True))
 
 
 def _no_attention_bias(slot: Slot) -> Dist:
-    return ZEROS if slot.of in ("query", "key", "value", "attn_out") else torch_linear(slot)
+    return ZEROS if slot.of in ATTENTION_ROLES else torch_linear(slot)
 
 
 @init("skipinit", source="De & Smith, arXiv 2002.10444, section 3", status="unverified")
@@ -205,7 +226,7 @@ def skipinit(alpha: float = 0.0) -> Strategy:
 
     Stated for residual networks with convolutions; the paper gives no transformer.
     """
-    law = override(kaiming().law, {"branch_scale": trained(alpha)})
+    law = override(kaiming().law, {BRANCH_SCALE: trained(alpha)})
     return Strategy(law, Topology(norm_at="none"))
 
 
@@ -221,7 +242,7 @@ def layerscale(epsilon: float = 0.0, std: float = 0.02) -> Strategy:
         depth = slot.dims.n_layer
         return trained(epsilon or (0.1 if depth <= 18 else 1e-5 if depth <= 24 else 1e-6))
 
-    return Strategy(override(normal(std), {"branch_scale": start}), Topology(channel_scales=True))
+    return Strategy(override(normal(std), {BRANCH_SCALE: start}), Topology(channel_scales=True))
 
 
 @init("admin", source="Liu et al., arXiv 2004.08249, section 4; LiyuanLucasLiu/Transformer-Clinic")
@@ -232,11 +253,9 @@ def admin() -> Strategy:
     stream it is added to. Xavier-uniform matrices, fairseq's embeddings.
     """
     rules: Rules = {
-        "token_embedding": width_normal,
-        "position_embedding": width_normal,
-        "lm_head": width_normal,
-        "embed_scale": root_width,
-        "skip_scale": Law(dist=ONES, calibrated=True),
+        **for_each((*EMBEDDING_ROLES, LM_HEAD), width_normal),
+        EMBED_SCALE: root_width,
+        SKIP_SCALE: Law(dist=ONES, calibrated=True),
     }
     topology = Topology(norm_at="post", channel_scales=True)
     return Strategy(override(weights(xavier_uniform), rules), topology, prepare=profile_skips)
@@ -254,11 +273,9 @@ def admin_torch() -> Strategy:
         return fixed(math.sqrt(branches / math.log(branches) - 1))
 
     rules: Rules = {
-        "token_embedding": width_normal,
-        "position_embedding": width_normal,
-        "lm_head": width_normal,
-        "embed_scale": root_width,
-        "skip_scale": omega,
+        **for_each((*EMBEDDING_ROLES, LM_HEAD), width_normal),
+        EMBED_SCALE: root_width,
+        SKIP_SCALE: omega,
     }
     return Strategy(override(weights(xavier_uniform), rules), Topology(norm_at="post"))
 
@@ -294,17 +311,16 @@ def deepscale_lm(beta2: float = 0.005, correlation: float = 0.221, per_depth: fl
         r = token_correlations(slot.dims.n_layer, share(slot), correlation)[slot.layer or 0]
         return Normal(r**-0.25 * inv_sqrt_width(slot))
 
-    mlp = dict.fromkeys(("ffn_gate", "ffn_up", "ffn_down"), lambda slot: Normal(0.5**0.25 * inv_sqrt_width(slot)))
+    mlp = for_each(FFN_ROLES, lambda slot: Normal(0.5**0.25 * inv_sqrt_width(slot)))
     table = Normal(math.sqrt(0.5))  # tokens and positions together have unit variance
     rules: Rules = {
         **mlp,
-        "value": value,
-        "attn_out": value,
-        "token_embedding": table,
-        "position_embedding": table,
-        "skip_scale": lambda slot: fixed(math.sqrt(1 - share(slot))),
-        "branch_scale": lambda slot: fixed(math.sqrt(share(slot))),
-        "logit_scale": lambda slot: fixed(inv_sqrt_width(slot) / table.std) if slot.dims.tied else None,
+        VALUE: value,
+        ATTN_OUT: value,
+        **for_each(EMBEDDING_ROLES, table),
+        SKIP_SCALE: lambda slot: fixed(math.sqrt(1 - share(slot))),
+        BRANCH_SCALE: lambda slot: fixed(math.sqrt(share(slot))),
+        LOGIT_SCALE: lambda slot: fixed(inv_sqrt_width(slot) / table.std) if slot.dims.tied else None,
     }
     return Strategy(override(weights(width_normal), rules))
 
@@ -319,7 +335,7 @@ def layernorm_scaling(std: float = 0.02) -> Strategy:
     def by_layer(slot: Slot) -> Law:
         return fixed(1 / math.sqrt((slot.layer or 0) + 1))
 
-    return Strategy(override(normal(std), {"norm_scale": by_layer}))
+    return Strategy(override(normal(std), {NORM_SCALE: by_layer}))
 
 
 @init("wesar", source="Nishida et al., arXiv 2410.05052", status="unverified")
@@ -332,11 +348,11 @@ def wesar(std: float = math.sqrt(4e-5)) -> Strategy:
     """
 
     def target(slot: Slot) -> float:
-        gain = math.sqrt(2) if slot.of == "ffn_down" else 1.0
-        residual = inv_sqrt_2l(slot) if slot.of in ("attn_out", "ffn_down") else 1.0
+        gain = math.sqrt(2) if slot.of == FFN_DOWN else 1.0
+        residual = inv_sqrt_2l(slot) if slot.of in RESIDUAL_WRITERS else 1.0
         return gain * residual / math.sqrt(slot.fan_in)
 
     def scalar(slot: Slot) -> Law | None:
-        return None if slot.of in ("token_embedding", "position_embedding") else trained(target(slot) / std)
+        return None if slot.of in EMBEDDING_ROLES else trained(target(slot) / std)
 
-    return Strategy(override(normal(std), {"matrix_scale": scalar}))
+    return Strategy(override(normal(std), {MATRIX_SCALE: scalar}))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from initlab.network.blueprint import Blueprint
 from initlab.network.laws import ONES, ZEROS, Law
-from initlab.network.slots import Slot
+from initlab.network.slots import BIAS, NORM_BIAS, NORM_GAIN, Slot
 
 NEED_HEADS = {
     "multipliers": "mult",
@@ -89,7 +89,7 @@ def _row(name: str, layers: str, law: Law, slot: Slot) -> LawRow:
 
 
 def _is_plain(slot: Slot, law: Law) -> bool:
-    identity = {"norm_gain": ONES, "norm_bias": ZEROS, "bias": ZEROS}.get(slot.role)
+    identity = {NORM_GAIN: ONES, NORM_BIAS: ZEROS, BIAS: ZEROS}.get(slot.role)
     return identity is not None and law == Law(dist=identity)
 
 

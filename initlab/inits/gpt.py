@@ -1,9 +1,9 @@
 """The GPT-2 line, and PyTorch's own defaults."""
 
-from initlab.inits.compose import inv_sqrt_2l, normal, override, scaled, weights, writes_residual
+from initlab.inits.compose import for_each, inv_sqrt_2l, normal, override, scaled, weights, writes_residual
 from initlab.inits.strategy import Strategy, init
 from initlab.network.laws import ZEROS, Dist, Normal, TruncNormal, Uniform
-from initlab.network.slots import Slot
+from initlab.network.slots import LM_HEAD, POSITION_EMBEDDING, RESIDUAL_WRITERS, Slot
 
 
 @init("gpt2", source="openai/gpt-2 src/model.py, with one std for tokens and positions")
@@ -23,7 +23,7 @@ def gpt2_released(std: float = 0.02, position_std: float = 0.01) -> Strategy:
     The scaling by one over the root of the number of residual layers stands in the paper's text and nowhere in the
     code.
     """
-    return Strategy(override(normal(std), {"position_embedding": Normal(position_std)}))
+    return Strategy(override(normal(std), {POSITION_EMBEDDING: Normal(position_std)}))
 
 
 @init(
@@ -58,7 +58,7 @@ def pytorch() -> Strategy:
     (there the shared tensor is ``lm_head.weight``): the token signal is then far weaker than the position signal.
     With an untied head the token embedding keeps its unit normal.
     """
-    return Strategy(weights(torch_weight, biases=torch_linear), tied_as="lm_head")
+    return Strategy(weights(torch_weight, biases=torch_linear), tied_as=LM_HEAD)
 
 
 @init("trunc-normal", source="google-research/bert modeling.py, create_initializer (tf.truncated_normal_initializer)")
@@ -77,4 +77,4 @@ def zero_residual(std: float = 0.02) -> Strategy:
     Every block starts as the identity, so nothing depends on depth. At the first step only those projections, the
     head and the embeddings move: the gradients of what lies behind a zero matrix are exactly zero.
     """
-    return Strategy(override(normal(std), {"attn_out": ZEROS, "ffn_down": ZEROS}))
+    return Strategy(override(normal(std), for_each(RESIDUAL_WRITERS, ZEROS)))

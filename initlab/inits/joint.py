@@ -9,7 +9,17 @@ from initlab.inits.compose import changed, normal, role_in
 from initlab.inits.strategy import Strategy, init
 from initlab.network.blueprint import Setting, Tensors
 from initlab.network.laws import Law
-from initlab.network.slots import ATTENTION_ROLES, Slot
+from initlab.network.slots import (
+    ATTENTION_ROLES,
+    ATTN_OUT,
+    FFN_DOWN,
+    FFN_UP,
+    QKV_ROLES,
+    QUERY,
+    VALUE,
+    Slot,
+    weight_name,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -40,14 +50,13 @@ def mimetic(
         dims, drawn = setting.blueprint.dims, dict(tensors)
         sign = 1.0 if positive_vo else -1.0
         for layer in range(dims.n_layer):
-            prefix = f"blocks.{layer}"
-            names = {role: f"{prefix}.{role}.weight" for role in ("query", "key", "value", "attn_out")}
+            names = {role: weight_name(role, layer) for role in (*QKV_ROLES, ATTN_OUT)}
             streams = {role: setting.generator(name) for role, name in names.items()}
             heads = [
-                _factors(_target(dims.n_embd, alpha_qk, beta_qk, streams["query"]), dims.head_size)
+                _factors(_target(dims.n_embd, alpha_qk, beta_qk, streams[QUERY]), dims.head_size)
                 for _ in range(dims.n_head)
             ]
-            values = _factors(_target(dims.n_embd, alpha_vo, sign * beta_vo, streams["value"]), dims.n_embd)
+            values = _factors(_target(dims.n_embd, alpha_vo, sign * beta_vo, streams[VALUE]), dims.n_embd)
             found = (
                 *(_stack([head[side] for head in heads]) for side in (0, 1)),
                 values[1],
@@ -102,11 +111,11 @@ def looks_linear(std: float = 0.02) -> Strategy:
     def prepare(tensors: Tensors, setting: Setting) -> Tensors:
         drawn = dict(tensors)
         for slot, _ in setting.blueprint.laws:
-            if slot.role in ("ffn_up", "ffn_down"):
-                drawn[slot.name] = _mirrored(tensors[slot.name], axis=0 if slot.role == "ffn_up" else 1)
+            if slot.role in (FFN_UP, FFN_DOWN):
+                drawn[slot.name] = _mirrored(tensors[slot.name], axis=0 if slot.role == FFN_UP else 1)
         return drawn
 
-    return Strategy(changed(normal(std), role_in("ffn_up", "ffn_down"), paired), prepare=prepare)
+    return Strategy(changed(normal(std), role_in(FFN_UP, FFN_DOWN), paired), prepare=prepare)
 
 
 def _mirrored(matrix: "Tensor", axis: int) -> "Tensor":

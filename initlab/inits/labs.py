@@ -7,6 +7,7 @@ from initlab.inits.compose import (
     Factor,
     Rules,
     fixed,
+    for_each,
     inv_sqrt_2l,
     inv_sqrt_fan_in,
     inv_sqrt_layer,
@@ -21,7 +22,22 @@ from initlab.inits.compose import (
 )
 from initlab.inits.strategy import LawFunction, Strategy, init
 from initlab.network.laws import ZEROS, Law, Normal, TruncNormal
-from initlab.network.slots import Slot
+from initlab.network.slots import (
+    ATTN_OUT,
+    ATTN_SCALE,
+    EMBED_SCALE,
+    FFN_DOWN,
+    FFN_UP,
+    LM_HEAD,
+    LOGIT_SCALE,
+    NORM_GAIN,
+    POSITION_EMBEDDING,
+    QUERY,
+    RELATIVE_POSITION_BIAS,
+    RESIDUAL_WRITERS,
+    TOKEN_EMBEDDING,
+    Slot,
+)
 from initlab.network.topology import Topology
 
 
@@ -56,9 +72,7 @@ def neox() -> Strategy:
     enters with its first power, so deep networks start with quieter branches than under 1/√(2L).
     """
     small = weights(lambda slot: Normal(small_std(slot)))
-    wang = dict.fromkeys(
-        ("attn_out", "ffn_down"), lambda slot: Normal(2 / (slot.dims.n_layer * math.sqrt(slot.dims.n_embd)))
-    )
+    wang = for_each(RESIDUAL_WRITERS, lambda slot: Normal(2 / (slot.dims.n_layer * math.sqrt(slot.dims.n_embd))))
     return Strategy(override(small, wang), tied=False)
 
 
@@ -70,7 +84,7 @@ def bloom(fan: float = 2.5) -> Strategy:
     passes the number of √(1/(3d)), which is ``bloom:fan=3``.
     """
     base = override(
-        weights(lambda slot: Normal(1 / math.sqrt(fan * slot.dims.n_embd))), {"position_embedding": Normal(0.02)}
+        weights(lambda slot: Normal(1 / math.sqrt(fan * slot.dims.n_embd))), {POSITION_EMBEDDING: Normal(0.02)}
     )
     return Strategy(scaled(base, writes_residual, inv_sqrt_2l), Topology(embed_norm=True))
 
@@ -84,7 +98,7 @@ def spike_no_more() -> Strategy:
     """
     base = override(
         weights(lambda slot: Normal(small_std(slot))),
-        {"position_embedding": Normal(0.02), "embed_scale": root_width},
+        {POSITION_EMBEDDING: Normal(0.02), EMBED_SCALE: root_width},
     )
     return Strategy(scaled(base, writes_residual, inv_sqrt_2l))
 
@@ -104,7 +118,7 @@ def full_megatron(std: float = 0.02, cut: float = 3.0) -> Strategy:
     """Megatron's depth-scaled init with truncated draws, as OLMo has it; the head has variance one over the width."""
     base = override(
         weights(lambda slot: TruncNormal(std, cut)),
-        {"lm_head": lambda slot: TruncNormal(inv_sqrt_width(slot), cut)},
+        {LM_HEAD: lambda slot: TruncNormal(inv_sqrt_width(slot), cut)},
     )
     return Strategy(scaled(base, writes_residual, inv_sqrt_2l), tied=False)
 
@@ -116,11 +130,11 @@ def _llama(std: float, cut: float | None, factor: Factor) -> LawFunction:
         return Normal(std) if cut is None else TruncNormal(std, cut)
 
     rules: Rules = {
-        "token_embedding": Normal(1.0),
-        "position_embedding": Normal(0.02),
-        "lm_head": lambda slot: TruncNormal(inv_sqrt_width(slot), 3.0),
+        TOKEN_EMBEDDING: Normal(1.0),
+        POSITION_EMBEDDING: Normal(0.02),
+        LM_HEAD: lambda slot: TruncNormal(inv_sqrt_width(slot), 3.0),
     }
-    return scaled(override(weights(weight), rules), role_in("attn_out", "ffn_up", "ffn_down"), factor)
+    return scaled(override(weights(weight), rules), role_in(ATTN_OUT, FFN_UP, FFN_DOWN), factor)
 
 
 @init("olmo-llama", source="allenai/OLMo-core nn/transformer/init.py (InitMethod.llama), nn/attention/__init__.py")
@@ -145,7 +159,7 @@ def torchtitan(std: float = 0.02) -> Strategy:
     Its trunc_normal_ calls leave torch's default bounds, which are absolute values far out in the tails: the draws
     are plain normals. Where the head is tied the head's law wins and the embedding's is skipped.
     """
-    return Strategy(_llama(std, None, inv_sqrt_layer), Topology(positions="rotary"), tied=False, tied_as="lm_head")
+    return Strategy(_llama(std, None, inv_sqrt_layer), Topology(positions="rotary"), tied=False, tied_as=LM_HEAD)
 
 
 @init("llama2c", source="karpathy/llama2.c model.py (issue 579)")
@@ -154,7 +168,7 @@ def llama2c(std: float = 0.02) -> Strategy:
 
     Its code names w3, the up projection, where w2 was probably meant. The released models were trained so.
     """
-    return Strategy(scaled(normal(std), role_in("attn_out", "ffn_up"), inv_sqrt_2l), Topology(positions="rotary"))
+    return Strategy(scaled(normal(std), role_in(ATTN_OUT, FFN_UP), inv_sqrt_2l), Topology(positions="rotary"))
 
 
 @init("t5", source="Raffel et al., arXiv 1910.10683; huggingface/transformers modeling_t5.py, _init_weights")
@@ -165,12 +179,12 @@ def t5() -> Strategy:
     biases, RMSNorm, unit-normal tokens, and a tied head whose logits are divided by √width.
     """
     rules: Rules = {
-        "query": lambda slot: Normal(1 / math.sqrt(slot.dims.n_embd * slot.dims.head_size)),
-        "token_embedding": Normal(1.0),
-        "relative_position_bias": width_normal,
-        "attn_scale": fixed(1.0),
-        "logit_scale": lambda slot: inv_root_width(slot) if slot.dims.tied else None,
-        "lm_head": Normal(1.0),
+        QUERY: lambda slot: Normal(1 / math.sqrt(slot.dims.n_embd * slot.dims.head_size)),
+        TOKEN_EMBEDDING: Normal(1.0),
+        RELATIVE_POSITION_BIAS: width_normal,
+        ATTN_SCALE: fixed(1.0),
+        LOGIT_SCALE: lambda slot: inv_root_width(slot) if slot.dims.tied else None,
+        LM_HEAD: Normal(1.0),
     }
     law = without_biases(override(weights(fan_in_normal), rules))
     return Strategy(law, Topology(norm="rmsnorm", positions="relative"))
@@ -185,8 +199,8 @@ def palm() -> Strategy:
     and values.
     """
     rules: Rules = {
-        "token_embedding": Normal(1.0),
-        "logit_scale": lambda slot: inv_root_width(slot) if slot.dims.tied else None,
+        TOKEN_EMBEDDING: Normal(1.0),
+        LOGIT_SCALE: lambda slot: inv_root_width(slot) if slot.dims.tied else None,
     }
     law = without_biases(override(weights(fan_in_normal), rules))
     return Strategy(law, Topology(parallel=True, positions="rotary"))
@@ -198,7 +212,7 @@ def gemma(std: float = 0.02) -> Strategy:
 
     The published code's init is a placeholder: what the released models started from was never said.
     """
-    law = without_biases(override(normal(std), {"embed_scale": root_width, "norm_gain": ZEROS}))
+    law = without_biases(override(normal(std), {EMBED_SCALE: root_width, NORM_GAIN: ZEROS}))
     return Strategy(law, Topology(norm="rmsnorm", norm_gain="one-plus", positions="rotary"))
 
 
@@ -213,8 +227,8 @@ def spectral(zero: bool = True) -> Strategy:
     def spectral_normal(slot: Slot) -> Normal:
         return Normal(inv_sqrt_fan_in(slot) * min(1.0, math.sqrt(slot.fan_out / slot.fan_in)))
 
-    rules: Rules = {"token_embedding": Normal(1.0), "position_embedding": Normal(0.02), "norm_gain": None}
-    zeros = dict.fromkeys(("attn_out", "ffn_down", "lm_head"), ZEROS) if zero else {}
+    rules: Rules = {TOKEN_EMBEDDING: Normal(1.0), POSITION_EMBEDDING: Normal(0.02), NORM_GAIN: None}
+    zeros = for_each((*RESIDUAL_WRITERS, LM_HEAD), ZEROS) if zero else {}
     law = without_biases(override(weights(spectral_normal), {**rules, **zeros}))
     topology = Topology(norm="rmsnorm", embed_norm=True, qk_norm=True, positions="rotary", softcap=15.0)
     return Strategy(law, topology, tied=False)

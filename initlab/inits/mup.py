@@ -19,7 +19,20 @@ from initlab.inits.compose import (
 )
 from initlab.inits.strategy import LawFunction, Strategy, init
 from initlab.network.laws import ONES, ZEROS, Law, Normal
-from initlab.network.slots import Slot
+from initlab.network.slots import (
+    ATTN_OUT,
+    ATTN_SCALE,
+    BIAS,
+    BRANCH_SCALE,
+    FFN_DOWN,
+    LM_HEAD,
+    LOGIT_SCALE,
+    MATRIX_SCALE,
+    NORM_GAIN,
+    QUERY,
+    SKIP_SCALE,
+    Slot,
+)
 from initlab.network.topology import Topology
 
 
@@ -39,7 +52,7 @@ def _inv_width_ratio(slot: Slot) -> Law:
 def _hidden_narrowed(std: float) -> LawFunction:
     """GPT-2's normals, hidden matrices at std/√m; attention scale 1/head size; logits over m."""
     base = scaled(normal(std), _is_hidden, lambda slot: 1 / math.sqrt(width_ratio(slot)))
-    return override(base, {"attn_scale": _inv_head_size, "logit_scale": _inv_width_ratio})
+    return override(base, {ATTN_SCALE: _inv_head_size, LOGIT_SCALE: _inv_width_ratio})
 
 
 def _is_hidden(slot: Slot) -> bool:
@@ -58,7 +71,7 @@ def mup(std: float = 0.02) -> Strategy:
     def move(slot: Slot, law: Law) -> Law:
         return replace(law, lr=1 / width_ratio(slot), wd=width_ratio(slot))
 
-    law = changed(override(_hidden_narrowed(std), {"query": ZEROS, "lm_head": ZEROS}), _is_hidden, move)
+    law = changed(override(_hidden_narrowed(std), {QUERY: ZEROS, LM_HEAD: ZEROS}), _is_hidden, move)
     return Strategy(law, tied=False)
 
 
@@ -76,7 +89,7 @@ def _depth_mup(std: float, power: float) -> Strategy:
     def smooth(slot: Slot, law: Law) -> Law:
         return replace(law, eps=slot.dims.depth_ratio**-power / slot.dims.width_ratio)
 
-    base = override(_hidden_narrowed(std), {"branch_scale": lambda slot: fixed(float(slot.dims.depth_ratio**-power))})
+    base = override(_hidden_narrowed(std), {BRANCH_SCALE: lambda slot: fixed(float(slot.dims.depth_ratio**-power))})
     return Strategy(changed(changed(base, in_block, move), lambda slot: not slot.is_extra, smooth))
 
 
@@ -115,7 +128,7 @@ def megatron_mup(std: float = 0.02, base_head_size: float = 1.0) -> Strategy:
     def attention(slot: Slot) -> Law:
         return fixed(math.sqrt(base_head_size) / slot.dims.head_size)
 
-    base = override(_hidden_narrowed(std), {"attn_scale": attention})
+    base = override(_hidden_narrowed(std), {ATTN_SCALE: attention})
     return Strategy(changed(scaled(base, writes_residual, inv_sqrt_2l), _is_hidden, move), tied=False)
 
 
@@ -133,12 +146,12 @@ def u_mup() -> Strategy:
     them.
     """
     rules: Rules = {
-        "attn_scale": _inv_head_size,
-        "branch_scale": lambda slot: fixed(1 / math.sqrt(1 + 1 / _mix(slot))),
-        "skip_scale": lambda slot: fixed(1 / math.sqrt(1 + _mix(slot))),
-        "matrix_scale": _output_scale,
-        "logit_scale": lambda slot: fixed(1 / slot.dims.n_embd) if slot.dims.tied else None,
-        "norm_gain": ONES,
+        ATTN_SCALE: _inv_head_size,
+        BRANCH_SCALE: lambda slot: fixed(1 / math.sqrt(1 + 1 / _mix(slot))),
+        SKIP_SCALE: lambda slot: fixed(1 / math.sqrt(1 + _mix(slot))),
+        MATRIX_SCALE: _output_scale,
+        LOGIT_SCALE: lambda slot: fixed(1 / slot.dims.n_embd) if slot.dims.tied else None,
+        NORM_GAIN: ONES,
     }
     law = changed(override(weights(lambda slot: Normal(1.0)), rules), _moves, _unit)
     return Strategy(law, Topology(norm="rmsnorm"), tied=False)
@@ -152,14 +165,14 @@ def _unit(slot: Slot, law: Law) -> Law:
     """Give a unit-normal tensor its forward multiplier and its learning rate."""
     inside = 1 / math.sqrt(slot.dims.n_layer) if slot.layer is not None else 1.0
     root = 1 / math.sqrt(slot.fan_in)
-    if slot.role == "lm_head":
+    if slot.role == LM_HEAD:
         mult, lr = 1 / slot.fan_in, 1.0
     elif slot.is_embedding:
         mult, lr = 1.0, root
     elif slot.is_hidden:
         mult, lr = root, root * inside
     else:
-        mult, lr = root if slot.role == "bias" else 1.0, inside
+        mult, lr = root if slot.role == BIAS else 1.0, inside
     return replace(law, mult=mult, lr=lr, wd=1 / lr)
 
 
@@ -171,10 +184,10 @@ def _mix(slot: Slot) -> float:
 
 def _output_scale(slot: Slot) -> Law | None:
     """What the library multiplies attention's and the activation's output by, put on the matrix that reads it."""
-    if slot.of == "attn_out":
+    if slot.of == ATTN_OUT:
         tokens, head = max(slot.dims.block_size, 2), slot.dims.head_size
         return fixed((tokens / math.log(tokens)) ** (2 * head / (1 + 4 * head)))
-    if slot.of == "ffn_down":
+    if slot.of == FFN_DOWN:
         weight = 1 / (1 + 0.25)
         ungated = math.sqrt(2 / (1 - 1 / math.pi)) ** weight * 2 ** (1 - weight)
         return fixed(2**0.75 if slot.dims.gated else ungated)

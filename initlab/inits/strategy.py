@@ -19,7 +19,7 @@ from initlab.errors import InitlabError, did_you_mean
 from initlab.network.blueprint import Blueprint, Prepare, merge
 from initlab.network.laws import Law
 from initlab.network.slot_table import possible_slots
-from initlab.network.slots import Slot
+from initlab.network.slots import TOKEN_EMBEDDING, Role, Slot
 from initlab.network.topology import GPT2_TOPOLOGY, Dims, Topology
 from initlab.plugins.registry import Registry
 
@@ -39,7 +39,7 @@ class Strategy:
     law: LawFunction
     topology: Topology = GPT2_TOPOLOGY
     tied: bool = True
-    tied_as: Literal["token_embedding", "lm_head"] = "token_embedding"
+    tied_as: Role = TOKEN_EMBEDDING
     prepare: Prepare | None = None
 
 

@@ -24,6 +24,22 @@ from initlab.model.layers import (
     untouched,
 )
 from initlab.network.slot_table import Network
+from initlab.network.slots import (
+    ATTN_OUT,
+    ATTN_SCALE,
+    BRANCH_SCALE,
+    EMBED_SCALE,
+    FFN_DOWN,
+    FFN_GATE,
+    FFN_UP,
+    LM_HEAD,
+    LOGIT_SCALE,
+    POSITION_EMBEDDING,
+    QKV_ROLES,
+    RELATIVE_POSITION_BIAS,
+    TOKEN_EMBEDDING,
+    block_prefix,
+)
 
 
 class Block(nn.Module):
@@ -41,19 +57,19 @@ class Block(nn.Module):
         self.turn = rotate if topology.positions == "rotary" else nn.Identity()
         self.attn = Residual(parts, f"{prefix}.attn")
         self.query, self.key, self.value, self.attn_out = (
-            Linear(parts, f"{prefix}.{role}") for role in ("query", "key", "value", "attn_out")
+            Linear(parts, f"{prefix}.{role}") for role in (*QKV_ROLES, ATTN_OUT)
         )
         self.query_norm = parts.norm(f"{prefix}.query_norm", topology.qk_norm)
         self.key_norm = parts.norm(f"{prefix}.key_norm", topology.qk_norm)
-        self.attn_scale = parts.attn_scale(f"{prefix}.attn_scale")
+        self.attn_scale = parts.attn_scale(f"{prefix}.{ATTN_SCALE}")
         self.attn_sub_norm = parts.norm(f"{prefix}.attn_sub_norm", topology.sub_norm)
         self.ffn = Residual(parts, f"{prefix}.ffn")
-        self.ffn_gate = Linear(parts, f"{prefix}.ffn_gate") if parts.dims.gated else None
-        self.ffn_up = Linear(parts, f"{prefix}.ffn_up")
+        self.ffn_gate = Linear(parts, f"{prefix}.{FFN_GATE}") if parts.dims.gated else None
+        self.ffn_up = Linear(parts, f"{prefix}.{FFN_UP}")
         self.ffn_shift = parts.shift(f"{prefix}.ffn_shift")
         self.ffn_sub_norm = parts.norm(f"{prefix}.ffn_sub_norm", topology.sub_norm)
-        self.ffn_down = Linear(parts, f"{prefix}.ffn_down")
-        self.branch_scale = parts.scale(f"{prefix}.branch_scale")  # one for both branches, where they share it
+        self.ffn_down = Linear(parts, f"{prefix}.{FFN_DOWN}")
+        self.branch_scale = parts.scale(f"{prefix}.{BRANCH_SCALE}")  # one for both branches, where they share it
 
     def forward(self, x: Tensor, mask: Tensor, tap: Hook, drop: Hook) -> Tensor:
         inputs = self.attn.read(x)
@@ -100,17 +116,17 @@ class GPT(nn.Module):
         parts, topology = Parts(network), network.topology
         self.positions, self.softcap = topology.positions, topology.softcap
         learned, relative = topology.positions == "learned", topology.positions == "relative"
-        self.token_embedding = Embedding(parts, "token_embedding")
-        self.embed_scale = parts.scale("embed_scale")
-        self.position_embedding = Embedding(parts, "position_embedding") if learned else None
-        self.relative_position_bias = Embedding(parts, "relative_position_bias") if relative else None
+        self.token_embedding = Embedding(parts, TOKEN_EMBEDDING)
+        self.embed_scale = parts.scale(EMBED_SCALE)
+        self.position_embedding = Embedding(parts, POSITION_EMBEDDING) if learned else None
+        self.relative_position_bias = Embedding(parts, RELATIVE_POSITION_BIAS) if relative else None
         self.embed_norm = parts.norm("embed_norm", topology.embed_norm)
         self.blocks = nn.ModuleList(
-            Block(parts, f"blocks.{layer}", activation, fused=fused) for layer in range(network.dims.n_layer)
+            Block(parts, block_prefix(layer), activation, fused=fused) for layer in range(network.dims.n_layer)
         )
         self.final_norm = parts.norm("final_norm", topology.final_norm)
-        self.logit_scale = parts.scale("logit_scale")
-        self.lm_head = None if network.dims.tied else Linear(parts, "lm_head")
+        self.logit_scale = parts.scale(LOGIT_SCALE)
+        self.lm_head = None if network.dims.tied else Linear(parts, LM_HEAD)
 
     def forward(
         self, tokens: Tensor, targets: Tensor | None = None, *, tap: Hook = untouched, drop: Hook = untouched

@@ -12,7 +12,18 @@ from initlab.errors import InitlabError
 from initlab.files.json import content_hash
 from initlab.network.laws import Law
 from initlab.network.slot_table import Network, gpt_slots
-from initlab.network.slots import RESIDUAL_WRITERS, SCALE_ROLES, Role, Slot
+from initlab.network.slots import (
+    KEY,
+    NORM_SCALE,
+    QUERY,
+    RELATIVE_POSITION_BIAS,
+    RESIDUAL_WRITERS,
+    SCALAR_BIAS,
+    SCALE_ROLES,
+    TOKEN_EMBEDDING,
+    Role,
+    Slot,
+)
 from initlab.network.topology import GPT2_TOPOLOGY, Dims, Topology
 
 if TYPE_CHECKING:
@@ -49,7 +60,7 @@ class Blueprint:
     dims: Dims
     topology: Topology
     laws: tuple[tuple[Slot, Law], ...]
-    tied_as: Role = "token_embedding"
+    tied_as: Role = TOKEN_EMBEDDING
     prepare: Prepare | None = field(default=None, compare=False)
 
     def drawn_as(self, slot: Slot) -> Role:
@@ -76,7 +87,7 @@ class Blueprint:
         found = {
             "weights": True,
             "multipliers": any(law.mult != 1 or slot.role in SCALE_ROLES for slot, law in self.laws),
-            "scalar biases": any(slot.role == "scalar_bias" for slot, _ in self.laws),
+            "scalar biases": any(slot.role == SCALAR_BIAS for slot, _ in self.laws),
             "norms": any(getattr(topology, name) != getattr(plain, name) for name in norms),
             "positions": topology.positions != plain.positions,
             "parallel block": topology.parallel,
@@ -123,7 +134,7 @@ class Blueprint:
     def check(self) -> None:
         """Raise InitlabError for a network that cannot be built or is degenerate, with the reason."""
         dims, topology = self.dims, self.topology
-        needed = [s for s in gpt_slots(dims, topology) if s.is_weight or s.role == "relative_position_bias"]
+        needed = [s for s in gpt_slots(dims, topology) if s.is_weight or s.role == RELATIVE_POSITION_BIAS]
         missing = [slot.name for slot in needed if slot.name not in self.network.shapes]
         if missing:
             raise InitlabError(
@@ -133,7 +144,7 @@ class Blueprint:
             raise InitlabError(
                 f"rotary positions turn pairs of channels, but a head has n_embd / n_head = {dims.head_size} of them"
             )
-        scaled = [slot.name for slot, _ in self.laws if slot.role == "norm_scale"]
+        scaled = [slot.name for slot, _ in self.laws if slot.role == NORM_SCALE]
         if scaled and not topology.norm_before:
             raise InitlabError(
                 f"init {self.init!r} scales what the norm in front of a branch puts out ({scaled[0]}), and "
@@ -146,7 +157,7 @@ class Blueprint:
                 topology.norm_branch,
                 RESIDUAL_WRITERS,
             ),
-            ("qk_norm = true", "queries and keys", topology.qk_norm, {"query", "key"}),
+            ("qk_norm = true", "queries and keys", topology.qk_norm, {QUERY, KEY}),
         ]
         for setting, what, wanted, roles in normalised:
             silent = [slot.name for slot, law in self.laws if slot.role in roles and law.is_zero]

@@ -4,12 +4,37 @@ Planning and theory need them without torch; the model builds its parameters fro
 cannot drift apart.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TypeAlias
 
-from initlab.network.slots import Role, Slot
+from initlab.network.slots import (
+    ATTN_OUT,
+    ATTN_SCALE,
+    BIAS,
+    BRANCH_SCALE,
+    EMBED_SCALE,
+    FFN_DOWN,
+    FFN_GATE,
+    FFN_UP,
+    LM_HEAD,
+    LOGIT_SCALE,
+    MATRIX_SCALE,
+    NORM_BIAS,
+    NORM_GAIN,
+    NORM_SCALE,
+    POSITION_EMBEDDING,
+    QKV_ROLES,
+    RELATIVE_POSITION_BIAS,
+    SCALAR_BIAS,
+    SKIP_SCALE,
+    TOKEN_EMBEDDING,
+    Role,
+    Slot,
+    block_prefix,
+)
 from initlab.network.topology import GPT2_TOPOLOGY, Dims, Topology
 
 Place: TypeAlias = "tuple[int, int] | None"
@@ -32,6 +57,22 @@ class Network:
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         return {slot.name: slot.shape for slot in self.slots}
+
+    @cached_property
+    def n_parameters(self) -> int:
+        """The entries of all slots; a tied tensor is one slot and counts once."""
+        return sum(math.prod(slot.shape) for slot in self.slots)
+
+    @cached_property
+    def matmul_flops_per_token(self) -> int:
+        """Operations of one token's matrix products in a forward pass over a full context.
+
+        2 for every entry of a matrix that multiplies activations (a tied table once, as the head), and 4·T a channel
+        and layer for attention's two products, masked entries included (PaLM, arXiv 2204.02311, appendix B).
+        """
+        matrices = sum(math.prod(slot.shape) for slot in self.slots if slot.is_linear)
+        channels = sum(slot.fan_in for slot in self.slots if slot.role == ATTN_OUT)
+        return 2 * matrices + 4 * self.dims.block_size * channels
 
 
 def plain_network(dims: Dims, topology: Topology = GPT2_TOPOLOGY) -> Network:
@@ -59,48 +100,46 @@ class _Table:
 
     def all(self) -> Iterator[Slot]:
         dims, width = self._dims, self._dims.n_embd
-        tied: tuple[Role, ...] = ("lm_head",) if dims.tied else ()
-        yield from self._matrix("token_embedding", "token_embedding", (dims.vocab_size, width), aliases=tied)
-        yield self._scalar("embed_scale.weight", "embed_scale")
+        tied: tuple[Role, ...] = (LM_HEAD,) if dims.tied else ()
+        yield from self._matrix(TOKEN_EMBEDDING, TOKEN_EMBEDDING, (dims.vocab_size, width), aliases=tied)
+        yield self._scalar("embed_scale.weight", EMBED_SCALE)
         if self._topology.positions == "learned":
-            yield from self._matrix("position_embedding", "position_embedding", (dims.block_size, width))
+            yield from self._matrix(POSITION_EMBEDDING, POSITION_EMBEDDING, (dims.block_size, width))
         if self._topology.positions == "relative":
-            yield self._slot(
-                "relative_position_bias.weight", "relative_position_bias", (RELATIVE_BUCKETS, dims.n_head)
-            )
+            yield self._slot("relative_position_bias.weight", RELATIVE_POSITION_BIAS, (RELATIVE_BUCKETS, dims.n_head))
         if self._topology.embed_norm:
             yield from self._norm("embed_norm", width)
         for layer in range(dims.n_layer):
             yield from self._block(layer)
         if self._topology.final_norm:
             yield from self._norm("final_norm", width)
-        yield self._scalar("logit_scale.weight", "logit_scale")
+        yield self._scalar("logit_scale.weight", LOGIT_SCALE)
         if not dims.tied:
-            yield from self._linear("lm_head", "lm_head", (dims.vocab_size, width), bias=False)
+            yield from self._linear(LM_HEAD, LM_HEAD, (dims.vocab_size, width), bias=False)
 
     def _block(self, layer: int) -> Iterator[Slot]:
-        dims, topology, prefix = self._dims, self._topology, f"blocks.{layer}"
+        dims, topology, prefix = self._dims, self._topology, block_prefix(layer)
         width, hidden = dims.n_embd, dims.ffn_hidden
         attention, ffn = (layer, 2 * layer), (layer, 2 * layer + 1)
         yield from self._before(f"{prefix}.attn", attention)
-        for role in ("query", "key", "value"):
+        for role in QKV_ROLES:
             yield from self._linear(f"{prefix}.{role}", role, (width, width), attention)
         if topology.qk_norm:
             yield from self._norm(f"{prefix}.query_norm", dims.head_size, attention)
             yield from self._norm(f"{prefix}.key_norm", dims.head_size, attention)
-        yield self._scalar(f"{prefix}.attn_scale.weight", "attn_scale", attention)
+        yield self._scalar(f"{prefix}.attn_scale.weight", ATTN_SCALE, attention)
         if topology.sub_norm:
             yield from self._norm(f"{prefix}.attn_sub_norm", width, attention)
-        yield from self._linear(f"{prefix}.attn_out", "attn_out", (width, width), attention)
+        yield from self._linear(f"{prefix}.attn_out", ATTN_OUT, (width, width), attention)
         yield from self._after(f"{prefix}.attn", attention)
         yield from self._before(f"{prefix}.ffn", ffn)
         if dims.gated:
-            yield from self._linear(f"{prefix}.ffn_gate", "ffn_gate", (hidden, width), ffn)
-        yield from self._linear(f"{prefix}.ffn_up", "ffn_up", (hidden, width), ffn)
-        yield self._scalar(f"{prefix}.ffn_shift.weight", "scalar_bias", ffn)
+            yield from self._linear(f"{prefix}.ffn_gate", FFN_GATE, (hidden, width), ffn)
+        yield from self._linear(f"{prefix}.ffn_up", FFN_UP, (hidden, width), ffn)
+        yield self._scalar(f"{prefix}.ffn_shift.weight", SCALAR_BIAS, ffn)
         if topology.sub_norm:
             yield from self._norm(f"{prefix}.ffn_sub_norm", hidden, ffn)
-        yield from self._linear(f"{prefix}.ffn_down", "ffn_down", (width, hidden), ffn)
+        yield from self._linear(f"{prefix}.ffn_down", FFN_DOWN, (width, hidden), ffn)
         yield from self._after(f"{prefix}.ffn", ffn)
 
     def _before(self, prefix: str, place: tuple[int, int]) -> Iterator[Slot]:
@@ -109,7 +148,7 @@ class _Table:
             return
         if self._topology.norm_before:
             yield from self._norm(f"{prefix}.norm", self._dims.n_embd, place)
-        yield self._scalar(f"{prefix}.norm_scale.weight", "norm_scale", place)
+        yield self._scalar(f"{prefix}.norm_scale.weight", NORM_SCALE, place)
 
     def _after(self, prefix: str, place: tuple[int, int]) -> Iterator[Slot]:
         """What a branch's output passes on its way into the stream."""
@@ -118,32 +157,32 @@ class _Table:
         if topology.norm_branch:
             yield from self._norm(f"{prefix}.branch_norm", width, place)
         if not topology.shared_scales:
-            yield self._scalar(f"{prefix}.branch_scale.weight", "branch_scale", place, shape=channels)
+            yield self._scalar(f"{prefix}.branch_scale.weight", BRANCH_SCALE, place, shape=channels)
         elif prefix.endswith("attn"):
             shared = f"{prefix.removesuffix('.attn')}.branch_scale.weight"
-            yield self._scalar(shared, "branch_scale", place, shape=channels)
-        yield self._scalar(f"{prefix}.skip_scale.weight", "skip_scale", place, shape=channels)
+            yield self._scalar(shared, BRANCH_SCALE, place, shape=channels)
+        yield self._scalar(f"{prefix}.skip_scale.weight", SKIP_SCALE, place, shape=channels)
         if topology.norm_after:
             yield from self._norm(f"{prefix}.post_norm", width, place)
 
     def _linear(
         self, prefix: str, role: Role, shape: tuple[int, int], place: Place = None, bias: bool = True
     ) -> Iterator[Slot]:
-        yield self._slot(f"{prefix}.shift", "scalar_bias", (), place, of=role, fans=shape)
+        yield self._slot(f"{prefix}.shift", SCALAR_BIAS, (), place, of=role, fans=shape)
         yield from self._matrix(prefix, role, shape, place)
         if bias and self._dims.bias:
-            yield self._slot(f"{prefix}.bias", "bias", shape[:1], place, of=role, fans=shape)
+            yield self._slot(f"{prefix}.bias", BIAS, shape[:1], place, of=role, fans=shape)
 
     def _matrix(
         self, prefix: str, role: Role, shape: tuple[int, int], place: Place = None, aliases: tuple[Role, ...] = ()
     ) -> Iterator[Slot]:
         yield self._slot(f"{prefix}.weight", role, shape, place, aliases=aliases, fans=shape)
-        yield self._slot(f"{prefix}.scale", "matrix_scale", (), place, of=role, fans=shape)
+        yield self._slot(f"{prefix}.scale", MATRIX_SCALE, (), place, of=role, fans=shape)
 
     def _norm(self, prefix: str, width: int, place: Place = None) -> Iterator[Slot]:
-        yield self._slot(f"{prefix}.weight", "norm_gain", (width,), place)
+        yield self._slot(f"{prefix}.weight", NORM_GAIN, (width,), place)
         if self._dims.bias and self._topology.norm == "layernorm":
-            yield self._slot(f"{prefix}.bias", "norm_bias", (width,), place)
+            yield self._slot(f"{prefix}.bias", NORM_BIAS, (width,), place)
 
     def _scalar(self, name: str, role: Role, place: Place = None, shape: tuple[int, ...] = ()) -> Slot:
         return self._slot(name, role, shape, place)

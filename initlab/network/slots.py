@@ -1,7 +1,7 @@
 """What a slot is: one addressable part of a network, described without a tensor, and the roles it may have."""
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from initlab.network.topology import Dims
 
@@ -29,33 +29,68 @@ Role: TypeAlias = Literal[
     "matrix_scale",
     "scalar_bias",
 ]
+"""Every role by its name. The constants below are how code spells them: a misspelt one does not import."""
 
+TOKEN_EMBEDDING: Final = "token_embedding"
+POSITION_EMBEDDING: Final = "position_embedding"
+RELATIVE_POSITION_BIAS: Final = "relative_position_bias"
+QUERY: Final = "query"
+KEY: Final = "key"
+VALUE: Final = "value"
+ATTN_OUT: Final = "attn_out"
+FFN_GATE: Final = "ffn_gate"
+FFN_UP: Final = "ffn_up"
+FFN_DOWN: Final = "ffn_down"
+LM_HEAD: Final = "lm_head"
+NORM_GAIN: Final = "norm_gain"
+NORM_BIAS: Final = "norm_bias"
+BIAS: Final = "bias"
+EMBED_SCALE: Final = "embed_scale"
+SKIP_SCALE: Final = "skip_scale"
+BRANCH_SCALE: Final = "branch_scale"
+NORM_SCALE: Final = "norm_scale"
+ATTN_SCALE: Final = "attn_scale"
+LOGIT_SCALE: Final = "logit_scale"
+MATRIX_SCALE: Final = "matrix_scale"
+SCALAR_BIAS: Final = "scalar_bias"
 
-ATTENTION_ROLES: frozenset[str] = frozenset({"query", "key", "value", "attn_out"})
+QKV_ROLES: tuple[Role, ...] = (QUERY, KEY, VALUE)
+"""The matrices that read attention's input, in the order in which fused tensors stack them."""
 
+FFN_INPUT_ROLES: tuple[Role, ...] = (FFN_GATE, FFN_UP)
+"""The matrices that read the MLP's input; a network without gates has only the second."""
 
-FFN_ROLES: frozenset[str] = frozenset({"ffn_gate", "ffn_up", "ffn_down"})
+ATTENTION_ROLES: frozenset[Role] = frozenset({*QKV_ROLES, ATTN_OUT})
 
+FFN_ROLES: frozenset[Role] = frozenset({*FFN_INPUT_ROLES, FFN_DOWN})
 
-HIDDEN_ROLES: frozenset[str] = ATTENTION_ROLES | FFN_ROLES
+HIDDEN_ROLES: frozenset[Role] = ATTENTION_ROLES | FFN_ROLES
 
+LINEAR_ROLES: frozenset[Role] = HIDDEN_ROLES | {LM_HEAD}
 
-LINEAR_ROLES: frozenset[str] = HIDDEN_ROLES | {"lm_head"}
+EMBEDDING_ROLES: frozenset[Role] = frozenset({TOKEN_EMBEDDING, POSITION_EMBEDDING})
 
+RESIDUAL_WRITERS: frozenset[Role] = frozenset({ATTN_OUT, FFN_DOWN})
 
-EMBEDDING_ROLES: frozenset[str] = frozenset({"token_embedding", "position_embedding"})
-
-
-RESIDUAL_WRITERS: frozenset[str] = frozenset({"attn_out", "ffn_down"})
-
-
-SCALE_ROLES: frozenset[str] = frozenset(
-    {"embed_scale", "skip_scale", "branch_scale", "norm_scale", "attn_scale", "logit_scale", "matrix_scale"}
+SCALE_ROLES: frozenset[Role] = frozenset(
+    {EMBED_SCALE, SKIP_SCALE, BRANCH_SCALE, NORM_SCALE, ATTN_SCALE, LOGIT_SCALE, MATRIX_SCALE}
 )
 
-
-EXTRA_ROLES: frozenset[str] = SCALE_ROLES | {"scalar_bias"}
+EXTRA_ROLES: frozenset[Role] = SCALE_ROLES | {SCALAR_BIAS}
 """Slots that a plain GPT lacks: they exist only where an init gives them a law."""
+
+
+def block_prefix(layer: int) -> str:
+    """Return what the names of a block's slots begin with."""
+    return f"blocks.{layer}"
+
+
+def weight_name(role: Role, layer: int | None = None) -> str:
+    """Return the name of a matrix or table by its role, inside a block where ``layer`` is one.
+
+    ``weight_name("query", 3)`` is ``blocks.3.query.weight``, ``weight_name("lm_head")`` is ``lm_head.weight``.
+    """
+    return f"{role}.weight" if layer is None else f"{block_prefix(layer)}.{role}.weight"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +117,7 @@ class Slot:
     @property
     def is_linear(self) -> bool:
         """A matrix that multiplies activations; a token embedding tied to the head is one too."""
-        return self.role in LINEAR_ROLES or "lm_head" in self.aliases
+        return self.role in LINEAR_ROLES or LM_HEAD in self.aliases
 
     @property
     def is_hidden(self) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from initlab.errors import InitlabError, did_you_mean
+from initlab.network.slots import ATTN_OUT, FFN_DOWN, FFN_INPUT_ROLES, QKV_ROLES
 from initlab.plugins.registry import Registry
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ BACKWARD_PROBES = {
 }
 """Measured by the engine, which alone sees gradients."""
 
-UPDATED_ROLES = ("query", "key", "value", "attn_out", "ffn_gate", "ffn_up", "ffn_down")
+UPDATED_ROLES = (*QKV_ROLES, ATTN_OUT, *FFN_INPUT_ROLES, FFN_DOWN)
 
 UPDATE_PROBES = {
     f"update_ratio_{role}": f"rms of the last update of {role} over the rms of {role} before it"

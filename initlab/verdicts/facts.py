@@ -14,7 +14,7 @@ from initlab.errors import InitlabError, did_you_mean
 from initlab.inits.catalogue import blueprint_for
 from initlab.network.blueprint import Blueprint
 from initlab.network.laws import Law
-from initlab.network.slots import Role, Slot
+from initlab.network.slots import LM_HEAD, Role, Slot
 from initlab.network.topology import Dims
 from initlab.spec.run import ModelSpec, RunSpec
 from initlab.verdicts.statement import DefaultFact, Factor, LawFact
@@ -122,7 +122,7 @@ def _rule(wanted: LawFact, slots: list[tuple[Slot, Law]]) -> Fact:
 
 def _value(slot: Slot, law: Law, field: str) -> Any:
     if field == "tied":
-        return "lm_head" in slot.aliases
+        return LM_HEAD in slot.aliases
     return law.to_json()[field]
 
 

@@ -2,11 +2,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from initlab.network.slot_table import gpt_slots, plain_network, possible_slots
 from initlab.network.slots import Slot
 from initlab.network.topology import Dims, Topology
-from tests.networks import tiny
+from tests.networks import network, random_tensors, random_tokens, tiny
 
 
 def by_name(dims: Dims) -> dict[str, Slot]:
@@ -14,13 +16,7 @@ def by_name(dims: Dims) -> dict[str, Slot]:
 
 
 def entries(dims: Dims) -> int:
-    total = 0
-    for slot in gpt_slots(dims):
-        size = 1
-        for length in slot.shape:
-            size *= length
-        total += size
-    return total
+    return plain_network(dims).n_parameters
 
 
 def test_gpt2_small_has_its_published_number_of_parameters() -> None:
@@ -43,6 +39,18 @@ def test_number_of_slots_and_entries(n_layer: int, tied: bool, bias: bool) -> No
     around = (vocabulary + 12) * d + d * (2 if bias else 1) + (0 if tied else vocabulary * d)
     assert entries(dims) == n_layer * block + around
     assert len({slot.name for slot in slots}) == len(slots)
+
+
+@pytest.mark.parametrize("gated", [True, False])
+@pytest.mark.parametrize("tied", [True, False])
+def test_products_are_counted_as_torch_counts_them(tied: bool, gated: bool) -> None:
+    dims = tiny(tied=tied, gated=gated)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(dims, random_tensors(dims))(random_tokens(dims, 1))
+    counted = counter.get_total_flops() / dims.block_size
+    assert plain_network(dims).matmul_flops_per_token == counted
+    ungated = 2 * dims.n_layer * (4 * 32 * 32 + 2 * 32 * 80) + 2 * 23 * 32 + 4 * dims.n_layer * 12 * 32
+    assert (counted == ungated) == (not gated)  # the formula of planners that forget the gate
 
 
 def test_a_tied_tensor_is_one_slot_with_an_alias() -> None:
