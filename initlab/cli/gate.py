@@ -11,12 +11,12 @@ import typer
 from initlab.cli.console import guarded, print_json, stderr, stdout
 from initlab.cli.verdicts import counted, print_verdicts
 from initlab.errors import InitlabError
+from initlab.results.reading import load_results
 from initlab.verdicts.claims import judge_claims
 from initlab.verdicts.gates import baseline_path, exit_code, judge_gates, overall
 from initlab.verdicts.github import publish
 from initlab.verdicts.junit import junit_xml
 from initlab.verdicts.statement import read_claims, read_gates
-from initlab.verdicts.stored import load_stored
 from initlab.verdicts.verdict import Verdict, document
 
 EXIT_INCOMPLETE = 3
@@ -41,8 +41,8 @@ def gate(
     """Check a stored sweep against limits and a baseline: exit 0 green, 1 red, 3 runs missing, 4 open (--strict)."""
     wanted, file = read_gates(gates)
     against = baseline_path(wanted, file, baseline)
-    sweep = load_stored(path)
-    verdicts = judge_gates(wanted, file, sweep, None if against is None else load_stored(against))
+    sweep = load_results(path)
+    verdicts = judge_gates(wanted, file, sweep, None if against is None else load_results(against))
     result = overall(verdicts)
     _show(verdicts, f"initlab gate: {sweep.name}: {result}", as_json, junit, sweep.name)
     of = Counter(verdict.verdict for verdict in verdicts)
@@ -64,7 +64,7 @@ def claims(
 ) -> None:
     """Say of each claim whether a stored sweep supports or refutes it: exit 0 whatever comes out, 3 runs missing."""
     wanted, file = read_claims(claims or path)
-    sweep = load_stored(path)
+    sweep = load_results(path)
     verdicts = judge_claims(wanted, file, sweep)
     _show(verdicts, f"initlab claims: {wanted.title or sweep.name}", as_json, junit, sweep.name)
     if not all(verdict.complete for verdict in verdicts):

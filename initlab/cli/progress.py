@@ -99,10 +99,9 @@ class PlainProgress:
         return
 
     def _result(self, run_id: str) -> str:
-        run = self._folder.run(run_id)
-        status, summary = run.state().status, run.summary() or {}
-        loss = summary.get("val_loss")
-        return f"{loss:.3f}" if status == "finished" and loss is not None else status
+        state, summary = self._folder.run(run_id).result()
+        loss = (summary or {}).get("val_loss")
+        return f"{loss:.3f}" if state.status == "finished" and loss is not None else state.status
 
     def _say(self, text: str) -> None:
         self._said = time.monotonic()

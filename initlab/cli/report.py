@@ -8,7 +8,7 @@ import typer
 from initlab.cli.console import guarded, print_json, stderr, stdout
 from initlab.cli.sweep import print_table, sweep_document
 from initlab.errors import InitlabError, did_you_mean
-from initlab.results.folder import SweepFolder
+from initlab.results.reading import load_results
 
 FORMATS = ("html", "md", "csv", "json")
 
@@ -26,13 +26,14 @@ def report(
     for name in chosen:
         if name not in FORMATS:
             raise InitlabError(f"--format: no format {name!r}{did_you_mean(name, FORMATS)}")
-    folder = SweepFolder.open(path)
-    from initlab.reporting.frames import load
+    results = load_results(path)
+    from initlab.reporting.content import gather
     from initlab.reporting.write import write_report
 
-    written = write_report(path, formats=chosen)
+    content = gather(results)
+    written = write_report(content, formats=chosen)
     if as_json:
-        print_json(sweep_document(folder))
+        print_json(sweep_document(results))
     else:
-        print_table(stdout(), load(path))
+        print_table(stdout(), content)
     stderr().print(f"report: {written}", soft_wrap=True, markup=False)

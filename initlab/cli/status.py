@@ -11,7 +11,7 @@ from initlab.cli.console import guarded, print_json, stdout
 from initlab.files.json import SCHEMA_VERSION
 from initlab.machine.environment import available_cores, cpu_name, versions
 from initlab.machine.profile import MachineProfile, machine_profile
-from initlab.results.folder import SweepFolder
+from initlab.results.reading import load_results
 
 MINIMUM_TORCH = (2, 6)
 
@@ -22,18 +22,19 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document on stdout")] = False,
 ) -> None:
     """Say which runs of a sweep are finished, running, failed, diverged or missing."""
-    folder = SweepFolder.open(path)
-    runs = [(entry, state) for entry, state in folder.states()]
+    results = load_results(path)
     if as_json:
-        listed = [{"id": e.id, "label": e.label, "status": s.status, "reason": s.reason} for e, s in runs]
-        counts = folder.counts()
-        print_json({"schema_version": SCHEMA_VERSION, "path": str(path), "counts": counts, "runs": listed})
+        runs = [
+            {"id": run.id, "label": run.label, "status": run.status, "reason": run.state.reason}
+            for run in results.runs
+        ]
+        print_json({"schema_version": SCHEMA_VERSION, "path": str(path), "counts": results.counts, "runs": runs})
         return
     console = stdout()
-    for entry, state in runs:
-        reason = f"  ({state.reason})" if state.reason else ""
-        console.print(f"{entry.id}  {state.status:<11}  {entry.label}{reason}", soft_wrap=True, markup=False)
-    console.print(", ".join(f"{number} {name}" for name, number in folder.counts().items() if number))
+    for run in results.runs:
+        reason = f"  ({run.state.reason})" if run.state.reason else ""
+        console.print(f"{run.id}  {run.status:<11}  {run.label}{reason}", soft_wrap=True, markup=False)
+    console.print(", ".join(f"{number} {status}" for status, number in results.counts.items() if number))
 
 
 @guarded

@@ -9,7 +9,7 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -34,7 +34,7 @@ from initlab.planning.source import SweepSource, check_name, override, read_spec
 from initlab.predictions.scale_up import words
 from initlab.probes.reductions import PROBES
 from initlab.results.folder import SweepFolder
-from initlab.results.run import DONE
+from initlab.results.reading import Results, load_results
 from initlab.running import (
     Sweep,
     estimate_seconds,
@@ -44,6 +44,10 @@ from initlab.running import (
     run_sweep,
     worker_count,
 )
+
+if TYPE_CHECKING:
+    from initlab.reporting.content import Content
+    from initlab.verdicts.claims import JudgedClaims
 
 REPORT = "initlab.reporting.write"
 """What the end of a sweep needs; matplotlib and pandas take half a second to import."""
@@ -220,48 +224,44 @@ def _stop_progress(shown: list[LiveProgress | PlainProgress]) -> None:
 
 
 def _counted(folder: SweepFolder) -> str:
-    return ", ".join(f"{number} {status}" for status, number in folder.counts().items() if number)
+    counts = load_results(folder.path).counts
+    return ", ".join(f"{number} {status}" for status, number in counts.items() if number)
 
 
 def _finish(sweep: Sweep, as_json: bool) -> None:
     """Show table and verdicts, write the report, and say by exit code whether every run has a result."""
-    from initlab.reporting.expected import expected, flags
-    from initlab.reporting.frames import load
+    from initlab.reporting.content import gather
+    from initlab.reporting.expected import flags
     from initlab.reporting.write import write_report
 
-    html = write_report(sweep.folder.path)
-    frames = load(sweep.folder.path)
-    for flag in flags(expected(frames)):
+    results = load_results(sweep.folder.path)
+    content = gather(results)
+    html = write_report(content)
+    for flag in flags(content.expected):
         stderr().print(flag, soft_wrap=True, markup=False)
     if as_json:
-        print_json(sweep_document(sweep.folder))
+        print_json(sweep_document(results))
     else:
-        print_table(stdout(), frames)
-        _print_claims(sweep)
+        print_table(stdout(), content)
+        _print_claims(content.answers.judged, results.path)
         stdout().print(f"report: {html}", soft_wrap=True, markup=False)
-    states = [state.status for _, state in sweep.folder.states()]
-    if any(status not in DONE for status in states):
+    if not all(run.done for run in results.runs):
         raise typer.Exit(EXIT_INCOMPLETE)
 
 
-def _print_claims(sweep: Sweep) -> None:
+def _print_claims(judged: "JudgedClaims", path: Path) -> None:
     """Say what the claims that stand beside the spec have come to."""
-    from initlab.verdicts.claims import stored_claims
-
-    path, judged = sweep.folder.path, stored_claims(sweep.folder.path)
     if judged.problem:
         stdout().print(f"claims not judged: {judged.problem}", soft_wrap=True, markup=False)
     if judged.verdicts:
         print_statements(stdout(), judged.verdicts)
-        said = f"claims: {counted(judged.verdicts)}; with numbers and reasons: initlab claims {path}"
-        stdout().print(said, soft_wrap=True, markup=False)
+        summary = f"claims: {counted(judged.verdicts)}; with numbers and reasons: initlab claims {path}"
+        stdout().print(summary, soft_wrap=True, markup=False)
 
 
-def print_table(console: Console, frames: Any) -> None:
+def print_table(console: Console, content: "Content") -> None:
     """Print one row a cell, and every run without a plain result by name."""
-    from initlab.reporting.table import cell_rows, not_ok, text_table
-
-    shown = text_table(cell_rows(frames))
+    shown = content.table
     table = Table(box=None, header_style="bold", pad_edge=False)
     for number, header in enumerate(shown.headers):
         numeric = all(isinstance(row[number].value, int | float | None) for row in shown.rows)
@@ -270,30 +270,29 @@ def print_table(console: Console, frames: Any) -> None:
     for row in shown.rows:
         table.add_row(*(escape(entry.text) for entry in row))
     console.print(table)
-    for run in not_ok(frames):
+    for run in content.not_ok:
         console.print(f"{run.status}: {run.label} ({run.id}): {run.reason}", soft_wrap=True, markup=False)
 
 
-def sweep_document(folder: SweepFolder) -> dict[str, Any]:
+def sweep_document(results: Results) -> dict[str, Any]:
     """Return the public JSON document of a sweep: one entry a planned run."""
     runs = []
-    for entry, state in folder.states():
-        summary = folder.run(entry.id).summary() or {}
+    for run in results.runs:
+        cell = results.cells[run.cell]
         runs.append(
             {
-                "id": entry.id,
-                "init": entry.cell.init,
-                "activation": entry.cell.activation,
-                "seed": entry.seed,
-                "status": state.status,
-                "reason": state.reason,
-                **{key: summary.get(key) for key in ("steps", "train_loss", "val_loss", "residual_ms")},
-                "axes": entry.cell.axes,
-                "wall_seconds": state.wall_seconds,
+                "id": run.id,
+                "init": cell.init,
+                "activation": cell.activation,
+                "seed": run.seed,
+                "status": run.status,
+                "reason": run.state.reason,
+                **{key: run.summary.get(key) for key in ("steps", "train_loss", "val_loss", "residual_ms")},
+                "axes": cell.axes,
+                "wall_seconds": run.state.wall_seconds,
             }
         )
-    name = folder.document().get("name")
-    return {"schema_version": SCHEMA_VERSION, "sweep": name, "path": str(folder.path), "runs": runs}
+    return {"schema_version": SCHEMA_VERSION, "sweep": results.name, "path": str(results.path), "runs": runs}
 
 
 def _dry_run(sweep: Sweep, jobs: int, retry: Any, as_json: bool) -> None:

@@ -17,7 +17,9 @@ from initlab.inits.fingerprint import plugin_code
 from initlab.network.blueprint import Blueprint
 from initlab.network.topology import Dims
 from initlab.planning.source import SweepSource
-from initlab.results.folder import Cell, Entry
+from initlab.results.cells import Cell
+from initlab.results.folder import Entry
+from initlab.results.labels import join_label
 from initlab.spec.identity import run_id
 from initlab.spec.run import DataSpec, ModelSpec, RunSpec, TrainSpec
 
@@ -56,7 +58,7 @@ def expand(source: SweepSource) -> list[PlannedRun]:
         blueprint = _blueprint(spec, corpus, source)
         key = spec.model_copy(update={"seed": 0})
         if key not in cells:
-            cells[key] = _cell(spec, axes, blueprint)
+            cells[key] = _cell(len(cells), spec, axes, blueprint)
         entry = Entry(run_id(spec, corpus, blueprint.digest, plugin_code(spec)), cells[key], spec.seed)
         runs.append(PlannedRun(spec, entry, blueprint, corpus))
     return runs
@@ -130,13 +132,16 @@ def _varying(specs: list[RunSpec]) -> list[str]:
     return [path for path in rows[0] if any(row[path] != rows[0][path] for row in rows)]
 
 
-def _cell(spec: RunSpec, axes: list[str], blueprint: Blueprint) -> Cell:
+def _cell(index: int, spec: RunSpec, axes: list[str], blueprint: Blueprint) -> Cell:
     flat = _flat(spec)
+    swept = {path: flat[path] for path in axes}
     return Cell(
+        index=index,
+        label=join_label((spec.init, spec.activation), swept),
         init=spec.init,
         activation=spec.activation,
-        axes={path: flat[path] for path in axes},
-        fields=spec.model_dump(include=set(SPECS)),
+        axes=swept,
+        fields={"init": spec.init, "activation": spec.activation, **flat},
         network=blueprint.words,
     )
 

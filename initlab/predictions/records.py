@@ -11,11 +11,10 @@ from typing import Any
 
 from initlab.data.corpus import Corpus
 from initlab.errors import InitlabError
-from initlab.files.json import content_hash, read_json, write_json
+from initlab.files.json import content_hash, write_json
 from initlab.network.blueprint import Blueprint
 from initlab.predictions.inputs import Case, Method, document, tokens_of
-
-FOLDER = "predictions"
+from initlab.results.reading import PREDICTIONS
 
 LAYERS_EXACT = 600
 """Layers that one sweep predicts position by position, a few milliseconds each; what is beyond them gets the closed
@@ -49,7 +48,7 @@ def store_predictions(folder: Path, wanted: Mapping[str, Wanted]) -> None:
 
     Raises OSError when the folder cannot be written.
     """
-    target = folder / FOLDER
+    target = folder / PREDICTIONS
     missing = {key: one for key, one in wanted.items() if not (target / f"{key}.json").exists()}
     if missing:
         target.mkdir(parents=True, exist_ok=True)
@@ -57,14 +56,6 @@ def store_predictions(folder: Path, wanted: Mapping[str, Wanted]) -> None:
     for key, one in missing.items():
         left -= one.blueprint.dims.n_layer
         write_json(target / f"{key}.json", _document(one, "per position" if left >= 0 else "closed form"))
-
-
-def read_prediction(folder: Path, key: str) -> dict[str, Any] | None:
-    """Return a stored prediction, a document with the one field ``reason`` where there is none to be had, or None."""
-    try:
-        return read_json(folder / FOLDER / f"{key}.json")
-    except InitlabError:  # written by a newer initlab: the runs may still be readable
-        return None
 
 
 def _document(one: Wanted, method: Method) -> dict[str, Any]:

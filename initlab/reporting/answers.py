@@ -4,18 +4,17 @@ Each is left out where the sweep has nothing to say.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from initlab.reporting.frames import short
 from initlab.reporting.table import NOTHING, number
+from initlab.results.labels import short
+from initlab.results.reading import Results
 from initlab.stats.compare import TIE_MARGIN_NATS
 from initlab.stats.describe import Interval
 from initlab.stats.sensitivity import STABLE_WITHIN_NATS
 from initlab.stats.slopes import BAND
 from initlab.verdicts.axes import Scaling, Sensitivity, scalings, sensitivities
-from initlab.verdicts.claims import stored_claims
+from initlab.verdicts.claims import NO_CLAIMS, JudgedClaims, stored_claims
 from initlab.verdicts.pairs import Overall, Pair, overall, pairs
-from initlab.verdicts.stored import load_stored
 from initlab.verdicts.verdict import Verdict
 
 
@@ -31,24 +30,24 @@ class Section:
 
 @dataclass(frozen=True)
 class Answers:
-    """What the statements beside a sweep and its axes come to."""
+    """What the statements beside a sweep and its axes come to; ``judged`` are its claims, ``claims`` their table."""
 
-    verdicts: tuple[Verdict, ...] = ()
+    judged: JudgedClaims = NO_CLAIMS
     claims: tuple[Section, ...] = ()
     sections: tuple[Section, ...] = ()
 
 
-def answers(path: Path) -> Answers:
-    """Return every answer that the sweep stored at ``path`` has."""
-    sweep, claims = load_stored(path), stored_claims(path)
-    judged = [_claims(claims.verdicts)] if claims.verdicts else []
-    if claims.problem:
-        judged = [Section("Claims", f"Not judged: {claims.problem}")]
-    rates, scales = sensitivities(sweep), scalings(sweep)
-    compared = pairs(sweep)
+def answers(results: Results) -> Answers:
+    """Return every answer that a sweep has."""
+    judged = stored_claims(results)
+    claims = [_claims(judged.verdicts)] if judged.verdicts else []
+    if judged.problem:
+        claims = [Section("Claims", f"Not judged: {judged.problem}")]
+    rates, scales = sensitivities(results), scalings(results)
+    compared = pairs(results)
     settings = ([_pairs(compared)] if compared else []) + ([_overall(many)] if (many := overall(compared)) else [])
     measured = ([_sensitivities(rates)] if rates else []) + ([_scalings(scales)] if scales else [])
-    return Answers(claims.verdicts, tuple(judged), (*settings, *measured))
+    return Answers(judged, tuple(claims), (*settings, *measured))
 
 
 def _claims(verdicts: tuple[Verdict, ...]) -> Section:

@@ -8,8 +8,10 @@ from initlab.predictions.inputs import growth_law
 from initlab.predictions.judge import ABSOLUTE, UNEXPLAINED, Fit, Misfit, judge
 from initlab.predictions.scale_up import Outlook
 from initlab.reporting.answers import Section
-from initlab.reporting.frames import PlannedCell, SweepFrames
 from initlab.reporting.table import NOTHING, factor, number
+from initlab.results.cells import Cell
+from initlab.results.frames import SweepFrames
+from initlab.results.reading import Results
 from initlab.theory.growth import Growth
 
 _CURVES = ("residual_ms", "attn_ms", "mlp_ms", "token_cosine", "grad_rms")
@@ -28,7 +30,7 @@ _NAMES = {
 class Expected:
     """One predicted cell that was measured: how well it fits, and the growth laws of both."""
 
-    cell: PlannedCell
+    cell: Cell
     predicted: dict[str, Any]
     fit: Fit
     growth: float
@@ -49,28 +51,28 @@ class Expected:
 def expected(frames: SweepFrames) -> list[Expected]:
     """Return every cell with a prediction and with measurements at step 0, in the order of the plan."""
     found = []
-    for index, predicted in frames.predicted.items():
+    for index, predicted in frames.results.predictions.items():
         measured = {} if "reason" in predicted else _measured(frames, index)
         fit = judge(predicted, measured) if measured else None
         if fit is None:
             continue
         blocks = [sum(values) / len(values) for values in zip(*measured["residual_ms"], strict=True)][::2]
         growth = blocks[-1] / blocks[0] if blocks[0] > 0 else float("nan")
-        found.append(Expected(frames.cells[index], predicted, fit, growth, growth_law(blocks)))
+        found.append(Expected(frames.results.cells[index], predicted, fit, growth, growth_law(blocks)))
     return found
 
 
-def sections(frames: SweepFrames, rows: Sequence[Expected]) -> list[Section]:
+def sections(results: Results, rows: Sequence[Expected]) -> list[Section]:
     """Return the tables of predictions and of outlooks, each where there is something to say."""
     found = []
     if rows:
         found.append(_agreement(rows))
-    without = {index: one["reason"] for index, one in frames.predicted.items() if "reason" in one}
+    without = {index: one["reason"] for index, one in results.predictions.items() if "reason" in one}
     if without:
-        reasons = dict.fromkeys((frames.cells[index].init, reason) for index, reason in without.items())
+        reasons = dict.fromkeys((results.cells[index].init, reason) for index, reason in without.items())
         found.append(Section("Not predicted", "Theory has nothing to say of these.", ("init", "why"), tuple(reasons)))
-    if frames.outlooks:
-        found.append(_outlooks(frames.outlooks))
+    if results.outlooks:
+        found.append(_outlooks([Outlook.of(document) for document in results.outlooks]))
     return found
 
 

@@ -6,7 +6,7 @@ from initlab.reporting.canvas import Drawing
 from initlab.reporting.figures_compare import final_losses, heat_map
 from initlab.reporting.figures_init import branches, first_updates, gradient_rms, residual_variance, token_cosine
 from initlab.reporting.figures_training import layer_profiles, loss_curves, variance_over_training
-from initlab.reporting.frames import SweepFrames
+from initlab.results.frames import SweepFrames
 
 FIGURES: tuple[Callable[[SweepFrames], Drawing | None], ...] = (
     residual_variance,

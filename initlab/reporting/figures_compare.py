@@ -9,17 +9,17 @@ from matplotlib.colors import LogNorm, Normalize, to_hex
 from matplotlib.ticker import MaxNLocator
 
 from initlab.reporting.canvas import ALARM, INK, MUTED, Drawing, Sheet, looks
-from initlab.reporting.frames import SweepFrames
 from initlab.reporting.panels import MOST_PANELS, Panel, at_init, everything, lay_out, look
 from initlab.reporting.table import CellRow, cell_rows, factor, number
+from initlab.results.frames import SweepFrames
 
 _COLOURS = "cividis"  # the same order of lightness for every kind of colour vision
 
 
 def final_losses(frames: SweepFrames) -> Drawing | None:
-    """Every seed's final loss, and the cell's mean; diverged runs counted at the right edge."""
+    """Every seed's final loss, and the cell's mean; how many runs diverged at the right edge."""
     rows = {row.index: row for row in cell_rows(frames)}
-    cells = [cell for cell in frames.cells if cell.index in rows and _has_result(rows[cell.index])]
+    cells = [cell for cell in frames.results.cells if cell.index in rows and _has_result(rows[cell.index])]
     if not cells:
         return None
     layout = lay_out(cells, everything, split_activations=False)
@@ -40,7 +40,9 @@ def final_losses(frames: SweepFrames) -> Drawing | None:
         diverged = any(rows[cell.index].diverged for cell in cells)
         caption = [
             "Final loss of every seed (dots) and their mean (bar); lower, to the left, is better.",
-            "A cross at the right edge counts runs that diverged; they are in no mean." if diverged else "",
+            "A run that diverged counts with its loss at init; a cross at the right edge says how many did."
+            if diverged
+            else "",
             layout.left_out,
         ]
         return sheet.drawing("Final loss, seed by seed", " ".join(text for text in caption if text))
@@ -52,7 +54,7 @@ def heat_map(frames: SweepFrames) -> Drawing | None:
     trained = any(row.trained for row in rows)
     measured = {row.index: row.final_loss if trained else row.growth for row in rows}
     values = {index: value for index, value in measured.items() if value is not None and (trained or value > 0)}
-    cells = [cell for cell in frames.cells if cell.index in values]
+    cells = [cell for cell in frames.results.cells if cell.index in values]
     inits, activations = (
         list(dict.fromkeys(getattr(cell, what) for cell in cells)) for what in ("init", "activation")
     )

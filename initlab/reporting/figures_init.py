@@ -6,8 +6,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from initlab.reporting.canvas import INK, Drawing, Sheet, log_scale, looks, whole_ticks
-from initlab.reporting.frames import SweepFrames
 from initlab.reporting.panels import at_init, handles, lay_out, look, reference
+from initlab.results.frames import SweepFrames
 
 _BAND = "Lines are means over seeds, bands run from the least to the greatest seed."
 _PREDICTED = (
@@ -104,7 +104,7 @@ def _by_block(
     if drawn.empty:
         return None
     known = set(drawn["cell_index"])
-    layout = lay_out([cell for cell in frames.cells if cell.index in known], matters, most=3)
+    layout = lay_out([cell for cell in frames.results.cells if cell.index in known], matters, most=3)
     with looks():
         sheet = Sheet(name, 2 * len(layout.panels), columns=2, height=2.7)
         masked: list[str] = []
@@ -136,7 +136,7 @@ def _along_depth(
     if data.empty:
         return None
     known = set(data["cell_index"])
-    layout = lay_out([cell for cell in frames.cells if cell.index in known], at_init)
+    layout = lay_out([cell for cell in frames.results.cells if cell.index in known], at_init)
     theory = frames.predictions[frames.predictions["probe"] == (probe if predicted else "")]
     legend = handles(frames, layout)
     if len(theory):

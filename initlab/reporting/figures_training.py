@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from initlab.reporting.canvas import INK, Drawing, Sheet, log_scale, looks, whole_ticks
-from initlab.reporting.frames import PlannedCell, SweepFrames
 from initlab.reporting.panels import Layout, Panel, everything, handles, lay_out, look, reference
+from initlab.results.cells import Cell
+from initlab.results.frames import SweepFrames
 
 _MOST_POINTS = 300
 _MOST_PROFILES = 12
@@ -110,8 +111,8 @@ def layer_profiles(frames: SweepFrames) -> Drawing | None:
         return sheet.drawing("Profiles before, during and after training", caption + more)
 
 
-def _trained(frames: SweepFrames) -> list[PlannedCell]:
-    return [cell for cell in frames.cells if cell.steps > 0]
+def _trained(frames: SweepFrames) -> list[Cell]:
+    return [cell for cell in frames.results.cells if cell.steps > 0]
 
 
 def _residuals(frames: SweepFrames) -> tuple[pd.DataFrame, Layout, list[str]]:
@@ -202,14 +203,14 @@ def _loss_caption(window: int, loose: int, layout: Layout) -> str:
     return " ".join(sentence for sentence in said if sentence)
 
 
-def _profile(sheet: Sheet, ax: Axes, cell: PlannedCell, data: pd.DataFrame) -> None:
+def _profile(sheet: Sheet, ax: Axes, cell: Cell, data: pd.DataFrame) -> None:
     for step, (phase, colour, dash) in zip(_phase_steps(data), _PHASES, strict=True):
         own = data[data["step"] == step].groupby("layer")["value"].mean()
         who = (f"{cell.label} · {phase} probe: step {step}", cell.init, cell.activation)
         sheet.plot(ax, own.index.to_list(), own.to_list(), who, color=colour, linestyle=dash, linewidth=1.2)
 
 
-def _two_lines(cell: PlannedCell) -> str:
+def _two_lines(cell: Cell) -> str:
     """The cell's name, its sizes on a line of their own, short enough for a quarter of a figure."""
     first, rest = f"{cell.init} · {cell.activation}", " · ".join(cell.label.split(" · ")[2:])
     return "\n".join(textwrap.shorten(line, 36, placeholder=" ...") for line in (first, rest) if line)

@@ -11,9 +11,9 @@ _SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\`*_{}[
 def render(content: Content) -> str:
     """Return the document. Names, questions and reasons are other people's text: nothing in them is markup."""
     frames = content.frames
-    parts = [f"# {escape(frames.name)}"]
-    if frames.question:
-        parts.append(f"> {escape(frames.question)}")
+    parts = [f"# {escape(frames.results.name)}"]
+    if frames.results.question:
+        parts.append(f"> {escape(frames.results.question)}")
     parts.append(escape(content.description))
     if content.banner:
         parts.append(f"**{escape(content.banner.text)}**")
@@ -64,6 +64,6 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _provenance(content: Content) -> str:
     frames = content.frames
-    said = [f"Planned {escape(frames.created_at)}." if frames.created_at else ""]
-    said.append(f"Made by commit {escape(frames.git_sha)}." if frames.git_sha else "")
+    said = [f"Planned {escape(frames.results.created_at)}." if frames.results.created_at else ""]
+    said.append(f"Made by commit {escape(frames.results.git_sha)}." if frames.results.git_sha else "")
     return " ".join(text for text in said if text) or "No commit was recorded."

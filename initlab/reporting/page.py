@@ -29,7 +29,8 @@ def render(content: Content) -> str:
 def island(content: Content) -> str:
     """Return the figures' series as JSON that can stand inside a script element."""
     series = {key: value for drawing in content.drawings for key, value in _points(drawing)}
-    document = {"inits": content.frames.inits, "activations": content.frames.activations, "series": series}
+    results = content.frames.results
+    document = {"inits": results.inits, "activations": results.activations, "series": series}
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.replace("<", "\\u003c")  # no </script> and no <!-- can occur
 

@@ -12,7 +12,9 @@ from matplotlib.lines import Line2D
 
 from initlab.files.json import canonical_json
 from initlab.reporting.canvas import DASHES, INK, MARKERS, MUTED, PALETTE, Look
-from initlab.reporting.frames import PlannedCell, SweepFrames, short
+from initlab.results.cells import Cell
+from initlab.results.frames import SweepFrames
+from initlab.results.labels import short
 
 MOST_PANELS = 6
 MOST_LINES = 14  # of one panel; beyond, activations get panels of their own
@@ -23,7 +25,7 @@ class Panel:
     """Cells that are drawn together; ``title`` says what they have in common."""
 
     title: str
-    cells: tuple[PlannedCell, ...]
+    cells: tuple[Cell, ...]
 
     @property
     def lines(self) -> list[tuple[str, str, list[int]]]:
@@ -60,7 +62,7 @@ def everything(name: str) -> bool:
 
 
 def lay_out(
-    cells: list[PlannedCell],
+    cells: list[Cell],
     matters: Callable[[str], bool],
     most: int = MOST_PANELS,
     *,
@@ -69,11 +71,11 @@ def lay_out(
     """Group cells into panels by the varying fields that matter; most informative (deepest, widest) first."""
     lines = len({(cell.init, cell.activation) for cell in cells})
     by_activation = split_activations and lines > MOST_LINES and len({cell.activation for cell in cells}) > 1
-    named = [name for name in (cells[0].varying if cells else {}) if matters(name)]
-    named = [name for name in named if len({canonical_json(cell.varying[name]) for cell in cells}) > 1]
-    groups: dict[str, list[PlannedCell]] = {}
+    named = [name for name in (cells[0].axes if cells else {}) if matters(name)]
+    named = [name for name in named if len({canonical_json(cell.axes[name]) for cell in cells}) > 1]
+    groups: dict[str, list[Cell]] = {}
     for cell in cells:
-        title = " · ".join(f"{short(name)}={cell.varying[name]}" for name in named)
+        title = " · ".join(f"{short(name)}={cell.axes[name]}" for name in named)
         if by_activation:
             title = " · ".join(part for part in (cell.activation, title) if part)
         groups.setdefault(title, []).append(cell)
@@ -88,11 +90,11 @@ def lay_out(
 
 def look(frames: SweepFrames, init: str, activation: str) -> Look:
     """One look per init and activation, the same in every figure of a report."""
-    number = frames.inits.index(init)
+    number = frames.results.inits.index(init)
     return Look(
         colour=PALETTE[number % len(PALETTE)],
         marker=MARKERS[number // len(PALETTE) % len(MARKERS)],
-        dash=DASHES[frames.activations.index(activation) % len(DASHES)],
+        dash=DASHES[frames.results.activations.index(activation) % len(DASHES)],
     )
 
 
@@ -100,11 +102,11 @@ def handles(frames: SweepFrames, layout: Layout, *, dashes: bool = True) -> list
     """Legend entries: the inits by colour, then the activations by dash where there are several."""
     made = []
     for init in layout.inits:
-        seen = look(frames, init, frames.activations[0])
+        seen = look(frames, init, frames.results.activations[0])
         made.append(Line2D([], [], color=seen.colour, marker=seen.marker, label=init))
     if dashes and len(layout.activations) > 1:
         for activation in layout.activations:
-            dash = look(frames, frames.inits[0], activation).dash
+            dash = look(frames, frames.results.inits[0], activation).dash
             made.append(Line2D([], [], color=MUTED, linestyle=dash, label=activation))
     return made
 
@@ -114,6 +116,6 @@ def reference(label: str, dash: Any) -> Line2D:
     return Line2D([], [], color=INK, linestyle=dash, linewidth=0.9, label=label)
 
 
-def _size(cell: PlannedCell) -> float:
+def _size(cell: Cell) -> float:
     """Parameters in the blocks, up to a factor: what orders panels."""
     return cell.n_layer * float(cell.fields.get("model.n_embd", 1)) ** 2

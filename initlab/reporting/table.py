@@ -1,16 +1,19 @@
 """What came out, one row a cell: the rows that Markdown, HTML, CSV and the terminal all show.
 
-A mean is over the finished runs of a cell. Diverged runs are counted beside it and never averaged away.
+A final loss is the metric of that name: a mean is over every run that ended with a result, and a run that diverged
+is in it with its loss at init, and counted beside it.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from initlab.reporting.frames import PlannedCell, SweepFrames, short
+from initlab.results.cells import Cell, Run
+from initlab.results.frames import SweepFrames
+from initlab.results.labels import short
+from initlab.results.reading import Results
 from initlab.results.run import Status
 from initlab.stats.describe import Interval, geometric_mean, mean, mean_interval, standard_deviation
 
@@ -21,10 +24,11 @@ NOTHING = "–"
 class CellRow:
     """One cell. Losses are nats per token; a number is None where nothing was measured.
 
-    ``final_loss`` is the mean over finished runs, ``final_loss_sd`` their sample standard deviation,
+    ``final_loss`` is the mean over finished and diverged runs, ``final_loss_sd`` their sample standard deviation,
     ``final_loss_interval`` Student's 95% interval of the mean and ``final_loss_by_seed`` the runs themselves;
-    ``loss_split`` says on what: validation, train, or mixed. ``growth`` is the geometric mean, over every run that
-    reached step 0, of the residual second moment after the last block over that after the embedding.
+    ``loss_split`` says on what the finished ones were evaluated: validation, train, or mixed. ``growth`` is the
+    geometric mean, over every run that reached step 0, of the residual second moment after the last block over that
+    after the embedding.
     """
 
     index: int
@@ -75,23 +79,14 @@ class TextTable:
 def cell_rows(frames: SweepFrames) -> list[CellRow]:
     """Return one row a cell, in the order of the plan."""
     groups = dict(list(frames.runs.groupby("cell_index"))) if len(frames.runs) else {}
-    return [_cell_row(cell, groups[cell.index]) for cell in frames.cells if cell.index in groups]
+    return [_cell_row(cell, groups[cell.index]) for cell in frames.results.cells if cell.index in groups]
 
 
-def not_ok(frames: SweepFrames) -> list[NotOk]:
+def not_ok(results: Results) -> list[NotOk]:
     """Return every run that did not finish, worst first: failed, diverged, interrupted, missing, running."""
     order: tuple[Status, ...] = ("failed", "diverged", "interrupted", "missing", "running")
-    found = [
-        NotOk(run["id"], f"{run['cell']} · seed {run['seed']}", run["status"], _reason(run))
-        for run in frames.runs.to_dict("records")
-        if run["status"] != "finished"
-    ]
-    return sorted(found, key=lambda run: order.index(run.status))
-
-
-def counts(frames: SweepFrames) -> dict[Status, int]:
-    """Return how many planned runs have each status that occurs."""
-    return dict(Counter(frames.runs["status"].tolist()))
+    runs = [NotOk(run.id, run.label, run.status, _reason(run)) for run in results.runs if run.status != "finished"]
+    return sorted(runs, key=lambda run: order.index(run.status))
 
 
 def text_table(rows: list[CellRow]) -> TextTable:
@@ -159,20 +154,19 @@ def _diverged(row: CellRow) -> Shown:
     return Shown(f"{row.diverged} of {row.planned}", row.diverged) if row.trained else Shown(NOTHING, None)
 
 
-def _cell_row(cell: PlannedCell, runs: pd.DataFrame) -> CellRow:
+def _cell_row(cell: Cell, runs: pd.DataFrame) -> CellRow:
     ended = runs[runs["final_loss"].notna()]
     by_seed = dict(zip(ended["seed"].tolist(), ended["final_loss"].tolist(), strict=True))
     losses = list(by_seed.values())
     final, status = mean(losses), runs["status"]
-    floor = mean(_known(runs["entropy_floor"]))
     split = _split(runs)
     return CellRow(
         index=cell.index,
         label=cell.label,
         init=cell.init,
         activation=cell.activation,
-        axes=cell.varying,
-        trained=cell.steps > 0,
+        axes=dict(cell.axes),
+        trained=cell.trained,
         planned=len(runs),
         finished=int((status == "finished").sum()),
         diverged=int((status == "diverged").sum()),
@@ -181,7 +175,7 @@ def _cell_row(cell: PlannedCell, runs: pd.DataFrame) -> CellRow:
         final_loss_interval=mean_interval(losses),
         final_loss_by_seed=by_seed,
         loss_split=split,
-        above_floor=None if final is None or floor is None else final - floor,
+        above_floor=mean(_known(runs["above_floor"])),
         initial_loss=mean(_known(runs["initial_loss"])),
         growth=geometric_mean([value for value in _known(runs["growth"]) if value >= 0]),
         network=cell.network,
@@ -190,30 +184,30 @@ def _cell_row(cell: PlannedCell, runs: pd.DataFrame) -> CellRow:
 
 
 def _split(runs: pd.DataFrame) -> str | None:
-    """On which text the final losses were measured."""
-    ended = runs[runs["final_loss"].notna()]
-    if ended.empty:
+    """Return on which text the final losses of finished runs were measured."""
+    finished = runs[(runs["status"] == "finished") & runs["final_loss"].notna()]
+    if finished.empty:
         return None
-    evaluated = ended["val_loss"].notna()
+    evaluated = finished["val_loss"].notna()
     return "validation" if evaluated.all() else "mixed" if evaluated.any() else "train"
 
 
-def _note(cell: PlannedCell, status: "pd.Series[str]", split: str | None) -> str:
-    found = status.value_counts()
-    said = [f"{found[name]} {name}" for name in ("failed", "interrupted", "missing", "running") if name in found]
-    if cell.steps == 0:
-        said.insert(0, "init only")
+def _note(cell: Cell, status: "pd.Series[str]", split: str | None) -> str:
+    counts = status.value_counts()
+    notes = [f"{counts[name]} {name}" for name in ("failed", "interrupted", "missing", "running") if name in counts]
+    if not cell.trained:
+        notes.insert(0, "init only")
     if split in ("train", "mixed"):
-        said.append(f"{split} loss" if split == "train" else "some validation, some train loss")
-    return ", ".join(said)
+        notes.append("train loss" if split == "train" else "some validation, some train loss")
+    return ", ".join(notes)
 
 
-def _reason(run: dict[Any, Any]) -> str:
-    if isinstance(run["reason"], str) and run["reason"]:
-        return run["reason"]
-    if run["status"] == "diverged" and not pd.isna(run["diverged_at"]):
-        return f"diverged at step {int(run['diverged_at'])}"
-    return {"missing": "never started", "running": "still training"}.get(run["status"], "no reason was recorded")
+def _reason(run: Run) -> str:
+    if run.state.reason:
+        return run.state.reason
+    if run.status == "diverged" and (step := run.summary.get("diverged_at")) is not None:
+        return f"diverged at step {step}"
+    return {"missing": "never started", "running": "still training"}.get(run.status, "no reason was recorded")
 
 
 def _known(column: "pd.Series[float]") -> list[float]:

@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from initlab.files.json import canonical_json
-from initlab.reporting.frames import SweepFrames, short
-from initlab.reporting.table import CellRow, counts, factor, number
+from initlab.reporting.table import CellRow, factor, number
+from initlab.results.cells import NAMES
+from initlab.results.frames import SweepFrames
+from initlab.results.labels import short
+from initlab.results.reading import Results
 from initlab.results.run import STATUSES
 from initlab.stats.describe import mean, mean_interval
 
@@ -27,10 +30,10 @@ class Banner:
     text: str
 
 
-def banner(frames: SweepFrames) -> Banner | None:
+def banner(results: Results) -> Banner | None:
     """Return a warning unless every run has ended with a result."""
-    found = counts(frames)
-    total = sum(found.values())
+    found = {status: number for status, number in results.counts.items() if number}
+    total = len(results.runs)
     parts = [f"{found[status]} {status}" for status in STATUSES if status != "finished" and status in found]
     if set(found) <= {"finished", "diverged"}:
         return None
@@ -46,8 +49,8 @@ def banner(frames: SweepFrames) -> Banner | None:
 
 def describe(frames: SweepFrames) -> str:
     """Return one paragraph: what is compared, on what, at which sizes."""
-    cells, seeds = frames.cells, sorted(set(frames.runs["seed"]))
-    inits, activations = frames.inits, frames.activations
+    cells, seeds = frames.results.cells, sorted(set(frames.runs["seed"]))
+    inits, activations = frames.results.inits, frames.results.activations
     compared = f"{_count(len(inits), 'init')} ({_listed(inits)}) × {_count(len(activations), 'activation')}"
     trained = sorted({cell.steps for cell in cells if cell.steps})
     probed = sum(cell.steps == 0 for cell in cells)
@@ -83,38 +86,33 @@ def headline(frames: SweepFrames, rows: list[CellRow]) -> list[str]:
     return [*said[:_MOST_SETTINGS], *([f"{rest} more settings are in the table."] if rest > 0 else [])]
 
 
-def shared_settings(frames: SweepFrames) -> list[tuple[str, str]]:
+def shared_settings(results: Results) -> list[tuple[str, str]]:
     """Return the fields that all cells share, by dotted name, with their values as text."""
-    if not frames.cells:
+    if not results.cells:
         return []
-    varying = set(frames.cells[0].varying)
-    fields = [(name, value) for name, value in frames.cells[0].fields.items() if name not in varying]
+    first = results.cells[0]
+    fields = [(name, value) for name, value in first.fields.items() if name not in {*NAMES, *first.axes}]
     return [(name, _said(value)) for name, value in fields]
 
 
-def versions(frames: SweepFrames) -> list[tuple[str, str]]:
+def versions(results: Results) -> list[tuple[str, str]]:
     """Return what the first run recorded of its machine and software, nested names dotted."""
-    return sorted(_flat("", frames.env))
+    return sorted(_flat("", results.env))
 
 
 def _setting_headline(name: str, rows: list[CellRow]) -> str:
     ended = [(row.final_loss, row) for row in rows if row.final_loss is not None]
     if not ended:
         return ""
-    whole = [(loss, row) for loss, row in ended if not row.diverged] or ended
-    ranked = sorted(whole, key=lambda pair: pair[0])
+    ranked = sorted(ended, key=lambda pair: pair[0])
     loss, best = ranked[0]
     said = [f"{name}: " if name else "", f"the lowest mean final loss is {_competitor(best)} at {number(loss)}"]
     said.append(f" ± {number(best.final_loss_sd)}" if best.final_loss_sd is not None else "")
     said.append(f" nats/token ({_seeds(best)}).")
     if len(ranked) > 1:
         said.append(_gap(best, ranked[1][1]))
-    for survivor_loss, row in ended:
-        if row.diverged and (survivor_loss < loss or row is best):
-            said.append(
-                f" {_competitor(row)} has {number(survivor_loss)} over the runs that survived: "
-                f"{row.diverged} of {row.planned} diverged."
-            )
+    if best.diverged:
+        said.append(f" {best.diverged} of its {best.planned} runs diverged and count with their loss at init.")
     if any(row.finished + row.diverged < row.planned for row in rows):
         said.append(" Runs are outstanding, so this may change.")
     text = "".join(said)
@@ -188,7 +186,7 @@ def _listed(values: Iterable[Any]) -> str:
 
 
 def _values(frames: SweepFrames, name: str) -> str:
-    found = {canonical_json(cell.fields.get(name)): cell.fields.get(name) for cell in frames.cells}
+    found = {canonical_json(cell.fields.get(name)): cell.fields.get(name) for cell in frames.results.cells}
     values = list(found.values())
     if all(isinstance(value, int | float) for value in values):
         values.sort()

@@ -1,4 +1,4 @@
-"""Writes a report beside the sweep it is about: ``write_report(Path("results/quickstart"))``.
+"""Writes a report beside the sweep it is about: ``write_report(gather(load_results("results/quickstart")))``.
 
 The same stored runs give the same bytes: nothing in a report says when or where it was made.
 """
@@ -14,27 +14,24 @@ import pandas as pd
 from initlab.errors import InitlabError, did_you_mean
 from initlab.files.json import write_json
 from initlab.reporting import markdown, page
-from initlab.reporting.answers import answers
-from initlab.reporting.content import Content, gather
+from initlab.reporting.content import Content
 from initlab.reporting.expected import Expected
-from initlab.reporting.frames import load
-from initlab.reporting.table import CellRow, counts
+from initlab.reporting.table import CellRow
 from initlab.verdicts.verdict import document
 
 FORMATS = ("html", "md", "csv", "json")
 
 
-def write_report(path: Path, *, formats: Collection[str] = FORMATS) -> Path:
-    """Write ``path/report/`` and return where its HTML page is (or would be, where html is not asked for).
+def write_report(content: Content, *, formats: Collection[str] = FORMATS) -> Path:
+    """Write ``report/`` into the sweep's folder and return where its HTML page is, or would be without html.
 
-    Figures are written for html and md. Raises InitlabError for a folder that holds no sweep, cannot be written to,
-    or a format that does not exist.
+    Figures are written for html and md. Raises InitlabError for a folder that cannot be written to, or a format
+    that does not exist.
     """
     for name in formats:
         if name not in FORMATS:
             raise InitlabError(f"no report format {name!r}{did_you_mean(name, FORMATS)}")
-    content = gather(load(path), answers(path))
-    folder = path / "report"
+    folder = content.frames.results.path / "report"
     try:
         folder.mkdir(exist_ok=True)
         _write(folder, content, formats)
@@ -51,8 +48,8 @@ def _write(folder: Path, content: Content, formats: Collection[str]) -> None:
         _replace(folder / "runs.csv", _csv(content.frames.runs))
     if "json" in formats:
         write_json(folder / "summary.json", summary(content))
-        if content.answers.verdicts:
-            write_json(folder / "verdicts.json", document(content.answers.verdicts))
+        if content.answers.judged.verdicts:
+            write_json(folder / "verdicts.json", document(content.answers.judged.verdicts))
     if "md" in formats:
         _replace(folder / "report.md", markdown.render(content).encode())
     if "html" in formats:
@@ -74,20 +71,20 @@ def _write_figures(folder: Path, content: Content) -> None:
 
 def summary(content: Content) -> dict[str, Any]:
     """Return the report's numbers as one JSON document; its ``schema_version`` is added where it is written."""
-    frames = content.frames
+    frames, results = content.frames, content.frames.results
     runs = frames.runs.astype(object).where(frames.runs.notna(), None)
     return {
-        "sweep": frames.name,
-        "question": frames.question,
-        "created_at": frames.created_at,
-        "git_sha": frames.git_sha,
-        "counts": counts(frames),
+        "sweep": results.name,
+        "question": results.question,
+        "created_at": results.created_at,
+        "git_sha": results.git_sha,
+        "counts": {status: number for status, number in results.counts.items() if number},
         "headline": content.headline,
-        "claims": [verdict.to_json() for verdict in content.answers.verdicts],
+        "claims": [verdict.to_json() for verdict in content.answers.judged.verdicts],
         "cells": [asdict(row) for row in content.rows],
         "runs": runs.to_dict("records"),
         "predictions": [_expectation(row) for row in content.expected],
-        "outlooks": [look.to_json() for look in frames.outlooks],
+        "outlooks": list(results.outlooks),
         "not_ok": [asdict(run) for run in content.not_ok],
     }
 

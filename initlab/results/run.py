@@ -31,7 +31,7 @@ class RunState:
 
 
 class RunDirectory:
-    """Reads one run; every file may be absent."""
+    """Reads one run as it is now; every file may be absent. What is read is not kept: see ``cells.Run``."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -41,15 +41,25 @@ class RunDirectory:
         return self.path.name
 
     def state(self) -> RunState:
+        return self.result()[0]
+
+    def result(self) -> tuple[RunState, dict[str, Any] | None]:
+        """Return where the run stands, and its summary where it has a result.
+
+        The status is read first: a run that ends between the two readings is then finished, never missing.
+        """
         status = read_json(self.path / "status.json") or {}
+        summary = read_json(self.path / "summary.json")
+        return self._state(status, summary), summary
+
+    def _state(self, status: dict[str, Any], summary: dict[str, Any] | None) -> RunState:
         seconds = status.get("wall_seconds")
-        summary = self.summary()
         if summary is not None:
             return RunState("diverged" if summary.get("diverged") else "finished", summary.get("reason"), seconds)
-        said, reason = status.get("status"), status.get("reason")
-        if said == "failed" or said == "interrupted":
-            return RunState(said, reason, seconds)
-        if said == "running":
+        stored, reason = status.get("status"), status.get("reason")
+        if stored == "failed" or stored == "interrupted":
+            return RunState(stored, reason, seconds)
+        if stored == "running":
             if lock.is_held(self.path / ".lock"):
                 return RunState("running", None, seconds)
             return RunState("interrupted", "the process that trained it is gone", seconds)
@@ -60,6 +70,9 @@ class RunDirectory:
 
     def config(self) -> dict[str, Any] | None:
         return read_json(self.path / "config.json")
+
+    def env(self) -> dict[str, Any] | None:
+        return read_json(self.path / "env.json")
 
     def metrics(self) -> list[dict[str, Any]]:
         """Rows ``{"step", "train_loss", "lr", "grad_norm"}`` and, at evaluations, ``"val_loss"`` (nats per token)."""

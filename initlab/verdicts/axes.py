@@ -7,13 +7,14 @@ with width and depth; and how the residual stream and the logits scale with widt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from initlab.results.cells import Cell
+from initlab.results.metrics import METRICS, Metric, metric_named
+from initlab.results.reading import Results
 from initlab.stats.compare import estimate_mean
 from initlab.stats.describe import Interval, geometric_mean, mean
 from initlab.stats.sensitivity import StableRange, optimum, sensitivity, stable_range
 from initlab.stats.slopes import Slope, coordinate_check
 from initlab.verdicts.evidence import common_label, curves, grouped, number, varying
-from initlab.verdicts.metrics import METRICS, Metric, metric_named
-from initlab.verdicts.stored import StoredCell, StoredSweep
 
 RATE = "train.lr"
 SIZES = ("model.n_embd", "model.n_layer")
@@ -48,7 +49,7 @@ class Scaling:
     slope: Slope
 
 
-def sensitivities(sweep: StoredSweep) -> list[Sensitivity]:
+def sensitivities(sweep: Results) -> list[Sensitivity]:
     """Return a row for every group of trained cells that differ in the learning rate alone; nothing where no rate is
     swept, and no row for a group that is not finished."""
     if RATE not in sweep.axes:
@@ -60,12 +61,12 @@ def sensitivities(sweep: StoredSweep) -> list[Sensitivity]:
     return [row for row in rows if row is not None]
 
 
-def _told(groups: Sequence[Sequence[StoredCell]]) -> set[str]:
+def _told(groups: Sequence[Sequence[Cell]]) -> set[str]:
     """Return the fields that tell the cells of some groups apart."""
     return varying([cell for group in groups for cell in group])
 
 
-def _sensitivity(group: list[StoredCell], told: set[str]) -> Sensitivity | None:
+def _sensitivity(group: list[Cell], told: set[str]) -> Sensitivity | None:
     found = curves(METRICS["final_loss"], group, RATE)
     if not found.values:
         return None
@@ -87,7 +88,7 @@ def _sensitivity(group: list[StoredCell], told: set[str]) -> Sensitivity | None:
     )
 
 
-def scalings(sweep: StoredSweep) -> list[Scaling]:
+def scalings(sweep: Results) -> list[Scaling]:
     """Return coordinate checks over every size that is swept, and how the best learning rate moves with it."""
     rows = []
     for axis in (axis for axis in SIZES if axis in sweep.axes):
@@ -96,7 +97,7 @@ def scalings(sweep: StoredSweep) -> list[Scaling]:
     return rows
 
 
-def _moments(sweep: StoredSweep, axis: str) -> list[Scaling]:
+def _moments(sweep: Results, axis: str) -> list[Scaling]:
     rows = []
     for name in SCALES:
         groups = [group for group in grouped(_cells(sweep, name), [axis], sweep) if len(group) > 1]
@@ -106,22 +107,22 @@ def _moments(sweep: StoredSweep, axis: str) -> list[Scaling]:
     return rows
 
 
-def _cells(sweep: StoredSweep, name: str) -> list[StoredCell]:
+def _cells(sweep: Results, name: str) -> list[Cell]:
     """Where training ended means something only in cells that were trained."""
     return [cell for cell in sweep.cells if cell.trained or not name.endswith("@end")]
 
 
-def _slope(metric: Metric, group: Sequence[StoredCell], axis: str) -> Slope | None:
+def _slope(metric: Metric, group: Sequence[Cell], axis: str) -> Slope | None:
     return coordinate_check(list(curves(metric, group, axis).values.values()))
 
 
-def _shifts(sweep: StoredSweep, axis: str) -> list[Scaling]:
+def _shifts(sweep: Results, axis: str) -> list[Scaling]:
     """Return the exponent of the best learning rate over a size, from one grid of rates a size."""
     if RATE not in sweep.axes:
         return []
     rows, cells = [], _cells(sweep, "@end")
     for group in grouped(cells, [RATE, axis], sweep):
-        by_size: dict[float, list[StoredCell]] = {}
+        by_size: dict[float, list[Cell]] = {}
         for cell in group:
             by_size.setdefault(number(axis, cell.fields[axis]), []).append(cell)
         if len(by_size) > 1 and min(map(len, by_size.values())) > 1:
@@ -132,7 +133,7 @@ def _shifts(sweep: StoredSweep, axis: str) -> list[Scaling]:
     return rows
 
 
-def _shift_curves(by_size: dict[float, list[StoredCell]]) -> list[dict[float, float]]:
+def _shift_curves(by_size: dict[float, list[Cell]]) -> list[dict[float, float]]:
     """Return each seed's best learning rate by size."""
     found = {size: curves(METRICS["final_loss"], group, RATE).values for size, group in by_size.items()}
     seeds = set.intersection(*(set(curves_of) for curves_of in found.values()))

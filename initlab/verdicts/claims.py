@@ -6,23 +6,22 @@ where the evidence against it in any group stands up after Holm's correction ove
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from initlab.errors import InitlabError
 from initlab.files.toml import TomlFile
+from initlab.results.metrics import metric_named
+from initlab.results.reading import Results
 from initlab.verdicts.check import Check, Outcome, bounds_words, judge
 from initlab.verdicts.evidence import checks
 from initlab.verdicts.facts import Fact, default_fact, law_fact
-from initlab.verdicts.metrics import metric_named
 from initlab.verdicts.statement import Claim, ClaimsFile, read_claims
-from initlab.verdicts.stored import StoredSweep, load_stored
 from initlab.verdicts.verdict import Verdict
 
 WORDS: dict[Outcome, str] = {"holds": "SUPPORTED", "fails": "REFUTED", "open": "UNDECIDED", "unknown": "UNDECIDED"}
 DECISIVE: tuple[Outcome, ...] = ("fails", "unknown", "open", "holds")
 
 
-def judge_claims(claims: ClaimsFile, file: TomlFile, sweep: StoredSweep) -> list[Verdict]:
+def judge_claims(claims: ClaimsFile, file: TomlFile, sweep: Results) -> list[Verdict]:
     """Return a verdict for each claim, in the file's order.
 
     Raises InitlabError, naming key and line, where a claim asks for what the sweep or the laws have not.
@@ -44,20 +43,23 @@ class JudgedClaims:
     problem: str | None = None
 
 
-def stored_claims(path: Path) -> JudgedClaims:
+NO_CLAIMS = JudgedClaims()
+
+
+def stored_claims(results: Results) -> JudgedClaims:
     """Judge the ``claims.toml`` in a sweep's own folder; nothing where there is none.
 
     A sweep changed by flags may lack what its claims are about: that is a problem to show, not an error.
     """
-    if not (path / "claims.toml").is_file():
-        return JudgedClaims()
+    if not (results.path / "claims.toml").is_file():
+        return NO_CLAIMS
     try:
-        return JudgedClaims(tuple(judge_claims(*read_claims(path), load_stored(path))))
+        return JudgedClaims(tuple(judge_claims(*read_claims(results.path), results)))
     except InitlabError as error:
-        return JudgedClaims(problem=str(error).replace(f"{path}/", ""))
+        return JudgedClaims(problem=str(error).replace(f"{results.path}/", ""))
 
 
-def _judged(claim: Claim, sweep: StoredSweep, confidence: float) -> Verdict:
+def _judged(claim: Claim, sweep: Results, confidence: float) -> Verdict:
     if claim.metric is None:
         facts = [law_fact(law) for law in claim.law]
         facts += [default_fact(claim.default)] if claim.default else []

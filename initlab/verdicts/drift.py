@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from initlab.files.json import canonical_json
+from initlab.results.cells import Cell
+from initlab.results.reading import Results, canonical_init
 from initlab.spec.run import DataSpec, ModelSpec, TrainSpec
-from initlab.verdicts.stored import StoredCell, StoredSweep, canonical_init
 
 DEFAULTS: dict[str, Any] = {
     f"{table}.{name}": field.default
@@ -45,7 +46,7 @@ class DriftFound:
         return named + (f"; and {rest} more" if rest > 0 else "")
 
 
-def matching(sweep: StoredSweep, baseline: StoredSweep) -> Iterator[tuple[StoredCell, StoredCell]]:
+def matching(sweep: Results, baseline: Results) -> Iterator[tuple[Cell, Cell]]:
     """Yield every cell of the sweep with its like in the baseline: the same init, activation and swept fields."""
     known = {_key(cell): cell for cell in baseline.cells}
     for cell in sweep.cells:
@@ -53,7 +54,7 @@ def matching(sweep: StoredSweep, baseline: StoredSweep) -> Iterator[tuple[Stored
             yield cell, like
 
 
-def config_drift(sweep: StoredSweep, baseline: StoredSweep, ignore: Collection[str] = ()) -> DriftFound:
+def config_drift(sweep: Results, baseline: Results, ignore: Collection[str] = ()) -> DriftFound:
     """Compare every field of every cell, and the text it was trained on. ``ignore`` names fields by path."""
     here, there = {_key(cell): cell for cell in sweep.cells}, {_key(cell): cell for cell in baseline.cells}
     found = [f"{cell.label}: not in this sweep" for key, cell in there.items() if key not in here]
@@ -69,7 +70,7 @@ def config_drift(sweep: StoredSweep, baseline: StoredSweep, ignore: Collection[s
     return DriftFound(_by_cells(changed, len(pairs)) + found, len(pairs))
 
 
-def law_drift(sweep: StoredSweep, baseline: StoredSweep) -> DriftFound:
+def law_drift(sweep: Results, baseline: Results) -> DriftFound:
     """Compare the resolved law of every slot, the topology and the hook of every cell that both sweeps have."""
     pairs = list(matching(sweep, baseline))
     changed: list[tuple[str, str]] = []
@@ -104,17 +105,17 @@ def law_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]
     return [*_by_layers(found), *topology, *hook]
 
 
-def _key(cell: StoredCell) -> str:
-    return canonical_json([canonical_init(cell.cell.init), cell.cell.activation, cell.cell.axes])
+def _key(cell: Cell) -> str:
+    return canonical_json([canonical_init(cell.init), cell.activation, cell.axes])
 
 
-def _config(cell: StoredCell) -> dict[str, Any]:
+def _config(cell: Cell) -> dict[str, Any]:
     """Return every field by path, and the content of the corpus as far as a run has stored it."""
     corpus = next((c for run in cell.runs.values() if (c := run.config.get("corpus_sha256"))), None)
-    return {**cell.fields, "init": canonical_init(cell.cell.init), **({"corpus_sha256": corpus} if corpus else {})}
+    return {**cell.fields, "init": canonical_init(cell.init), **({"corpus_sha256": corpus} if corpus else {})}
 
 
-def _laws(sweep: StoredSweep, cell: StoredCell) -> dict[str, Any] | None:
+def _laws(sweep: Results, cell: Cell) -> dict[str, Any] | None:
     digest = next((laws for run in cell.runs.values() if (laws := run.config.get("laws"))), None)
     found: dict[str, Any] | None = sweep.laws.get(digest) if digest else None
     return found

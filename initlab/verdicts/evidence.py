@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 
 from initlab.errors import InitlabError, did_you_mean
+from initlab.results.cells import Cell
+from initlab.results.labels import join_label, list_labels, short
+from initlab.results.metrics import Metric, check_probe, metric_named
+from initlab.results.reading import Results
 from initlab.stats.compare import Comparison, compare, estimate_mean
 from initlab.stats.permutation import Exact, relabel, sign_flip
 from initlab.stats.sensitivity import optimum, sensitivity, stable_range
 from initlab.stats.slopes import loglog_slope
 from initlab.verdicts.check import Check, check_estimate, check_every
-from initlab.verdicts.metrics import Metric, check_probe, metric_named
 from initlab.verdicts.statement import Reduction, Statement
-from initlab.verdicts.stored import StoredCell, StoredSweep, labels
 
 Curve = Mapping[float, float]
 
@@ -30,7 +32,7 @@ class Series:
     problem: str | None = None
 
 
-def checks(statement: Statement, sweep: StoredSweep, confidence: float) -> list[Check]:
+def checks(statement: Statement, sweep: Results, confidence: float) -> list[Check]:
     """Return one check a group of cells. Raises InitlabError for cells, axes or probes that the sweep has not."""
     metric = statement_metric(statement, sweep)
     cells = selected(statement, sweep, metric)
@@ -45,14 +47,14 @@ def checks(statement: Statement, sweep: StoredSweep, confidence: float) -> list[
     return [_compared(statement, metric, of, against, confidence) for of, against in sides]
 
 
-def statement_metric(statement: Statement, sweep: StoredSweep) -> Metric:
+def statement_metric(statement: Statement, sweep: Results) -> Metric:
     assert statement.metric is not None
     metric = metric_named(statement.metric)
     check_probe(metric, sweep)
     return metric
 
 
-def selected(statement: Statement, sweep: StoredSweep, metric: Metric) -> list[StoredCell]:
+def selected(statement: Statement, sweep: Results, metric: Metric) -> list[Cell]:
     """Return the cells a statement is about; a metric of training is not of cells that were only probed."""
     cells = sweep.select(statement.where)
     kept = [cell for cell in cells if cell.trained or not metric.trained]
@@ -62,7 +64,7 @@ def selected(statement: Statement, sweep: StoredSweep, metric: Metric) -> list[S
     return kept
 
 
-def measured(metric: Metric, cell: StoredCell) -> Series:
+def measured(metric: Metric, cell: Cell) -> Series:
     """Return the metric of each of a cell's runs, on the scale on which it is averaged."""
     if cell.unfinished:
         return Series(cell.label, problem=f"{cell.label}: {', '.join(cell.unfinished)}")
@@ -78,36 +80,34 @@ def _scaled(label: str, values: dict[int, float], positive: bool) -> Series:
     return Series(label, {seed: math.log(value) if log else value for seed, value in values.items()}, log)
 
 
-def grouped(cells: list[StoredCell], axes: Sequence[str], sweep: StoredSweep) -> list[list[StoredCell]]:
+def grouped(cells: list[Cell], axes: Sequence[str], sweep: Results) -> list[list[Cell]]:
     """Return cells that differ in ``axes`` alone, and in what moves with these."""
     rest = [path for path in sweep.axes if path not in axes and not any(_follows(path, axis, cells) for axis in axes)]
-    groups: dict[str, list[StoredCell]] = {}
+    groups: dict[str, list[Cell]] = {}
     for cell in cells:
         groups.setdefault(repr([cell.fields.get(path) for path in rest]), []).append(cell)
     return list(groups.values())
 
 
-def _groups(statement: Statement, cells: list[StoredCell], sweep: StoredSweep) -> list[list[StoredCell]]:
+def _groups(statement: Statement, cells: list[Cell], sweep: Results) -> list[list[Cell]]:
     """Return cells that differ in the reduced and compared axes alone."""
     keys = (statement.over, statement.compare and statement.compare.axis)
     return grouped(cells, [sweep.field(key) for key in keys if key], sweep)
 
 
-def _follows(path: str, axis: str, cells: list[StoredCell]) -> bool:
+def _follows(path: str, axis: str, cells: list[Cell]) -> bool:
     """Whether a field is a function of an axis, as heads are of a width they are zipped with."""
     pairs = {(repr(cell.fields.get(axis)), repr(cell.fields.get(path))) for cell in cells}
     return 1 < len(pairs) == len({value for value, _ in pairs}) and len({value for _, value in pairs}) > 1
 
 
-def _series(
-    statement: Statement, metric: Metric, group: list[StoredCell], told: Collection[str], sweep: StoredSweep
-) -> Series:
+def _series(statement: Statement, metric: Metric, group: list[Cell], told: Collection[str], sweep: Results) -> Series:
     if statement.over is None or statement.reduce is None:
         if len(group) > 1:
-            raise InitlabError(f"cells that no field tells apart: {labels(group)}")
+            raise InitlabError(f"cells that no field tells apart: {list_labels([cell.label for cell in group])}")
         return replace(measured(metric, group[0]), label=common_label(group, told))
     axis = sweep.field(statement.over)
-    label = f"{common_label(group, told, axis)} over {axis.rpartition('.')[2]}"
+    label = f"{common_label(group, told, axis)} over {short(axis)}"
     return _reduced(statement, metric, curves(metric, group, axis), label)
 
 
@@ -120,7 +120,7 @@ class Curves:
     problem: str | None = None
 
 
-def curves(metric: Metric, group: Sequence[StoredCell], axis: str) -> Curves:
+def curves(metric: Metric, group: Sequence[Cell], axis: str) -> Curves:
     """Return the curves of a group over an axis; seeds that lack a point are left out."""
     values: dict[int, dict[float, float]] = {}
     diverged: dict[int, dict[float, int]] = {}
@@ -130,7 +130,7 @@ def curves(metric: Metric, group: Sequence[StoredCell], axis: str) -> Curves:
             return Curves(problem=found.problem)
         for seed, value in found.values.items():
             values.setdefault(seed, {})[x] = math.exp(value) if found.log else value
-            diverged.setdefault(seed, {})[x] = int(cell.runs[seed].state.status == "diverged")
+            diverged.setdefault(seed, {})[x] = int(cell.runs[seed].status == "diverged")
     return Curves({seed: curve for seed, curve in values.items() if len(curve) == len(group)}, diverged)
 
 
@@ -177,24 +177,22 @@ REDUCTIONS: dict[Reduction, Callable[[Curve, Mapping[float, int], float], float 
 axis, where its lowest value lies, how many decades are stable, and that lowest value."""
 
 
-def varying(cells: Sequence[StoredCell]) -> set[str]:
+def varying(cells: Sequence[Cell]) -> set[str]:
     """Return the swept fields in which some cells differ."""
-    paths = {path for cell in cells for path in cell.cell.axes}
+    paths = {path for cell in cells for path in cell.axes}
     return {path for path in paths if any(cell.fields.get(path) != cells[0].fields.get(path) for cell in cells)}
 
 
-def common_label(group: Sequence[StoredCell], told: Collection[str], *axes: str) -> str:
+def common_label(group: Sequence[Cell], told: Collection[str], *axes: str) -> str:
     """Return a group's init, activation and the fields of ``told``, without the axes that run and what they move."""
-    cell = group[0].cell
+    cell = group[0]
     axes = (*axes, *varying(group))
     named = [value for name, value in (("init", cell.init), ("activation", cell.activation)) if name not in axes]
     rest = {path: value for path, value in cell.axes.items() if path in told and path not in axes}
-    return " · ".join([*named, *(f"{path.rpartition('.')[2]}={value}" for path, value in rest.items())])
+    return join_label(named, rest)
 
 
-def _sides(
-    statement: Statement, metric: Metric, cells: list[StoredCell], sweep: StoredSweep
-) -> list[tuple[Series, Series]]:
+def _sides(statement: Statement, metric: Metric, cells: list[Cell], sweep: Results) -> list[tuple[Series, Series]]:
     """Return the two settings' series of every group that has both."""
     assert statement.compare is not None
     wanted, axis = statement.compare, sweep.field(statement.compare.axis)
@@ -206,14 +204,14 @@ def _sides(
         if here and there:
             one, other = (_series(statement, metric, side, told, sweep) for side in (here, there))
             rest = common_label(here, told, axis, *over)
-            label = f"{wanted.of} against {wanted.against}" + (f" · {rest}" if rest else "")
+            label = join_label([f"{wanted.of} against {wanted.against}", *([rest] if rest else [])], {})
             sides.append((replace(one, label=label), replace(other, label=label)))
     if not sides:
         raise InitlabError(f"no cells of {sweep.name} differ in {axis} = {wanted.of!r} and {wanted.against!r} alone")
     return sides
 
 
-def _one_value(sweep: StoredSweep, axis: str, value: Any) -> Any:
+def _one_value(sweep: Results, axis: str, value: Any) -> Any:
     found = sweep.select({axis: value})[0].fields.get(axis)
     if found is None:
         raise InitlabError(f"no cell has {axis} = {value!r}{did_you_mean(str(value), map(str, sweep.values(axis)))}")

@@ -16,9 +16,9 @@ from initlab.network.blueprint import Blueprint
 from initlab.network.laws import Law
 from initlab.network.slots import LM_HEAD, Role, Slot
 from initlab.network.topology import Dims
+from initlab.results.reading import Scalar
 from initlab.spec.run import ModelSpec, RunSpec
 from initlab.verdicts.statement import DefaultFact, Factor, LawFact
-from initlab.verdicts.stored import Scalar
 
 SIZES: tuple[dict[str, Scalar], ...] = (
     {"n_layer": 12, "n_head": 12, "n_embd": 768, "block_size": 1024},

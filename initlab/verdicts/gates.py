@@ -15,6 +15,8 @@ import numpy as np
 
 from initlab.errors import InitlabError
 from initlab.files.toml import TomlFile
+from initlab.results.metrics import metric_named
+from initlab.results.reading import Results
 from initlab.verdicts import drift
 from initlab.verdicts.check import Check, Outcome, judge
 from initlab.verdicts.evidence import (
@@ -27,9 +29,7 @@ from initlab.verdicts.evidence import (
     statement_metric,
     varying,
 )
-from initlab.verdicts.metrics import metric_named
 from initlab.verdicts.statement import Gate, GatesFile
-from initlab.verdicts.stored import StoredSweep
 from initlab.verdicts.verdict import Verdict
 
 Result: TypeAlias = Literal["pass", "fail", "inconclusive", "error"]
@@ -46,7 +46,7 @@ class Pending:
     check: Check
 
 
-def judge_gates(gates: GatesFile, file: TomlFile, sweep: StoredSweep, baseline: StoredSweep | None) -> list[Verdict]:
+def judge_gates(gates: GatesFile, file: TomlFile, sweep: Results, baseline: Results | None) -> list[Verdict]:
     """Return a verdict for each gate and cell, and one for each kind of drift.
 
     Raises InitlabError, naming key and line, where a gate asks for what the sweep has not, or for a baseline that is
@@ -88,7 +88,7 @@ def baseline_path(gates: GatesFile, file: TomlFile, given: Path | None) -> Path 
     return file.path.parent / gates.baseline
 
 
-def _regressions(gate: Gate, sweep: StoredSweep, baseline: StoredSweep, gates: GatesFile) -> list[Check]:
+def _regressions(gate: Gate, sweep: Results, baseline: Results, gates: GatesFile) -> list[Check]:
     """Return the change of each cell since the baseline, against how much worse it may be.
 
     Raises InitlabError where no cell is in the baseline, unless the gate on drift says so already.
@@ -125,7 +125,7 @@ def _regression(gate: Gate, label: str, here: Series, there: Series, confidence:
     return compared(blank, here, there, confidence)
 
 
-def _drifts(gates: GatesFile, sweep: StoredSweep, baseline: StoredSweep) -> list[Verdict]:
+def _drifts(gates: GatesFile, sweep: Results, baseline: Results) -> list[Verdict]:
     assert gates.drift is not None
     wanted: list[tuple[bool, str, str, Callable[[], drift.DriftFound]]] = [
         (gates.drift.laws, "law-drift", "every slot has the law it has in the baseline",

@@ -6,6 +6,9 @@ Within a setting, which is a set of trained cells equal in all else. All compari
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from initlab.results.cells import Cell
+from initlab.results.metrics import METRICS
+from initlab.results.reading import Results
 from initlab.stats.cells import interquartile_mean, iqm_interval
 from initlab.stats.censor import rate_interval
 from initlab.stats.compare import Answer, Comparison, compare
@@ -14,8 +17,6 @@ from initlab.stats.family import holm
 from initlab.stats.permutation import Exact
 from initlab.stats.power import minimum_detectable
 from initlab.verdicts.evidence import Series, common_label, exact_test, grouped, measured, varying
-from initlab.verdicts.metrics import METRICS
-from initlab.verdicts.stored import StoredCell, StoredSweep
 
 AXES = ("init", "activation")
 
@@ -52,7 +53,7 @@ class Overall:
     interval: Interval
 
 
-def pairs(sweep: StoredSweep) -> list[Pair]:
+def pairs(sweep: Results) -> list[Pair]:
     """Return every comparison that finished cells allow, in the order of the sweep."""
     cells = [cell for cell in sweep.cells if cell.trained]
     found = [
@@ -83,7 +84,7 @@ def overall(found: Sequence[Pair]) -> list[Overall]:
     return rows
 
 
-def _against_first(group: list[StoredCell], axis: str, cells: list[StoredCell]) -> list[Pair]:
+def _against_first(group: list[Cell], axis: str, cells: list[Cell]) -> list[Pair]:
     told = varying(cells)
     named = [(str(cell.fields[axis]), cell, measured(METRICS["final_loss"], cell)) for cell in group]
     whole = [(name, cell, series) for name, cell, series in named if not series.problem and series.values]
@@ -94,10 +95,10 @@ def _against_first(group: list[StoredCell], axis: str, cells: list[StoredCell]) 
     return [_pair(name, against, setting, cell, series, reference) for name, cell, series in whole[1:]]
 
 
-def _pair(of: str, against: str, setting: str, cell: StoredCell, here: Series, there: Series) -> Pair:
+def _pair(of: str, against: str, setting: str, cell: Cell, here: Series, there: Series) -> Pair:
     found = compare(here.values, there.values)
     estimate = found.estimate
-    diverged = sum(run.state.status == "diverged" for run in cell.runs.values())
+    diverged = sum(run.status == "diverged" for run in cell.runs.values())
     return Pair(
         of=of,
         against=against,

@@ -12,10 +12,10 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from initlab.errors import InitlabError
 from initlab.files.toml import TomlFile, read_toml
+from initlab.results.metrics import metric_named
+from initlab.results.reading import Scalar
 from initlab.spec.run import Fraction, Frozen, NonNegative
 from initlab.stats.sensitivity import STABLE_WITHIN_NATS
-from initlab.verdicts.metrics import metric_named
-from initlab.verdicts.stored import Scalar
 
 Selection = dict[str, Scalar | list[Scalar]]
 Reduction = Literal["slope", "ratio", "sensitivity", "optimum", "stable_decades", "best"]

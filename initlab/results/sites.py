@@ -1,5 +1,6 @@
 """Where along the residual stream each probed number of ``layers.jsonl`` stands."""
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -11,18 +12,18 @@ from initlab.network.slots import ATTENTION_ROLES
 from initlab.probes.reductions import PROBES
 
 _NOT_PROBES = frozenset({"step", "loss"})
-_ATTENTION_PLACES = frozenset({"attn_logits", "attn_weights", "attn_branch"})
+_ATTENTION_TAPS = frozenset({"attn_logits", "attn_weights", "attn_branch"})
 
 
 class LayerRows:
     """Collects the probes of many runs and makes one long frame of them.
 
-    ``places`` says what the probes of plug-ins were tapped at.
+    ``plugin_probes`` says what the probes of plug-ins were tapped at.
     """
 
-    def __init__(self, places: dict[str, str]) -> None:
-        places = {**{name: probe.place for name, probe in PROBES.items()}, **places}
-        self._at_attention = {name for name, place in places.items() if place in _ATTENTION_PLACES}
+    def __init__(self, plugin_probes: Mapping[str, str]) -> None:
+        taps = {**{name: probe.place for name, probe in PROBES.items()}, **plugin_probes}
+        self._at_attention = {name for name, tap in taps.items() if tap in _ATTENTION_TAPS}
         self._at_attention |= {f"update_ratio_{role}" for role in ATTENTION_ROLES}
         self._runs: list[int] = []
         self._steps: list[int] = []

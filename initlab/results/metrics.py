@@ -11,8 +11,9 @@ from typing import Any
 
 from initlab.errors import InitlabError, did_you_mean
 from initlab.probes.reductions import UPDATE_PROBES
+from initlab.results.cells import Run
+from initlab.results.reading import Results
 from initlab.stats.censor import censored
-from initlab.verdicts.stored import StoredRun, StoredSweep
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Metric:
     name: str
     unit: str
     summary: str
-    read: Callable[[StoredRun], float | None]
+    read: Callable[[Run], float | None]
     trained: bool = False
     positive: bool = False
 
@@ -56,18 +57,18 @@ def metric_named(name: str) -> Metric:
     )
 
 
-def check_probe(metric: Metric, sweep: StoredSweep) -> None:
+def check_probe(metric: Metric, results: Results) -> None:
     """Raise InitlabError where the sweep's runs hold no such probe at all."""
     probe, dot, _ = metric.name.partition(".")
     if not dot:
         return
-    rows = next((run.layers for cell in sweep.cells for run in cell.runs.values() if run.layers), [])
+    rows = next((run.layers for run in results.runs if run.layers), [])
     known = {name for row in rows for name in row} - {"step", "loss"}
     if rows and probe not in known:
-        raise InitlabError(f"the runs of {sweep.name} hold no probe {probe!r}{did_you_mean(probe, known)}")
+        raise InitlabError(f"the runs of {results.name} hold no probe {probe!r}{did_you_mean(probe, known)}")
 
 
-def final_loss(run: StoredRun) -> float | None:
+def final_loss(run: Run) -> float | None:
     """Return the validation loss, else the train loss; a diverged run counts as having learnt nothing."""
     summary = run.summary
     if not summary:
@@ -80,7 +81,7 @@ def final_loss(run: StoredRun) -> float | None:
     return censored(summary["val_loss"] if summary.get("val_loss") is not None else summary.get("train_loss"), start)
 
 
-def _start(run: StoredRun) -> float | None:
+def _start(run: Run) -> float | None:
     """Return the loss at initialisation; where that is not finite itself, a uniform guess's."""
     for name in ("initial_loss", "uniform_loss"):
         if (value := run.summary.get(name)) is not None:
@@ -88,16 +89,16 @@ def _start(run: StoredRun) -> float | None:
     return None
 
 
-def _train_loss(run: StoredRun) -> float | None:
+def _train_loss(run: Run) -> float | None:
     """As :func:`final_loss`: a diverged run's last batches are no loss."""
     start = _start(run)
     return None if start is None else censored(None if _diverged(run) else run.summary.get("train_loss"), start)
 
 
-def _summary(name: str) -> Callable[[StoredRun], float | None]:
+def _summary(name: str) -> Callable[[Run], float | None]:
     """Return a reader; a number that is stored as null was not finite."""
 
-    def read(run: StoredRun) -> float | None:
+    def read(run: Run) -> float | None:
         if name not in run.summary:
             return None
         value = run.summary[name]
@@ -106,10 +107,10 @@ def _summary(name: str) -> Callable[[StoredRun], float | None]:
     return read
 
 
-def _above(name: str, base: str) -> Callable[[StoredRun], float | None]:
+def _above(name: str, base: str) -> Callable[[Run], float | None]:
     """Return a reader of how far a loss is above another number of the summary."""
 
-    def read(run: StoredRun) -> float | None:
+    def read(run: Run) -> float | None:
         loss = final_loss(run) if name == "final_loss" else _summary(name)(run)
         floor = run.summary.get(base)
         return None if loss is None or floor is None else loss - floor
@@ -117,12 +118,12 @@ def _above(name: str, base: str) -> Callable[[StoredRun], float | None]:
     return read
 
 
-def _learnt(run: StoredRun) -> float | None:
+def _learnt(run: Run) -> float | None:
     start, end = _start(run), final_loss(run)
     return None if start is None or end is None else start - end
 
 
-def _diverged(run: StoredRun) -> float | None:
+def _diverged(run: Run) -> float | None:
     return float(bool(run.summary.get("diverged"))) if run.summary else None
 
 
@@ -160,10 +161,10 @@ PLACES: dict[str, Callable[[list[float]], float]] = {
 """Reductions over sites; ``growth`` is last over first, ``swing`` largest over smallest."""
 
 
-def _probe(probe: str, place: str, moment: str) -> Callable[[StoredRun], float | None]:
+def _probe(probe: str, place: str, moment: str) -> Callable[[Run], float | None]:
     step = int(moment) if moment.isdecimal() else 0
 
-    def read(run: StoredRun) -> float | None:
+    def read(run: Run) -> float | None:
         rows = [row for row in run.layers if probe in row]
         wanted = rows[-1:] if moment == "end" else [row for row in rows if row["step"] == step]
         return _reduced(wanted[0][probe], place) if wanted else None

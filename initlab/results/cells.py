@@ -1,0 +1,165 @@
+"""All runs that differ by seed alone, and one run of them, as a sweep's folder holds them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from initlab.files.json import canonical_json
+from initlab.results.labels import join_label, short, unique_labels
+from initlab.results.run import DONE, RunDirectory, RunState, Status
+
+NAMES = ("init", "activation")
+"""Fields that are part of every label."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One planned run; ``cell`` is its cell's index. Its files are read when they are first asked for, and once."""
+
+    id: str
+    cell: int
+    seed: int
+    label: str
+    path: Path
+
+    @property
+    def state(self) -> RunState:
+        return self._result[0]
+
+    @property
+    def status(self) -> Status:
+        return self.state.status
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """``summary.json``; empty while the run has no result."""
+        return self._result[1] or {}
+
+    @cached_property
+    def metrics(self) -> list[dict[str, Any]]:
+        """Rows ``{"step", "train_loss", "lr", "grad_norm"}`` and, at evaluations, ``"val_loss"`` (nats per token)."""
+        return self._directory.metrics()
+
+    @cached_property
+    def layers(self) -> list[dict[str, Any]]:
+        """Rows ``{"step", probe: value or list over sites or layers, ...}``."""
+        return self._directory.layers()
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """``config.json``: what was trained, and on which text; empty where the run never started."""
+        return self._directory.config() or {}
+
+    @cached_property
+    def env(self) -> dict[str, Any]:
+        """``env.json``: machine and software; empty where the run never started."""
+        return self._directory.env() or {}
+
+    @property
+    def done(self) -> bool:
+        return self.status in DONE
+
+    @cached_property
+    def _result(self) -> tuple[RunState, dict[str, Any] | None]:
+        return self._directory.result()
+
+    @property
+    def _directory(self) -> RunDirectory:
+        return RunDirectory(self.path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """All runs that differ by seed alone.
+
+    ``label`` is unique in its sweep. ``init`` is the name it was asked for by. ``axes`` holds the fields in which the
+    sweep's cells differ, init and activation apart; ``fields`` every field by dotted name (``model.n_layer``), init
+    and activation among them, but the seed. ``network`` says how the network differs from GPT-2's. ``runs`` are by
+    seed; a cell that is only planned has none.
+    """
+
+    index: int
+    label: str
+    init: str
+    activation: str
+    axes: Mapping[str, Any]
+    fields: Mapping[str, Any]
+    network: str = ""
+    runs: Mapping[int, Run] = field(default_factory=dict)
+
+    @property
+    def n_layer(self) -> int:
+        return int(self.fields["model.n_layer"])
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps; 0 where the cell is probed at init only."""
+        return int(self.fields.get("train.steps", 0))
+
+    @property
+    def trained(self) -> bool:
+        return self.steps > 0
+
+    @property
+    def unfinished(self) -> list[str]:
+        """Describe the runs that have no result: ``seed 2 failed (out of memory)``."""
+        return [
+            f"seed {run.seed} {run.status}" + (f" ({run.state.reason})" if run.state.reason else "")
+            for run in self.runs.values()
+            if not run.done
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what ``sweep.json`` holds of the cell: its fields by table, neither index nor label nor runs."""
+        tables: dict[str, dict[str, Any]] = {}
+        for path, value in self.fields.items():
+            table, dot, name = path.partition(".")
+            if dot:
+                tables.setdefault(table, {})[name] = value
+        return {
+            "init": self.init,
+            "activation": self.activation,
+            "axes": dict(self.axes),
+            "fields": tables,
+            "network": self.network,
+        }
+
+
+def cells_of(documents: Sequence[Mapping[str, Any]]) -> list[Cell]:
+    """Return the cells of ``sweep.json``, without their runs; ``axes`` are all fields in which they differ."""
+    fields = [_fields(document) for document in documents]
+    differing = _differing(fields)
+    axes = [
+        {**document["axes"], **{path: own.get(path) for path in differing}}
+        for document, own in zip(documents, fields, strict=True)
+    ]
+    names = [(str(document["init"]), str(document["activation"])) for document in documents]
+    labels = unique_labels([join_label(pair, own) for pair, own in zip(names, axes, strict=True)])
+    return [
+        Cell(
+            index=index,
+            label=labels[index],
+            init=init,
+            activation=activation,
+            axes=axes[index],
+            fields=fields[index],
+            network=str(documents[index].get("network", "")),
+        )
+        for index, (init, activation) in enumerate(names)
+    ]
+
+
+def _fields(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return every field by dotted name, and the axes that are no field of a table."""
+    named = {name: document[name] for name in NAMES}
+    flat = {f"{table}.{name}": value for table, own in document["fields"].items() for name, value in own.items()}
+    known = {*flat, *map(short, flat)}
+    return {**named, **{path: value for path, value in document["axes"].items() if path not in known}, **flat}
+
+
+def _differing(fields: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the paths whose values differ. JSON tells 1 from true and null from nothing, which ``==`` does not."""
+    paths: Iterable[str] = dict.fromkeys(path for own in fields for path in own if path not in NAMES)
+    return [path for path in paths if len({canonical_json(own.get(path)) for own in fields}) > 1]

@@ -1,0 +1,208 @@
+"""The one reading of a sweep's folder: its cells, their runs, and what is stored beside them.
+
+``load_results(path)`` reads the plan. Everything else (a run's files, predictions, laws) is read when it is first
+asked for, and kept: each file at most once, so that all who are handed one ``Results`` see the same numbers, also
+while the sweep still runs.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from initlab.errors import InitlabError, did_you_mean
+from initlab.files.json import read_json
+from initlab.inits.strategy import INITS
+from initlab.results.cells import Cell, Run, cells_of
+from initlab.results.labels import join_label, short
+from initlab.results.run import STATUSES, Status
+
+PREDICTIONS = "predictions"
+"""Folder, inside a sweep's, of what theory expected: one file a distinct network."""
+
+Scalar: TypeAlias = str | int | float | bool
+Selection: TypeAlias = Mapping[str, Scalar | list[Scalar]]
+
+
+@dataclass(frozen=True)
+class Results:
+    """A stored sweep. ``runs`` are in the order of the plan; ``outlooks`` are documents of what each init would do at
+    the sizes that the sweep is a proxy for; ``plugin_probes`` says what the probes of plug-ins were tapped at.
+    """
+
+    path: Path
+    name: str
+    question: str | None
+    created_at: str | None
+    git_sha: str | None
+    cells: tuple[Cell, ...]
+    runs: tuple[Run, ...]
+    outlooks: tuple[dict[str, Any], ...]
+    plugin_probes: Mapping[str, str]
+    prediction_keys: Mapping[int, str]
+    """Which stored prediction is of a cell, by the cell's index."""
+
+    @cached_property
+    def fields(self) -> list[str]:
+        """Every field's dotted name."""
+        return list(dict.fromkeys(path for cell in self.cells for path in cell.fields))
+
+    @cached_property
+    def axes(self) -> list[str]:
+        """The fields in which cells differ, init and activation among them."""
+        return [path for path in self.fields if len(self.values(path)) > 1]
+
+    @property
+    def inits(self) -> list[str]:
+        """The inits in the order the spec names them."""
+        return list(dict.fromkeys(cell.init for cell in self.cells))
+
+    @property
+    def activations(self) -> list[str]:
+        return list(dict.fromkeys(cell.activation for cell in self.cells))
+
+    @cached_property
+    def counts(self) -> dict[Status, int]:
+        """How many runs have each status, zeros among them."""
+        counter = Counter(run.status for run in self.runs)
+        return {status: counter[status] for status in STATUSES}
+
+    @cached_property
+    def spec_text(self) -> str | None:
+        try:
+            return (self.path / "spec.toml").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return None
+
+    @cached_property
+    def env(self) -> dict[str, Any]:
+        """What the first run that started recorded of its machine and software."""
+        recorded = next((run.env for run in self.runs if run.env), {})
+        return {name: value for name, value in recorded.items() if name != "schema_version"}
+
+    @property
+    def laws(self) -> dict[str, Any]:
+        """The law table of every network, by digest."""
+        laws: dict[str, Any] = self._resolved.get("laws", {})
+        return laws
+
+    @property
+    def execution(self) -> dict[str, Any] | None:
+        """How the runs were computed."""
+        execution: dict[str, Any] | None = self._resolved.get("execution")
+        return execution
+
+    @cached_property
+    def predictions(self) -> dict[int, dict[str, Any]]:
+        """The prediction of each cell that has one, by the cell's index; a document with the one field ``reason``
+        where theory had nothing to say."""
+        files = {key: read_prediction(self.path, key) for key in sorted(set(self.prediction_keys.values()))}
+        stored = {index: files[key] for index, key in sorted(self.prediction_keys.items())}
+        return {index: document for index, document in stored.items() if document is not None}
+
+    @cached_property
+    def _resolved(self) -> dict[str, Any]:
+        return read_json(self.path / "spec.resolved.json") or {}
+
+    def values(self, path: str) -> list[Any]:
+        """Return the values a field has, in the order of the cells; None where a cell has no such field."""
+        values: list[Any] = []
+        for cell in self.cells:
+            if (value := cell.fields.get(path)) not in values:
+                values.append(value)
+        return values
+
+    def field(self, key: str) -> str:
+        """Return the path of a field named with or without its table; raises InitlabError with the nearest name."""
+        if key in self.fields:
+            return key
+        paths = [path for path in self.fields if short(path) == key]
+        if len(paths) == 1:
+            return paths[0]
+        names = {*self.fields, *map(short, self.fields)}
+        raise InitlabError(f"{self.name} has no field {key!r}{did_you_mean(key, names)}")
+
+    def select(self, where: Selection) -> list[Cell]:
+        """Return the cells that have all the values in ``where``, inits by an alias too.
+
+        Raises InitlabError for a field or value that no cell has.
+        """
+        wanted = {}
+        for key, value in where.items():
+            path = self.field(key)
+            wanted[path] = [self._known(path, one) for one in (value if isinstance(value, list) else [value])]
+        return [
+            cell for cell in self.cells if all(cell.fields.get(path) in values for path, values in wanted.items())
+        ]
+
+    def _known(self, path: str, value: Scalar) -> Any:
+        if path == "init" and isinstance(value, str):
+            names = {canonical_init(str(one)): one for one in self.values(path)}
+            value = names.get(canonical_init(value), value)
+        known = self.values(path)
+        if value not in known:
+            raise InitlabError(
+                f"no cell of {self.name} has {path} = {value!r}{did_you_mean(str(value), map(str, known))}"
+            )
+        return value
+
+
+def load_results(path: Path | str) -> Results:
+    """Return the sweep stored in the folder ``path``; raises InitlabError where there is none."""
+    path = Path(path)
+    document = _plan(path)
+    cells = cells_of(document.get("cells", []))
+    runs = tuple(_run(path, cells[run["cell"]], run) for run in document.get("runs", []))
+    keys: Mapping[str, str] = document.get("predictions", {})
+    by_cell: dict[int, dict[int, Run]] = {cell.index: {} for cell in cells}
+    for run in runs:
+        by_cell[run.cell][run.seed] = run
+    return Results(
+        path=path,
+        name=str(document.get("name") or path.resolve().name),
+        question=document.get("question"),
+        created_at=document.get("created_at"),
+        git_sha=document.get("git_sha"),
+        cells=tuple(replace(cell, runs=by_cell[cell.index]) for cell in cells),
+        runs=runs,
+        outlooks=tuple(document.get("outlooks", [])),
+        plugin_probes=document.get("plugin_probes", {}),
+        prediction_keys={run.cell: keys[run.id] for run in runs if run.id in keys},
+    )
+
+
+def read_prediction(folder: Path, key: str) -> dict[str, Any] | None:
+    """Return a sweep's stored prediction, a document with the one field ``reason`` where theory had nothing to say,
+    or None where there is no file that can be read."""
+    try:
+        return read_json(folder / PREDICTIONS / f"{key}.json")
+    except InitlabError:  # written by a newer initlab: the runs may still be readable
+        return None
+
+
+def canonical_init(init: str) -> str:
+    """Return an init's own name for one of its aliases, with its parameters; other text as it is."""
+    name, colon, parameters = init.partition(":")
+    try:
+        return INITS.canonical(name.strip()) + colon + parameters
+    except InitlabError:
+        return init
+
+
+def _plan(path: Path) -> dict[str, Any]:
+    """Return ``sweep.json``, or say what is wrong with a path that is no sweep's."""
+    if not path.exists():
+        raise InitlabError(f"{path}: no such folder; `initlab sweep -o {path}` would make it")
+    document = read_json(path / "sweep.json")
+    if document is None:
+        inside = sorted(p.parent.name for p in path.glob("*/sweep.json")) if path.is_dir() else []
+        hint = f"; did you mean {path / inside[0]}?" if inside else ""
+        raise InitlabError(f"{path} is not a sweep's folder (it has no readable sweep.json){hint}")
+    return document
+
+
+def _run(folder: Path, cell: Cell, run: Mapping[str, Any]) -> Run:
+    label = join_label([cell.label, f"seed {run['seed']}"], {})
+    return Run(run["id"], cell.index, run["seed"], label, folder / "runs" / run["id"])
