@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from initlab.planning.source import read_spec
+from initlab.results.reading import load_results
 from initlab.running import plan_sweep
 from initlab.verdicts.gates import judge_gates, overall
 from initlab.verdicts.statement import GatesFile, read_gates
-from initlab.verdicts.stored import load_stored
 
 ROOT = Path(__file__).parents[1]
 BASELINE = ROOT / "results" / "ci-baseline"
@@ -45,11 +45,11 @@ def result(sweep: Path) -> str:
     gates, file = read_gates(CI)
     only = GatesFile(drift=gates.drift, gate=[gate for gate in gates.gate if gate.max_regression is not None])
     assert only.gate
-    return overall(judge_gates(only, file, load_stored(sweep), load_stored(BASELINE)))
+    return overall(judge_gates(only, file, load_results(sweep), load_results(BASELINE)))
 
 
 def test_every_run_of_the_baseline_has_a_result() -> None:
-    baseline = load_stored(BASELINE)
+    baseline = load_results(BASELINE)
     assert sum(len(cell.runs) for cell in baseline.cells) == 30
     assert [cell.unfinished for cell in baseline.cells] == [[]] * 6
     assert sum(path.stat().st_size for path in kept(BASELINE)) < 200_000
@@ -58,7 +58,7 @@ def test_every_run_of_the_baseline_has_a_result() -> None:
 def test_the_baselines_laws_are_those_of_this_code(tmp_path: Path) -> None:
     """An init that changes must come with a new baseline: said here in a second, and by the gate after training."""
     planned = plan_sweep(read_spec(CI), tmp_path / "ci", tmp_path)
-    laws = load_stored(BASELINE).laws
+    laws = load_results(BASELINE).laws
     assert {run.blueprint.digest for run in planned.runs} == set(laws)
     assert all(laws[run.blueprint.digest] == run.blueprint.to_json() for run in planned.runs)
 

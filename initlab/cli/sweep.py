@@ -278,7 +278,7 @@ def sweep_document(results: Results) -> dict[str, Any]:
     """Return the public JSON document of a sweep: one entry a planned run."""
     runs = []
     for run in results.runs:
-        cell = results.cells[run.cell]
+        cell = results.cells[run.cell_index]
         runs.append(
             {
                 "id": run.id,

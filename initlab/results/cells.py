@@ -1,5 +1,6 @@
 """All runs that differ by seed alone, and one run of them, as a sweep's folder holds them."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,10 +17,10 @@ NAMES = ("init", "activation")
 
 @dataclass(frozen=True)
 class Run:
-    """One planned run; ``cell`` is its cell's index. Its files are read when they are first asked for, and once."""
+    """One planned run; Its files are read when they are first asked for, and once."""
 
     id: str
-    cell: int
+    cell_index: int
     seed: int
     label: str
     path: Path
@@ -74,10 +75,10 @@ class Run:
 class Cell:
     """All runs that differ by seed alone.
 
-    ``label`` is unique in its sweep. ``init`` is the name it was asked for by. ``axes`` holds the fields in which the
-    sweep's cells differ, init and activation apart; ``fields`` every field by dotted name (``model.n_layer``), init
-    and activation among them, but the seed. ``network`` says how the network differs from GPT-2's. ``runs`` are by
-    seed; a cell that is only planned has none.
+    ``label`` is unique in its sweep. ``init`` is the name it was asked for by. ``axes`` holds the swept fields other
+    than init, activation and seed; ``fields`` every field by dotted name (``model.n_layer``), init and activation
+    among them, but the seed. ``network`` says how the network differs from GPT-2's. ``runs`` are by seed; a cell that
+    is only planned has none.
     """
 
     index: int
@@ -128,27 +129,33 @@ class Cell:
 
 
 def cells_of(documents: Sequence[Mapping[str, Any]]) -> list[Cell]:
-    """Return the cells of ``sweep.json``, without their runs; ``axes`` are all fields in which they differ."""
+    """Return the cells of ``sweep.json``, without their runs."""
     fields = [_fields(document) for document in documents]
-    differing = _differing(fields)
-    axes = [
-        {**document["axes"], **{path: own.get(path) for path in differing}}
-        for document, own in zip(documents, fields, strict=True)
-    ]
-    names = [(str(document["init"]), str(document["activation"])) for document in documents]
-    labels = unique_labels([join_label(pair, own) for pair, own in zip(names, axes, strict=True)])
+    labels = _labels(documents, fields)
     return [
         Cell(
             index=index,
             label=labels[index],
-            init=init,
-            activation=activation,
-            axes=axes[index],
+            init=str(document["init"]),
+            activation=str(document["activation"]),
+            axes=document["axes"],
             fields=fields[index],
-            network=str(documents[index].get("network", "")),
+            network=str(document.get("network", "")),
         )
-        for index, (init, activation) in enumerate(names)
+        for index, document in enumerate(documents)
     ]
+
+
+def _labels(documents: Sequence[Mapping[str, Any]], fields: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a label a cell; where axes are equal, the fields in which the cells differ tell them apart."""
+    differing = _differing(fields)
+    plain, full = [], []
+    for document, own in zip(documents, fields, strict=True):
+        names = [str(document[name]) for name in NAMES]
+        plain.append(join_label(names, document["axes"]))
+        full.append(join_label(names, {path: own.get(path) for path in differing}))
+    seen = Counter(plain)
+    return unique_labels([one if seen[one] == 1 else other for one, other in zip(plain, full, strict=True)])
 
 
 def _fields(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def to_frames(results: Results) -> SweepFrames:
     """Return the tidy frames of a sweep; reads metrics and layers of every run."""
     rows, curves, layers = [], _CurveRows(), LayerRows(results.plugin_probes)
     for number, run in enumerate(results.runs):
-        cell = results.cells[run.cell]
+        cell = results.cells[run.cell_index]
         rows.append(_run_row(cell, run))
         curves.add(number, run.metrics)
         layers.add(number, cell.n_layer, run.layers)

@@ -158,7 +158,7 @@ def load_results(path: Path | str) -> Results:
     keys: Mapping[str, str] = document.get("predictions", {})
     by_cell: dict[int, dict[int, Run]] = {cell.index: {} for cell in cells}
     for run in runs:
-        by_cell[run.cell][run.seed] = run
+        by_cell[run.cell_index][run.seed] = run
     return Results(
         path=path,
         name=str(document.get("name") or path.resolve().name),
@@ -169,7 +169,7 @@ def load_results(path: Path | str) -> Results:
         runs=runs,
         outlooks=tuple(document.get("outlooks", [])),
         plugin_probes=document.get("plugin_probes", {}),
-        prediction_keys={run.cell: keys[run.id] for run in runs if run.id in keys},
+        prediction_keys={run.cell_index: keys[run.id] for run in runs if run.id in keys},
     )
 
 

@@ -1,6 +1,5 @@
 """What theory says of a planned sweep, once for every network."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +8,8 @@ import pytest
 from initlab.errors import InitlabError
 from initlab.planning.predicted import foresee, outlooks, proxy_hint
 from initlab.predictions.inputs import Case
-from initlab.reporting.frames import load
 from initlab.results.folder import SweepFolder
+from initlab.results.reading import load_results
 from initlab.running import write_plan
 from tests.tiny import tiny_sweep
 
@@ -32,9 +31,9 @@ def test_predictions_lie_beside_the_plan_before_anything_is_trained(tmp_path: Pa
     write_plan(sweep)
     assert not list((tmp_path / "runs").iterdir())
     assert len(list((tmp_path / "predictions").glob("*.json"))) == 2
-    frames = load(tmp_path)
-    assert set(frames.predicted) == {cell.index for cell in frames.cells}
-    assert {one["init"] for one in frames.predicted.values()} == {"gpt2", "xavier"}
+    results = load_results(tmp_path)
+    assert set(results.predictions) == {cell.index for cell in results.cells}
+    assert {document["init"] for document in results.predictions.values()} == {"gpt2", "xavier"}
     assert [run.id for run in tiny_sweep(tmp_path, AXES).runs] == ids
 
 
@@ -48,18 +47,21 @@ def test_runs_are_the_same_with_and_without_a_prediction(tmp_path: Path, monkeyp
     sweep = tiny_sweep(tmp_path, AXES)
     write_plan(sweep)
     assert [run.id for run in sweep.runs] == with_theory
-    assert all("planted" in one["reason"] for one in load(tmp_path).predicted.values())
+    assert all("planted" in one["reason"] for one in load_results(tmp_path).predictions.values())
 
 
 def test_the_target_is_stored_and_kept_when_a_sweep_is_resumed(tmp_path: Path) -> None:
     sweep = replace(tiny_sweep(tmp_path, AXES), target={"n_embd": 64})
     write_plan(sweep)
-    frames = load(tmp_path)
-    assert [(look.init, look.offer) for look in frames.outlooks] == [("gpt2", "gpt2:std=0.04"), ("xavier", None)]
+    stored = load_results(tmp_path).outlooks
+    assert [(outlook["init"], outlook["offer"]) for outlook in stored] == [
+        ("gpt2", "gpt2:std=0.04"),
+        ("xavier", None),
+    ]
     write_plan(tiny_sweep(tmp_path, {**AXES, "init": ["gpt2"]}))
     document = SweepFolder(tmp_path).document()
     assert document["target"] == {"n_embd": 64}
-    assert json.dumps([look.to_json() for look in load(tmp_path).outlooks]) == json.dumps(document["outlooks"])
+    assert list(load_results(tmp_path).outlooks) == document["outlooks"]
     assert len(document["outlooks"]) == 1
 
 

@@ -261,14 +261,15 @@ def test_a_probe_is_measured_and_changes_neither_ids_nor_results(plugin_site: Pa
 
 
 def test_a_probe_stands_where_it_is_tapped_also_where_it_is_not_installed(plugin_site: Path, tmp_path: Path) -> None:
-    from initlab.reporting.frames import load
+    from initlab.results.frames import to_frames
+    from initlab.results.reading import load_results
 
     file = plugin_site / "peak.py"
     file.write_text(PROBE_FILE.format(name="peak", place="attn_branch", value="x.mean()"))
     load_plugin(f"{file}:measured")
     train_task(planned(tmp_path / "x", {"seed": [0], "model.n_layer": [2]}), ignore)
     forget(file)
-    layers = load(tmp_path / "x").layers
+    layers = to_frames(load_results(tmp_path / "x")).layers
     sites = {str(name): own["site"].unique().tolist() for name, own in layers.groupby("probe", observed=True)}
     assert sites["peak"] == sites["attn_ms"] == [1, 3]
     assert sites["peak_entry"] == sites["logit_var"] == [4]

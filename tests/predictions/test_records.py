@@ -10,7 +10,8 @@ from initlab.files.json import finite
 from initlab.inits.catalogue import blueprint_for
 from initlab.predictions import records as stored
 from initlab.predictions.inputs import Case, document
-from initlab.predictions.records import Wanted, read_prediction, store_predictions
+from initlab.predictions.records import Wanted, store_predictions
+from initlab.results.reading import read_prediction
 from initlab.spec.run import ModelSpec
 
 MODEL = ModelSpec(n_layer=2, n_head=2, n_embd=32, block_size=16)

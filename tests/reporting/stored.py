@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from initlab.results.folder import Cell, Entry, SweepFolder
+from initlab.reporting.content import gather
+from initlab.reporting.write import write_report
+from initlab.results.cells import cells_of
+from initlab.results.folder import Entry, SweepFolder
+from initlab.results.frames import SweepFrames, to_frames
+from initlab.results.reading import load_results
 from initlab.results.run import RunWriter
 
 VOCAB = 256
@@ -27,6 +32,16 @@ class Shape:
     lr: float = 1e-3
 
 
+def frames_of(path: Path) -> SweepFrames:
+    """Return a stored sweep's frames."""
+    return to_frames(load_results(path))
+
+
+def write(path: Path, **how: Any) -> Path:
+    """Write a stored sweep's report and return its page."""
+    return write_report(gather(load_results(path)), **how)
+
+
 def finished(init: str, activation: str, seed: int) -> str:
     return "finished"
 
@@ -44,9 +59,9 @@ def make_sweep(
 ) -> SweepFolder:
     """Store a sweep; ``outcome`` names the status each run ends in."""
     shapes, seeds, inits = list(shapes), list(seeds), list(inits)
-    cells = [
-        cell(init, activation, shape, shapes) for shape in shapes for init in inits for activation in activations
-    ]
+    cells = cells_of(
+        [cell(init, activation, shape, shapes) for shape in shapes for init in inits for activation in activations]
+    )
     entries = [
         Entry(f"{len(cells) * seed + number:012x}", one, seed) for number, one in enumerate(cells) for seed in seeds
     ]
@@ -67,9 +82,9 @@ def make_sweep(
     return folder
 
 
-def cell(init: str, activation: str, shape: Shape, shapes: list[Shape]) -> Cell:
+def cell(init: str, activation: str, shape: Shape, shapes: list[Shape]) -> dict[str, Any]:
     axes: dict[str, Any] = {}
-    for table, name in (("model", "n_layer"), ("model", "n_embd"), ("train", "lr")):
+    for table, name in (("model", "n_layer"), ("model", "n_embd"), ("train", "steps"), ("train", "lr")):
         if len({getattr(one, name) for one in shapes}) > 1:
             axes[f"{table}.{name}"] = getattr(shape, name)
     model: dict[str, Any] = {
@@ -82,7 +97,8 @@ def cell(init: str, activation: str, shape: Shape, shapes: list[Shape]) -> Cell:
     model |= {"ffn_ratio": 4.0, "bias": True, "tied": True, "dropout": 0.0}
     train = {"steps": shape.steps, "batch_size": 12, "lr": shape.lr, "warmup": 0, "schedule": "cosine"}
     data = {"corpus": "synthetic", "tokenizer": None, "seed": None}
-    return Cell(init, activation, axes, {"model": model, "data": data, "train": train})
+    tables = {"model": model, "data": data, "train": train}
+    return {"init": init, "activation": activation, "axes": axes, "fields": tables}
 
 
 def write_run(folder: SweepFolder, entry: Entry, status: str, inits: list[str], floor: float | None = FLOOR) -> None:
@@ -116,9 +132,9 @@ class Numbers:
 
     def __init__(self, entry: Entry, rank: int, floor: float) -> None:
         self.rank, self.floor = rank, floor
-        self.steps = int(entry.cell.fields["train"]["steps"])
-        self.n_layer = int(entry.cell.fields["model"]["n_layer"])
-        self.width = int(entry.cell.fields["model"]["n_embd"])
+        self.steps = entry.cell.steps
+        self.n_layer = entry.cell.n_layer
+        self.width = int(entry.cell.fields["model.n_embd"])
         self.relu = entry.cell.activation == "relu"
         self.random = random.Random(f"{entry.id}")
         self.tilt = 1 + 0.03 * self.random.gauss(0, 1)

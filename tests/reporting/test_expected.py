@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from initlab.reporting.expected import expected, flags
-from initlab.reporting.frames import load
 from tests.cli.run import initlab
-from tests.reporting.stored import make_sweep
+from tests.reporting.stored import frames_of, make_sweep
 
 LIAR = """
 import math
@@ -59,7 +58,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def test_a_scaling_on_one_projection_only_is_flagged(swept: Any) -> None:
-    frames = load(swept[0])
+    frames = frames_of(swept[0])
     row = next(row for row in expected(frames) if row.cell.init == "one-projection")
     misfits = {misfit.curve: misfit for misfit in row.fit.misfits}
     assert row.flagged
@@ -71,7 +70,7 @@ def test_a_scaling_on_one_projection_only_is_flagged(swept: Any) -> None:
 
 
 def test_a_forgotten_gain_is_flagged(swept: Any) -> None:
-    row = next(row for row in expected(load(swept[0])) if row.cell.init == "no-gain")
+    row = next(row for row in expected(frames_of(swept[0])) if row.cell.init == "no-gain")
     misfits = {misfit.curve: misfit for misfit in row.fit.misfits}
     assert row.flagged
     assert -0.7 < misfits["mlp_ms"].error < -0.4  # half, and gelu a little less
@@ -79,7 +78,7 @@ def test_a_forgotten_gain_is_flagged(swept: Any) -> None:
 
 
 def test_networks_that_are_what_their_laws_say_are_not(swept: Any) -> None:
-    rows = {row.cell.init: row for row in expected(load(swept[0]))}
+    rows = {row.cell.init: row for row in expected(frames_of(swept[0]))}
     assert set(rows) == {"one-projection", "no-gain", "honest", "depth-scaled:std=0.05"}
     assert rows["honest"].verdict == rows["depth-scaled:std=0.05"].verdict == "as predicted"
     assert rows["honest"].fit.worst_bands < 4
@@ -92,7 +91,7 @@ def test_flags_are_in_the_headline_the_tables_and_on_the_terminal(swept: Any) ->
     folder, done = swept
     summary = json.loads((folder / "report" / "summary.json").read_text())
     told = [line for line in summary["headline"] if "does not do what theory predicts" in line]
-    assert told == flags(expected(load(folder)))
+    assert told == flags(expected(frames_of(folder)))
     assert len(told) == 2
     assert [row["flagged"] for row in summary["predictions"]] == [True, True, False, False]
     page = (folder / "report" / "index.html").read_text()
@@ -103,13 +102,13 @@ def test_flags_are_in_the_headline_the_tables_and_on_the_terminal(swept: Any) ->
 
 
 def test_frames_have_the_prediction_beside_the_measurement(swept: Any) -> None:
-    frames = load(swept[0])
+    frames = frames_of(swept[0])
     theory = frames.predictions
     assert list(theory.columns) == ["cell", "cell_index", "probe", "site", "layer", "value", "band"]
-    assert set(theory["cell"]) == {cell.label for cell in frames.cells if cell.init != "mimetic"}
+    assert set(theory["cell"]) == {cell.label for cell in frames.results.cells if cell.init != "mimetic"}
     one = theory[(theory["cell_index"] == 2) & (theory["probe"] == "residual_ms")]
     assert one["site"].tolist() == list(range(9))
-    said = frames.predicted[2]
+    said = frames.results.predictions[2]
     assert one["value"].tolist() == said["sites"]["residual_ms"]
     assert one["band"].tolist() == said["bands"]["residual_ms"]
     attention = theory[(theory["cell_index"] == 2) & (theory["probe"] == "attn_ms")]
@@ -117,7 +116,7 @@ def test_frames_have_the_prediction_beside_the_measurement(swept: Any) -> None:
 
 
 def test_a_sweep_that_stored_no_prediction_is_reported_without(tmp_path: Path) -> None:
-    frames = load(make_sweep(tmp_path / "s").path)
+    frames = frames_of(make_sweep(tmp_path / "s").path)
     assert expected(frames) == []
     assert frames.predictions.empty
-    assert frames.outlooks == ()
+    assert frames.results.outlooks == ()

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from initlab.reporting.write import write_report
-from tests.reporting.stored import Shape, make_sweep
+from tests.reporting.stored import Shape, make_sweep, write
 
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
@@ -74,7 +73,7 @@ def complaints(log: str) -> list[str]:
 @needs_chromium
 def test_a_browser_shows_every_figure_and_has_no_complaint(tmp_path: Path) -> None:
     sweep = make_sweep(tmp_path / "s", shapes=[Shape(2), Shape(3, steps=0)])
-    page = write_report(sweep.path)
+    page = write(sweep.path)
     copy = tmp_path / "acted.html"
     copy.write_text(page.read_text().replace("</body>", ACTIONS))
     dom, log = rendered(copy, tmp_path / "profile")
@@ -93,7 +92,7 @@ def test_a_browser_shows_every_figure_and_has_no_complaint(tmp_path: Path) -> No
 @needs_chromium
 def test_the_browser_would_have_complained(tmp_path: Path) -> None:
     """The negative twin: a script error and a forbidden request both reach the log this file reads."""
-    page = write_report(make_sweep(tmp_path / "s", ["gpt2"], ["gelu"], [0]).path)
+    page = write(make_sweep(tmp_path / "s", ["gpt2"], ["gelu"], [0]).path)
     broken = tmp_path / "broken.html"
     bad = '<img src="https://example.invalid/x.png"><script>nowhere();</script></body>'
     broken.write_text(page.read_text().replace("</body>", bad))

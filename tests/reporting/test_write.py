@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from initlab.errors import InitlabError
-from initlab.reporting.frames import load
 from initlab.reporting.table import cell_rows
-from initlab.reporting.write import write_report
-from tests.reporting.stored import Shape, make_sweep
+from initlab.results.reading import load_results
+from tests.reporting.stored import Shape, frames_of, make_sweep, write
 
 HOSTILE = 'a|b <script>alert("x")</script> [l](u) `c`'
 ENDS = {("gpt2", 0): "failed", ("gpt2", 1): "missing", ("depth-scaled", 1): "diverged"}
@@ -40,29 +39,29 @@ class Tags(HTMLParser):
 
 def test_everything_is_written_and_the_same_bytes_twice(tmp_path: Path) -> None:
     path = make_sweep(tmp_path / "s", shapes=[Shape(2), Shape(3, steps=0)]).path
-    page = write_report(path)
+    page = write(path)
     assert page == path / "report" / "index.html"
     first = digest(page.parent)
     assert {"index.html", "report.md", "summary.csv", "runs.csv", "summary.json"} <= set(first)
     assert len([name for name in first if name.endswith(".svg")]) == 10
     assert len([name for name in first if name.endswith(".png")]) == 10
     assert not any("/." in f"/{name}" for name in first), "no temporary file is left"
-    write_report(path)
+    write(path)
     assert digest(page.parent) == first
 
 
 def test_only_the_formats_asked_for(tmp_path: Path) -> None:
     path = make_sweep(tmp_path / "s", ["gpt2"], ["gelu"], [0]).path
-    write_report(path, formats=("csv", "json"))
+    write(path, formats=("csv", "json"))
     assert set(digest(path / "report")) == {"summary.csv", "runs.csv", "summary.json"}
     with pytest.raises(InitlabError, match="no report format 'pdf'"):
-        write_report(path, formats=("pdf",))
+        write(path, formats=("pdf",))
 
 
 def test_tables_as_data_hold_the_rows(tmp_path: Path) -> None:
     path = make_sweep(tmp_path / "s", ["gpt2"], ["gelu", "relu"], [0, 1]).path
-    write_report(path, formats=("csv", "json"))
-    rows = cell_rows(load(path))
+    write(path, formats=("csv", "json"))
+    rows = cell_rows(frames_of(path))
     with (path / "report" / "summary.csv").open(newline="") as file:
         read = list(csv.DictReader(file))
     assert [float(line["final_loss"]) for line in read] == pytest.approx([row.final_loss for row in rows])
@@ -77,25 +76,26 @@ def test_tables_as_data_hold_the_rows(tmp_path: Path) -> None:
 
 def test_runs_without_a_result_are_named_everywhere(tmp_path: Path) -> None:
     folder = make_sweep(tmp_path / "s", activations=["gelu"], outcome=lambda i, a, s: ENDS.get((i, s), "finished"))
-    page = write_report(folder.path).read_text()
+    page = write(folder.path).read_text()
     report = folder.path / "report"
-    bad = [entry for entry in folder.entries() if (entry.cell.init, entry.seed) in ENDS]
+    results = load_results(folder.path)
+    bad = [run for run in results.runs if (results.cells[run.cell_index].init, run.seed) in ENDS]
     not_ok = json.loads((report / "summary.json").read_text())["not_ok"]
-    assert {run["id"] for run in not_ok} == {entry.id for entry in bad}
+    assert {run["id"] for run in not_ok} == {run.id for run in bad}
     for text in (page, (report / "report.md").read_text().replace("\\", "")):
         assert "1 of 4 runs finished, 1 diverged, 1 failed, 1 missing" in text
         assert "1 of 2" in text
-        for entry in bad:
-            assert entry.id in text
-            assert entry.label in text
+        for run in bad:
+            assert run.id in text
+            assert run.label in text
     assert "out of memory | asked for &lt;2 GiB&gt;" in page
 
 
 def test_hostile_names_are_text(tmp_path: Path) -> None:
     path = make_sweep(tmp_path / "s", ["gpt2", HOSTILE], ["gelu"], [0], question=HOSTILE).path
-    page = write_report(path).read_text()
+    page = write(path).read_text()
     harmless = make_sweep(tmp_path / "t", ["gpt2", "other"], ["gelu"], [0], question="?").path
-    expected = Tags(write_report(harmless).read_text())
+    expected = Tags(write(harmless).read_text())
     assert Tags(page).tags == expected.tags, "a name makes no element"
     island = json.loads(re.findall(r'id="data">(.*?)</script>', page, flags=re.DOTALL)[0])
     assert island["inits"] == ["gpt2", HOSTILE]
@@ -113,7 +113,7 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
 
 
 def test_the_page_asks_the_network_for_nothing(tmp_path: Path) -> None:
-    page = write_report(make_sweep(tmp_path / "s").path).read_text()
+    page = write(make_sweep(tmp_path / "s").path).read_text()
     assert not re.search(r"https?:|//[a-z]", page.replace("// ", ""))
     found = Tags(page)
     assert not {"img", "iframe", "object", "embed"} & set(found.tags)
@@ -124,7 +124,7 @@ def test_the_page_asks_the_network_for_nothing(tmp_path: Path) -> None:
 
 def test_markdown_points_at_figures_that_exist(tmp_path: Path) -> None:
     path = make_sweep(tmp_path / "s", ["gpt2"], ["gelu"], [0]).path
-    write_report(path)
+    write(path)
     images = re.findall(r"!\[.*?\]\((.*?)\)", (path / "report" / "report.md").read_text())
     assert len(images) == 9
     assert all((path / "report" / image).is_file() for image in images)
@@ -135,12 +135,12 @@ def test_figures_of_an_earlier_report_do_not_linger(tmp_path: Path) -> None:
     stale = path / "report" / "figures" / "loss-curves.svg"
     stale.parent.mkdir(parents=True)
     stale.touch()
-    write_report(path)
+    write(path)
     assert not stale.exists()
 
 
 def test_a_report_of_nothing_says_so(tmp_path: Path) -> None:
-    page = write_report(make_sweep(tmp_path / "s", outcome=lambda i, a, s: "missing").path).read_text()
+    page = write(make_sweep(tmp_path / "s", outcome=lambda i, a, s: "missing").path).read_text()
     assert "0 of 8 runs finished, 8 missing" in page
     assert "<figure" not in page
 
@@ -149,20 +149,20 @@ def test_a_place_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     path = make_sweep(tmp_path / "s", ["gpt2"], ["gelu"], [0]).path
     (path / "report").write_text("in the way")
     with pytest.raises(InitlabError, match="cannot write the report"):
-        write_report(path)
+        write(path)
 
 
 def test_the_claims_of_a_sweep_are_judged_where_it_has_some(tmp_path: Path) -> None:
     path = make_sweep(tmp_path / "s", ["gpt2"], ["gelu"], [0, 1, 2]).path
-    page = write_report(path)
+    page = write(path)
     assert "Claims" not in page.read_text()
     claim = '[[claim]]\nid = "x"\ntext = "<b>small</b>"\nmetric = "final_loss"\nmax = 9.0\n'
     (path / "claims.toml").write_text(claim)
-    write_report(path)
+    write(path)
     for text in (page.read_text(), (page.parent / "report.md").read_text()):
         assert "SUPPORTED" in text
         assert "<b>" not in text
     assert json.loads((page.parent / "summary.json").read_text())["claims"][0]["verdict"] == "SUPPORTED"
     (path / "claims.toml").write_text(claim.replace("final_loss", "final_los"))
-    write_report(path)
+    write(path)
     assert "Not judged: claims.toml, line 4" in page.read_text().replace("&#39;", "'")

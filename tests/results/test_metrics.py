@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from initlab.errors import InitlabError
+from initlab.results.cells import Run
+from initlab.results.metrics import METRICS, PLACES, check_probe, metric_named
 from initlab.verdicts.evidence import REDUCTIONS
-from initlab.verdicts.metrics import METRICS, PLACES, check_probe, metric_named
-from initlab.verdicts.stored import StoredRun
 from tests.verdicts.planted import DIVERGED, UNIFORM, Planted, store
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> StoredRun:
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return store(tmp_path_factory.mktemp("x") / "x", [Planted({0: 2.5})]).cells[0].runs[0]
 
 
@@ -41,11 +41,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> StoredRun:
         ("logit_var.last", 0.5),
     ],
 )
-def test_values(run: StoredRun, name: str, value: float) -> None:
+def test_values(run: Run, name: str, value: float) -> None:
     assert metric_named(name).read(run) == pytest.approx(value)
 
 
-def test_a_step_after_the_first_is_of_trained_cells_and_only_where_it_was_probed(run: StoredRun) -> None:
+def test_a_step_after_the_first_is_of_trained_cells_and_only_where_it_was_probed(run: Run) -> None:
     first, last = run.layers[0], run.layers[-1]
     assert last["step"] > first["step"] == 0
     at_end = metric_named(f"residual_ms.last@{last['step']}")

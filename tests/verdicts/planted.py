@@ -8,10 +8,11 @@ from typing import Any
 
 from initlab.files.json import content_hash
 from initlab.inits.catalogue import blueprint_for
-from initlab.results.folder import Cell, Entry, SweepFolder
+from initlab.results.cells import cells_of
+from initlab.results.folder import Entry, SweepFolder
+from initlab.results.reading import Results, load_results
 from initlab.results.run import RunWriter, mark_failed
 from initlab.spec.run import ModelSpec
-from initlab.verdicts.stored import StoredSweep, load_stored
 
 VOCAB = 64
 UNIFORM = math.log(VOCAB)
@@ -35,16 +36,16 @@ class Planted:
     """The init whose laws the cell really has, where it is not its own."""
 
 
-def store(path: Path, cells: Iterable[Planted]) -> StoredSweep:
+def store(path: Path, cells: Iterable[Planted]) -> Results:
     """Store a sweep and return it as statements see it."""
     folder, planned, laws = SweepFolder(path), [], {}
-    for planted in cells:
-        cell = _cell(planted)
-        model = ModelSpec.model_validate(cell.fields["model"])
+    cells = list(cells)
+    for planted, cell in zip(cells, cells_of([_document(planted) for planted in cells]), strict=True):
+        model = ModelSpec.model_validate(cell.to_json()["fields"]["model"])
         blueprint = blueprint_for(model, planted.laws or planted.init, planted.activation, VOCAB)
         laws[blueprint.digest] = blueprint.to_json()
         for seed in planted.losses:
-            run_id = content_hash([planted.init, planted.activation, cell.axes, seed, blueprint.digest])
+            run_id = content_hash([planted.init, planted.activation, planted.axes, seed, blueprint.digest])
             planned.append((planted, Entry(run_id, cell, seed), blueprint.digest))
     folder.write_plan(
         spec_text="",
@@ -54,10 +55,10 @@ def store(path: Path, cells: Iterable[Planted]) -> StoredSweep:
     )
     for planted, entry, digest in planned:
         _run(folder, planted, entry, digest)
-    return load_stored(path)
+    return load_results(path)
 
 
-def _cell(planted: Planted) -> Cell:
+def _document(planted: Planted) -> dict[str, Any]:
     model: dict[str, Any] = {"n_layer": 2, "n_head": 2, "n_embd": 16, "block_size": 8, "vocab_size": VOCAB}
     train: dict[str, Any] = {"steps": planted.steps, "lr": planted.lr, "warmup": 0}
     train |= {} if planted.eps is None else {"eps": planted.eps}
@@ -65,7 +66,7 @@ def _cell(planted: Planted) -> Cell:
     for path, value in planted.axes.items():
         table, _, name = path.partition(".")
         tables[table][name] = value
-    return Cell(planted.init, planted.activation, planted.axes, tables)
+    return {"init": planted.init, "activation": planted.activation, "axes": planted.axes, "fields": tables}
 
 
 def _run(folder: SweepFolder, planted: Planted, entry: Entry, digest: str) -> None:

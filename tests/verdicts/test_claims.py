@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from initlab.errors import InitlabError
+from initlab.results.reading import Results
 from initlab.verdicts.claims import JudgedClaims, judge_claims, stored_claims
 from initlab.verdicts.statement import read_claims
-from initlab.verdicts.stored import StoredSweep
 from initlab.verdicts.verdict import Verdict
 from tests.verdicts.planted import DIVERGED, MISSING, Planted, around, store
 
@@ -15,7 +15,7 @@ NOTE = Path(__file__).parents[2] / "experiments" / "nanogpt-note"
 NOISE = (0.0, 0.01, -0.01)
 
 
-def _judge(tmp_path: Path, text: str, sweep: StoredSweep) -> list[Verdict]:
+def _judge(tmp_path: Path, text: str, sweep: Results) -> list[Verdict]:
     path = tmp_path / "claims.toml"
     path.write_text(text)
     return judge_claims(*read_claims(path), sweep)
@@ -27,7 +27,7 @@ def _claim(**keys: str) -> str:
     )
 
 
-def _two(tmp_path: Path, gap: float, noise: tuple[float, ...] = NOISE) -> StoredSweep:
+def _two(tmp_path: Path, gap: float, noise: tuple[float, ...] = NOISE) -> Results:
     return store(tmp_path / "x", [Planted(around(2.5, NOISE)), Planted(around(2.5 + gap, noise), activation="relu")])
 
 
@@ -133,10 +133,10 @@ def test_all_fourteen_statements_have_a_claim() -> None:
 
 def test_a_sweeps_own_claims_are_what_its_report_shows(tmp_path: Path) -> None:
     sweep = _two(tmp_path, 1.0)
-    assert stored_claims(sweep.path) == JudgedClaims()
+    assert stored_claims(sweep) == JudgedClaims()
     (sweep.path / "claims.toml").write_text(_claim(max="3.0"))
-    assert [verdict.verdict for verdict in stored_claims(sweep.path).verdicts] == ["REFUTED"]
+    assert [verdict.verdict for verdict in stored_claims(sweep).verdicts] == ["REFUTED"]
     (sweep.path / "claims.toml").write_text(_claim(max="3.0", where='{ init = "pytorch" }'))
-    problem = stored_claims(sweep.path).problem
+    problem = stored_claims(sweep).problem
     assert problem is not None
     assert problem.startswith("claims.toml, line 1: claim.0: no cell")

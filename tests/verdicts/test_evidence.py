@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from initlab.errors import InitlabError
+from initlab.results.reading import Results
 from initlab.verdicts.check import Check
 from initlab.verdicts.evidence import checks
 from initlab.verdicts.statement import Statement
-from initlab.verdicts.stored import StoredSweep
 from tests.verdicts.planted import DIVERGED, FAILED, MISSING, Planted, around, store
 
 NOISE = (0.0, 0.01, -0.01)
 
 
-def _checks(sweep: StoredSweep, **statement: Any) -> list[Check]:
+def _checks(sweep: Results, **statement: Any) -> list[Check]:
     return checks(Statement.model_validate({"id": "x", "metric": "final_loss", "max": 9.0, **statement}), sweep, 0.95)
 
 
@@ -82,7 +82,7 @@ def test_one_init_under_two_names_is_exactly_equal(tmp_path: Path) -> None:
     assert _checks(alone, compare=compare, min=-0.01, max=0.01)[0].inside
 
 
-def _over_depth(tmp_path: Path, exponent: float) -> StoredSweep:
+def _over_depth(tmp_path: Path, exponent: float) -> Results:
     return store(
         tmp_path / "x",
         [

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from initlab.errors import InitlabError
+from initlab.results.reading import Results
 from initlab.verdicts.check import Check, judge
 from initlab.verdicts.evidence import Series, compared
 from initlab.verdicts.gates import baseline_path, exit_code, judge_gates, overall
 from initlab.verdicts.statement import read_gates
-from initlab.verdicts.stored import StoredSweep
 from initlab.verdicts.verdict import Verdict
 from tests.verdicts.planted import DIVERGED, MISSING, Planted, around, store
 
@@ -19,13 +19,13 @@ NOISE = (0.0, 0.01, -0.01)
 LOSS = '[[gate]]\nid = "loss"\nmetric = "final_loss"\nmax_regression = "1%"\nfloor = 0.01\n'
 
 
-def _judge(tmp_path: Path, text: str, here: StoredSweep, there: StoredSweep | None = None) -> list[Verdict]:
+def _judge(tmp_path: Path, text: str, here: Results, there: Results | None = None) -> list[Verdict]:
     path = tmp_path / "gates.toml"
     path.write_text(text)
     return judge_gates(*read_gates(path), here, there)
 
 
-def _sweeps(tmp_path: Path, change: float, noise: tuple[float, ...] = NOISE) -> tuple[StoredSweep, StoredSweep]:
+def _sweeps(tmp_path: Path, change: float, noise: tuple[float, ...] = NOISE) -> tuple[Results, Results]:
     there = store(tmp_path / "base", [Planted(around(2.5, NOISE))])
     return store(tmp_path / "here", [Planted(around(2.5 + change, noise))]), there
 
