@@ -13,8 +13,8 @@ from typing import Literal, Protocol, TypeAlias
 from initlab.errors import InitlabError
 from initlab.files.json import content_hash
 from initlab.inits.fingerprint import plugin_code
-from initlab.launchers.local import Event, LocalLauncher
-from initlab.launchers.task import Task, TaskRun
+from initlab.launchers.base import Event, build_launcher
+from initlab.launchers.task import Task, TaskRun, planned_probes
 from initlab.machine.environment import git_sha
 from initlab.machine.execution import Execution, Overrides
 from initlab.machine.profile import cached_profile, machine_profile
@@ -186,8 +186,12 @@ def run_sweep(
     retry: Retry,
     progress: Callable[[list[LaneGroup]], Progress],
     execution_plan: ExecutionPlan | None = None,
+    launcher: str = "local",
 ) -> None:
-    """Train what is missing and store it. Raises KeyboardInterrupt with every run in flight marked interrupted."""
+    """Train what is missing and store it; ``launcher`` names a registered one, as ``name`` or ``name:key=value``.
+
+    Raises KeyboardInterrupt with every run in flight marked interrupted, and InitlabError for no such launcher.
+    """
     runs = missing_runs(sweep, retry)
     execution_plan = execution_plan or (execution_plan_for(sweep, Overrides()) if runs else None)
     if not runs or execution_plan is None:
@@ -202,12 +206,13 @@ def run_sweep(
     )
     tasks = [task_of(sweep, group, execution_plan.execution_of(group.runs[0])) for group in groups]
     numbers = {task.runs[0].id: number for number, task in enumerate(tasks)}
-    with LocalLauncher(min(jobs, len(tasks)), _gpus(tasks)) as launcher:  # workers need a second to import torch
+    # Workers need a second to import torch, in which the plan is written.
+    with build_launcher(launcher, jobs=min(jobs, len(tasks)), gpus=_gpus(tasks)) as launched:
         write_plan(sweep, execution_plan)
         for run in runs:
             forget(sweep.folder, run.id)
         watcher = progress(groups)
-        for event in launcher.run(tasks):
+        for event in launched.run(tasks):
             _report(event, numbers[event.task.runs[0].id], sweep, watcher)
 
 
@@ -246,8 +251,8 @@ def task_of(sweep: Sweep, group: LaneGroup, execution: Execution | None = None) 
     """Return a lane group as what a launcher runs."""
     base = sweep.source.path.parent if sweep.source.path else None
     return Task(
-        str(sweep.folder.path.absolute()),
-        tuple(
+        folder=str(sweep.folder.path.absolute()),
+        runs=tuple(
             TaskRun(
                 id=run.id,
                 spec=run.spec.model_dump(),
@@ -258,6 +263,7 @@ def task_of(sweep: Sweep, group: LaneGroup, execution: Execution | None = None) 
             )
             for run in group.runs
         ),
-        execution or Execution(),
-        loaded_plugins(),
+        execution=execution or Execution(),
+        probes=planned_probes(),
+        plugins=loaded_plugins(),
     )

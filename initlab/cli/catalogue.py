@@ -14,14 +14,16 @@ from initlab.activations.functions import ACTIVATIONS
 from initlab.cli.console import guarded, print_json, stdout
 from initlab.cli.fields import one_model, with_fields
 from initlab.cli.plugins import Plugins, load_plugins, name_broken
-from initlab.data.corpora import corpus_names
+from initlab.data.corpora import CORPORA
 from initlab.errors import InitlabError, did_you_mean
 from initlab.files.json import SCHEMA_VERSION
 from initlab.inits.catalogue import INITS, Init, blueprint_for, in_order, resolve
 from initlab.inits.describe import NEED_HEADS, law_rows, plain_text
+from initlab.launchers.base import LAUNCHERS
 from initlab.network.blueprint import Blueprint
 from initlab.plugins.registry import Registry
-from initlab.probes.reductions import BACKWARD_PROBES, PROBES, UPDATE_PROBES
+from initlab.probes.quantities import BACKWARD_PROBES, UPDATE_PROBES
+from initlab.probes.reductions import PROBES
 from initlab.spec.run import ModelSpec
 
 GPT2_VOCABULARY = 50257
@@ -50,13 +52,22 @@ def _activations() -> list[dict[str, Any]]:
 
 
 def _corpora() -> list[dict[str, Any]]:
-    return [_item(name, summary, "built in") for name, summary in corpus_names()]
+    return [_item(name, entry.summary, _origin(CORPORA, name)) for name, entry in CORPORA.items()]
+
+
+def _launchers() -> list[dict[str, Any]]:
+    return [_item(name, entry.summary, _origin(LAUNCHERS, name)) for name, entry in LAUNCHERS.items()]
+
+
+def _origin(registry: Registry[Any], name: str) -> str:
+    return "built in" if registry.is_built_in(name) else "plug-in"
 
 
 def _probes() -> list[dict[str, Any]]:
-    forward = [_item(name, probe.summary, f"tap: {probe.place}") for name, probe in PROBES.items()]
-    backward = [_item(name, summary, "backward pass") for name, summary in BACKWARD_PROBES.items()]
-    return forward + backward + [_item(name, summary, "the last update") for name, summary in UPDATE_PROBES.items()]
+    forward = [_item(name, probe.summary, f"tap: {probe.tap}") for name, probe in PROBES.items()]
+    backward = [_item(name, entry.summary, "backward pass") for name, entry in BACKWARD_PROBES.items()]
+    updates = [_item(name, entry.summary, "the last update") for name, entry in UPDATE_PROBES.items()]
+    return forward + backward + updates
 
 
 def _item(
@@ -72,8 +83,20 @@ def _item(
 SUMMARY_WIDTH = 50
 """Columns that a summary needs to stand beside what an init needs; it stands below where there are fewer."""
 
-KINDS = {"inits": _inits, "activations": _activations, "corpora": _corpora, "probes": _probes}
-REGISTRIES: dict[str, Registry[Any]] = {"inits": INITS, "activations": ACTIVATIONS, "probes": PROBES}
+KINDS = {
+    "inits": _inits,
+    "activations": _activations,
+    "corpora": _corpora,
+    "probes": _probes,
+    "launchers": _launchers,
+}
+REGISTRIES: dict[str, Registry[Any]] = {
+    "inits": INITS,
+    "activations": ACTIVATIONS,
+    "corpora": CORPORA,
+    "probes": PROBES,
+    "launchers": LAUNCHERS,
+}
 
 
 @guarded

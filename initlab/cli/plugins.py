@@ -1,11 +1,11 @@
-"""``--plugin``, for every command that names inits, activations or probes, and what is said of broken plug-ins."""
+"""``--plugin``, for every command that names what plug-ins may add, and the warning about broken ones."""
 
 from typing import Annotated, Any, TypeAlias
 
 import typer
 
 from initlab.cli.console import stderr
-from initlab.plugins.loading import load_plugin
+from initlab.plugins.loading import PLUGIN_KINDS, load_plugin
 from initlab.plugins.registry import Registry
 
 Plugins: TypeAlias = Annotated[
@@ -13,7 +13,8 @@ Plugins: TypeAlias = Annotated[
     typer.Option(
         "--plugin",
         metavar="FILE.py:NAME",
-        help="your own init, activation or probe, from a file or as package.module:NAME; may be repeated",
+        help=f"your own {', '.join(PLUGIN_KINDS[:-1])} or {PLUGIN_KINDS[-1]}, from a file or as package.module:NAME; "
+        "may be repeated",
         show_default=False,
     ),
 ]

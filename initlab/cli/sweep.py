@@ -24,6 +24,7 @@ from initlab.cli.progress import LiveProgress, PlainProgress
 from initlab.cli.verdicts import counted, print_statements
 from initlab.errors import InitlabError
 from initlab.files.json import SCHEMA_VERSION
+from initlab.launchers.base import parse_launcher
 from initlab.machine.environment import available_cores
 from initlab.machine.execution import Overrides
 from initlab.machine.profile import cached_profile
@@ -57,8 +58,8 @@ EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
 
 
-class Terminated(Exception):
-    """SIGTERM arrived."""
+class Terminated(BaseException):
+    """SIGTERM arrived. No ``Exception``: a run that it stops has not failed."""
 
 
 @guarded
@@ -82,6 +83,7 @@ def sweep(
     compiled: Annotated[
         Literal["auto", "on", "off"], typer.Option("--compile", help="torch.compile; auto: where it pays")
     ] = "auto",
+    launcher: Annotated[str, typer.Option(metavar="NAME", help="who trains; see `list launchers`")] = "local",
     device: Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu or cuda")] = "auto",
     retry: Annotated[
         Literal["failed", "diverged", "none"], typer.Option(help="which runs that ended badly to train again")
@@ -98,6 +100,7 @@ def sweep(
     """
     load_plugins(plugin)
     name_broken(PROBES)
+    parse_launcher(launcher)
     axes = axes_from_flags(fields, init, activation, seeds, settings or [])
     planned = plan_sweep(_source(spec, axes, name), out, Path(os.environ.get("INITLAB_OUT", "results")))
     if target is not None:
@@ -107,7 +110,7 @@ def sweep(
         _dry_run(planned, workers, retry, as_json)
         return
     execution_plan = _execution_plan(planned, Overrides(None if device == "auto" else device, lanes, compiled), retry)
-    _train(planned, workers, retry, execution_plan)
+    _train(planned, workers, retry, execution_plan, launcher)
     _finish(planned, as_json)
 
 
@@ -184,7 +187,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _train(sweep: Sweep, jobs: int, retry: Any, execution_plan: ExecutionPlan | None) -> None:
+def _train(sweep: Sweep, jobs: int, retry: Any, execution_plan: ExecutionPlan | None, launcher: str) -> None:
     """Train with progress on stderr; a signal ends the sweep with what is stored intact."""
     console = stderr()
     shown: list[LiveProgress | PlainProgress] = []
@@ -204,7 +207,9 @@ def _train(sweep: Sweep, jobs: int, retry: Any, execution_plan: ExecutionPlan | 
     if execution_plan is None:
         _announce(sweep, jobs, retry, execution_plan)
     try:
-        run_sweep(sweep, jobs=jobs, retry=retry, progress=progress, execution_plan=execution_plan)
+        run_sweep(
+            sweep, jobs=jobs, retry=retry, progress=progress, execution_plan=execution_plan, launcher=launcher
+        )
     except (KeyboardInterrupt, Terminated) as stop:
         _stop_progress(shown)
         again = shlex.join(["initlab", *sys.argv[1:]])

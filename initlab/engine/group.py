@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -25,7 +25,7 @@ from initlab.machine.execution import Execution
 from initlab.model.calibration import calibration
 from initlab.network.blueprint import Blueprint
 from initlab.network.topology import Dims
-from initlab.probes.reductions import PROBES
+from initlab.probes.reductions import Probe
 from initlab.spec.run import RunSpec
 
 TRAIN_LOSS_WINDOW = 20
@@ -67,8 +67,9 @@ class Lane:
 class Group:
     """Lanes of one shape and activation; everything else may differ between them, the number of steps too.
 
-    ``execution`` says how they are computed. A lane that has ended, by its steps or by diverging, leaves the others,
-    unless ``keeps_lanes``: then its parameters stay as they were when it ended.
+    ``execution`` says how they are computed and ``probes``, by name, what is measured on the way forward, with
+    ``residual_ms`` among them; None means every probe that is registered. A lane that has ended, by its steps or by
+    diverging, leaves the others, unless ``keeps_lanes``: then its parameters stay as they were when it ended.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Group:
         execution: Execution | None = None,
         *,
         keeps_lanes: bool = False,
+        probes: Mapping[str, Probe] | None = None,
     ) -> None:
         execution = execution or Execution()
         padding = max(0, execution.lanes - len(specs)) if execution.fills_lanes else 0
@@ -92,7 +94,8 @@ class Group:
         ]
         self.dims = blueprints[0].dims
         activation = ACTIVATIONS.get(specs[0].activation).function
-        self._model = LaneModel(blueprints[0].network, activation, specs[0].model.dropout, execution)
+        self._model = LaneModel(blueprints[0].network, activation, specs[0].model.dropout, execution, probes)
+        self._numbers = {name for name, one in self._model.probes.items() if one.quantity.layout == "end"}
         parameters, constants = lane_tensors(blueprints, self._draw(blueprints, specs, corpora))
         self._parameters, self._constants = self._model.lay(self._placed(parameters)), self._placed(constants)
         self._optimizer = optimizer_for(
@@ -137,7 +140,7 @@ class Group:
         seen: list[dict[str, Any]] = []
         if probed:
             gradients, losses, measured = self._model.probe(self._parameters, self._constants, batch)
-            seen = _by_lane({**measured, "weight_grad_rms": self._weight_gradients(gradients)})
+            seen = _by_lane({**measured, "weight_grad_rms": self._weight_gradients(gradients)}, self._numbers)
         else:
             gradients, losses = self._model.step(self._parameters, self._constants, batch)
         probes_next = any(probes(step + 1, lane.spec.train) for lane in live)
@@ -293,19 +296,15 @@ def _rms(tensors: list[Tensor], device: torch.device) -> Tensor:
     return nn.utils.get_total_norm(tensors) / math.sqrt(sum(tensor.numel() for tensor in tensors))
 
 
-def _by_lane(measured: Tensors) -> list[dict[str, Any]]:
-    """Return each lane's values by probe, off the device in one copy; a probe with a single site is a number."""
+def _by_lane(measured: Tensors, numbers: Collection[str]) -> list[dict[str, Any]]:
+    """Return each lane's values by probe, off the device in one copy: lists over sites, ``numbers`` as a number."""
     widths = [values.shape[1] for values in measured.values()]
     rows = torch.cat([values.double() for values in measured.values()], 1).tolist()
     ends = list(itertools.accumulate(widths))
     return [
         {
-            name: row[end - width] if _of_logits(name) else row[end - width : end]
+            name: row[end - width] if name in numbers else row[end - width : end]
             for name, width, end in zip(measured, widths, ends, strict=True)
         }
         for row in rows
     ]
-
-
-def _of_logits(probe: str) -> bool:
-    return any(name == probe and entry.place == "logits" for name, entry in PROBES.items())

@@ -1,7 +1,7 @@
 """The single-run loss, mapped over lanes: the one place where the lane axis is added."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -19,6 +19,7 @@ from initlab.model.gpt import GPT, skeleton
 from initlab.model.layers import Hook, untouched
 from initlab.network.slot_table import Network
 from initlab.probes.collect import Collector, n_sites
+from initlab.probes.reductions import PROBES, Probe
 
 Tensors: TypeAlias = dict[str, Tensor]
 
@@ -39,7 +40,8 @@ class LaneModel:
     """N networks of one shape as one batched function. All tensors have a leading lane axis.
 
     Gradients are taken of ``parameters``. A tensor among ``constants`` is a factor on the parameter of that name, or,
-    where no parameter has its name, a slot that never moves.
+    where no parameter has its name, a slot that never moves. ``probes`` are what a probed step measures, by name;
+    None means every probe that is registered.
     """
 
     def __init__(
@@ -48,8 +50,10 @@ class LaneModel:
         activation: Callable[[Tensor], Tensor],
         dropout: float,
         execution: Execution | None = None,
+        probes: Mapping[str, Probe] | None = None,
     ) -> None:
         execution = execution or Execution()
+        self.probes = dict(PROBES.items()) if probes is None else probes
         # torch has no batching rule for the CPU's fused attention: over lanes it would be a slow loop.
         batches = execution.lanes == 1 or execution.device != "cpu"
         self._fused = execution.fused and batches and not dropout
@@ -137,7 +141,7 @@ class LaneModel:
         self, leaves: Tensors, constants: Tensors, tokens: Tensor, targets: Tensor, key: Tensor
     ) -> tuple[Tensor, Tensors]:
         parameters = {name: x for name, x in leaves.items() if name != SINKS}
-        collector = Collector(leaves[SINKS])
+        collector = Collector(leaves[SINKS], self.probes)
         loss = self._call(parameters, constants, tokens, targets, tap=collector, drop=self._drop(key))
         return loss, collector.values()
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor
 
 from initlab.network.blueprint import Blueprint
-from initlab.probes.reductions import UPDATED_ROLES
+from initlab.network.slots import HIDDEN_ROLES
+from initlab.probes.quantities import update_ratio
 
 Matrices = dict[str, list[str | None]]
 
@@ -14,7 +15,7 @@ def moving_matrices(blueprint: Blueprint) -> Matrices:
     """Return the slots of each role that moves, block by block; None for a block where it stands still."""
     found: Matrices = {}
     for slot, law in blueprint.laws:
-        if slot.role in UPDATED_ROLES and slot.layer is not None and law.train:
+        if slot.role in HIDDEN_ROLES and slot.layer is not None and law.train:
             found.setdefault(slot.role, [None] * blueprint.dims.n_layer)[slot.layer] = slot.name
     return found
 
@@ -27,7 +28,7 @@ def update_ratios(
     A matrix of zeros has no size to compare with: its ratio is infinite.
     """
     return {
-        f"update_ratio_{role}": [0.0 if name is None else _ratio(before[name], after[name]) for name in names]
+        update_ratio(role): [0.0 if name is None else _ratio(before[name], after[name]) for name in names]
         for role, names in matrices.items()
     }
 

@@ -11,43 +11,31 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Self
+from typing import Any, Self, TypeAlias
 
+from initlab.launchers.base import Event, LauncherContext, check_options, launcher
 from initlab.launchers.task import Task, TaskRun
 from initlab.machine.environment import worker_environment
 
 GRACE_SECONDS = 5.0
 
-
-@dataclass(frozen=True)
-class Event:
-    """What happened to a task.
-
-    ``step``: it is at step of steps; ``note``: something a user should know, in ``reason``; ``lost``: its worker died
-    again over ``runs``, why; ``done``: nothing of it is left to do.
-    """
-
-    task: Task
-    kind: Literal["step", "note", "lost", "done"]
-    step: int = 0
-    steps: int = 0
-    reason: str = ""
-    runs: tuple[TaskRun, ...] = ()
+Inbox: TypeAlias = "queue.SimpleQueue[tuple[Worker, dict[str, Any] | None]]"
+"""Messages of all workers; None is a worker's last, when its process has ended."""
 
 
-@dataclass(frozen=True)
-class Piece:
+@dataclass(frozen=True, kw_only=True)
+class Chunk:
     """Runs of a task that a worker gets together: at first all, and each alone once a worker died over them."""
 
     task: Task
     runs: tuple[TaskRun, ...]
-    again: bool = False
+    is_retry: bool = False
 
 
 class Worker:
-    """One child process, its pipes, and what it is at. ``gpu`` is the only one it sees."""
+    """One child process, its pipes, and the chunk it trains. ``gpu`` is the only one it sees."""
 
-    def __init__(self, inbox: "queue.SimpleQueue[tuple[Worker, dict[str, Any] | None]]", gpu: str | None) -> None:
+    def __init__(self, inbox: Inbox, gpu: str | None) -> None:
         self.gpu = gpu
         self._errors = tempfile.TemporaryFile(mode="w+")  # noqa: SIM115 - lives as long as the worker
         self._process = subprocess.Popen(
@@ -58,14 +46,15 @@ class Worker:
             text=True,
             env={**worker_environment(), **({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu})},
         )
-        self.piece: Piece | None = None
+        self.chunk: Chunk | None = None
         threading.Thread(target=self._listen, args=(inbox,), daemon=True).start()
 
-    def give(self, piece: Piece) -> None:
-        self.piece = piece
+    def assign(self, chunk: Chunk) -> None:
+        """Send it a chunk to train."""
+        self.chunk = chunk
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(json.dumps(replace(piece.task, runs=piece.runs).to_json()) + "\n")
+            self._process.stdin.write(json.dumps(replace(chunk.task, runs=chunk.runs).to_json()) + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
             return  # it is dead: its end of stdout says so to the inbox
@@ -84,6 +73,7 @@ class Worker:
         self.close()
 
     def close(self) -> None:
+        """Close its stdin, which ends it, and wait for that."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         with suppress(BrokenPipeError):
@@ -92,38 +82,41 @@ class Worker:
         self._process.stdout.close()
         self._errors.close()
 
-    def epitaph(self) -> str:
-        """Say how the process ended, with the last line it wrote to stderr."""
+    def exit_reason(self) -> str:
+        """Return how the process ended, with the last line it wrote to stderr."""
         code = self._process.wait()
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         self._errors.seek(0)
         last = self._errors.read().strip().splitlines()[-1:]
         return f"its worker process {how}" + (f" ({last[0]})" if last else "")
 
-    def _listen(self, inbox: "queue.SimpleQueue[tuple[Worker, dict[str, Any] | None]]") -> None:
+    def _listen(self, inbox: Inbox) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            inbox.put((self, json.loads(line)))
+            with suppress(ValueError):  # the last line of a killed process may be torn
+                inbox.put((self, json.loads(line)))
         inbox.put((self, None))
 
 
+@launcher("local", summary="worker processes on this machine: one a core, or one a GPU")
 class LocalLauncher:
-    """Runs tasks on worker processes: ``jobs`` of them, or one for each of ``gpus``.
+    """Runs tasks on worker processes: as many as there are jobs, or one for each GPU.
 
-    Used as a context, whose begin starts the workers: they import torch while the tasks are made. When a worker dies
-    it is replaced, and its runs are redone once, each alone: one that kills its worker then takes no neighbour down.
+    They start when the context is entered: they import torch while the tasks are made. A worker that died is
+    replaced, and its runs are redone once, each alone: one that kills its worker then takes no neighbour down.
     """
 
-    def __init__(self, jobs: int, gpus: Sequence[str] = ()) -> None:
-        self._jobs = len(gpus) or jobs
-        self._gpus = list(gpus)
-        self._inbox: queue.SimpleQueue[tuple[Worker, dict[str, Any] | None]] = queue.SimpleQueue()
+    def __init__(self, context: LauncherContext) -> None:
+        check_options("local", context.options, ())
+        self._jobs = len(context.gpus) or context.jobs
+        self._gpus = list(context.gpus)
+        self._inbox: Inbox = queue.SimpleQueue()
         self._workers: set[Worker] = set()
-        self._waiting: deque[Piece] = deque()
+        self._waiting: deque[Chunk] = deque()
 
     def __enter__(self) -> Self:
         for _ in range(self._jobs):
-            self._hire()
+            self._spawn()
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
@@ -133,56 +126,57 @@ class LocalLauncher:
         for worker in self._workers:
             worker.close() if error is None else worker.stop()
 
-    def run(self, tasks: list[Task]) -> Iterator[Event]:
-        """Yield events until every run is done or lost twice."""
-        self._waiting = deque(Piece(task, task.runs) for task in tasks)
+    def run(self, tasks: Sequence[Task]) -> Iterator[Event]:
+        """Yield events until every run is done, or lost because two workers died over it."""
+        self._waiting = deque(Chunk(task=task, runs=task.runs) for task in tasks)
         while self._assign():
             worker, message = self._inbox.get()
-            yield from self._bury(worker) if message is None else self._hear(worker, message)
+            yield from self._on_exit(worker) if message is None else self._on_message(worker, message)
 
     def _assign(self) -> bool:
-        """Give who has nothing to do a piece, and say whether anybody is at work."""
+        """Give waiting chunks to idle workers and, in place of those that died, to new ones; False: all is done."""
         for worker in self._workers:
-            if worker.piece is None and self._waiting:
-                worker.give(self._waiting.popleft())
+            if worker.chunk is None and self._waiting:
+                worker.assign(self._waiting.popleft())
         while self._waiting and len(self._workers) < self._jobs:
-            self._hire().give(self._waiting.popleft())
-        return any(worker.piece for worker in self._workers)
+            self._spawn().assign(self._waiting.popleft())
+        return any(worker.chunk for worker in self._workers)
 
-    def _hire(self) -> Worker:
+    def _spawn(self) -> Worker:
         worker = Worker(self._inbox, self._gpus.pop() if self._gpus else None)
         self._workers.add(worker)
         return worker
 
-    def _hear(self, worker: Worker, message: dict[str, Any]) -> Iterator[Event]:
-        piece = worker.piece
-        if piece is None:
+    def _on_message(self, worker: Worker, message: dict[str, Any]) -> Iterator[Event]:
+        chunk = worker.chunk
+        if chunk is None:  # it is ready, and has nothing to do yet
             return
         if message["event"] == "step":
-            yield Event(piece.task, "step", message["step"], message["steps"])
+            yield Event(chunk.task, "step", message["step"], message["steps"])
         elif message["event"] == "note":
-            yield Event(piece.task, "note", reason=message["text"])
+            yield Event(chunk.task, "note", reason=message["text"])
         elif message["event"] == "done":
-            worker.piece = None
-            yield from self._ended(piece)
+            worker.chunk = None
+            yield from self._after(chunk)
 
-    def _bury(self, worker: Worker) -> Iterator[Event]:
-        """Take leave of a worker that died, and see to the runs it was at."""
+    def _on_exit(self, worker: Worker) -> Iterator[Event]:
+        """Forget a worker that ended, and queue its runs again, or give them up where they were a retry."""
         self._workers.discard(worker)
         if worker.gpu is not None:
             self._gpus.append(worker.gpu)
-        reason, piece = worker.epitaph(), worker.piece
+        reason, chunk = worker.exit_reason(), worker.chunk
         worker.close()
-        if piece is None:
+        if chunk is None:
             return
-        if piece.again:
-            yield Event(piece.task, "lost", reason=f"{reason}, twice", runs=piece.runs)
-            yield from self._ended(piece)
+        if chunk.is_retry:
+            yield Event(chunk.task, "lost", reason=f"{reason}, twice", runs=chunk.runs)
+            yield from self._after(chunk)
             return
-        self._waiting.extendleft(Piece(piece.task, (run,), again=True) for run in reversed(piece.runs))
-        yield Event(piece.task, "note", reason=f"{reason}; its runs are redone, each alone")
+        self._waiting.extendleft(Chunk(task=chunk.task, runs=(run,), is_retry=True) for run in reversed(chunk.runs))
+        yield Event(chunk.task, "note", reason=f"{reason}; its runs are redone, each alone")
 
-    def _ended(self, piece: Piece) -> Iterator[Event]:
-        at_work = [worker.piece for worker in self._workers if worker.piece is not None]
-        if not any(other.task is piece.task for other in [*self._waiting, *at_work]):
-            yield Event(piece.task, "done")
+    def _after(self, chunk: Chunk) -> Iterator[Event]:
+        """Say that a task is done when its last chunk is."""
+        in_training = [worker.chunk for worker in self._workers if worker.chunk is not None]
+        if not any(other.task is chunk.task for other in [*self._waiting, *in_training]):
+            yield Event(chunk.task, "done")

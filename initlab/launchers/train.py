@@ -13,16 +13,13 @@ from typing import Any
 
 import torch
 
-from initlab.data.corpora import load_corpus
-from initlab.data.corpus import Corpus
 from initlab.engine.group import Group, Record
 from initlab.errors import InitlabError
-from initlab.inits.fingerprint import plugin_code
+from initlab.launchers.agreement import agreed_corpus, agreed_probes, check_code, check_laws
 from initlab.launchers.task import Task, TaskRun
 from initlab.machine.environment import machine, versions
 from initlab.machine.execution import Execution
 from initlab.plugins.loading import load_plugin
-from initlab.probes.reductions import PROBES, plugin_probes
 from initlab.results.lock import HEARTBEAT_SECONDS
 from initlab.results.run import DONE, RunDirectory, RunWriter
 from initlab.spec.run import RunSpec
@@ -55,28 +52,32 @@ def train_task(
             if failure is not None:
                 raise failure
             _train(task, runs, writers, progress)
-        except Stopped as stop:
-            for writer in writers:
-                writer.interrupt(str(stop))
-            raise
         except Exception as error:
-            reason = str(error) if isinstance(error, InitlabError) else f"{type(error).__name__}: {error}"
-            reason = reason.splitlines()[0]
+            reason = _one_line(error)
             for writer in writers:
                 writer.fail(reason, traceback.format_exc())
             if len(runs) == 1:
                 return
             if out_of_memory(error):
-                pieces, execution = _halves(runs), _for_fewer(task.execution, len(runs))
+                parts, execution = _halves(runs), _for_fewer(task.execution, len(runs))
             else:
-                pieces, execution = [(run,) for run in runs], task.execution
+                parts, execution = [(run,) for run in runs], task.execution
+        except BaseException as stop:  # Stopped; where no worker process stands between, also Ctrl-C
+            for writer in writers:
+                writer.interrupt(str(stop) or type(stop).__name__)
+            raise
         else:
             return
-    if len(pieces[0]) > 1 or len(pieces) == 2:
-        note(f"{len(runs)} lanes together: {reason}; training them in {len(pieces)} parts")
+    if len(parts[0]) > 1 or len(parts) == 2:
+        note(f"{len(runs)} lanes together: {reason}; training them in {len(parts)} parts")
     _release_memory()
-    for piece in pieces:
-        train_task(replace(task, runs=piece, execution=execution), progress, note)
+    for part in parts:
+        train_task(replace(task, runs=part, execution=execution), progress, note)
+
+
+def _one_line(error: Exception) -> str:
+    text = str(error) if isinstance(error, InitlabError) else f"{type(error).__name__}: {error}"
+    return text.splitlines()[0]
 
 
 def _for_fewer(execution: Execution, lanes: int) -> Execution:
@@ -91,9 +92,9 @@ def _halves(runs: list[TaskRun]) -> list[tuple[TaskRun, ...]]:
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether fewer lanes might have gone well. torch's CPU allocator has no exception of its own."""
-    said = str(error)
+    message = str(error)
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and ("not enough memory" in said or "can't allocate memory" in said)
+        isinstance(error, RuntimeError) and ("not enough memory" in message or "can't allocate memory" in message)
     )
 
 
@@ -115,15 +116,11 @@ def _load(plugins: tuple[str, ...]) -> InitlabError | None:
 
 
 def _train(task: Task, runs: list[TaskRun], writers: list[RunWriter], progress: Callable[[int, int], None]) -> None:
-    specs = [RunSpec.model_validate(run.spec) for run in runs]
-    for run, spec in zip(runs, specs, strict=True):
-        if plugin_code(spec) != run.code:
-            raise InitlabError("the code of a plug-in changed after the sweep was planned")
+    group = _agreed_group(task, runs)
+    steps = max(run.spec["train"]["steps"] for run in runs)
     summaries: dict[int, dict[str, Any]] = {}
     last = 0.0
-    corpora = [_corpus(run, spec) for run, spec in zip(runs, specs, strict=True)]
-    steps = max(spec.train.steps for spec in specs)
-    for record in Group(specs, corpora, task.execution).run():
+    for record in group.run():
         if record.kind == "summary":
             summaries[record.lane] = {"id": runs[record.lane].id, **record.row}
             continue
@@ -135,18 +132,22 @@ def _train(task: Task, runs: list[TaskRun], writers: list[RunWriter], progress: 
         writers[lane].finish(summary)
 
 
+def _agreed_group(task: Task, runs: list[TaskRun]) -> Group:
+    """Return the runs as the group of lanes that was planned; raises InitlabError where this process has another."""
+    probes = agreed_probes(task.probes)
+    specs, corpora = [RunSpec.model_validate(run.spec) for run in runs], []
+    for run, spec in zip(runs, specs, strict=True):
+        check_code(run, spec)
+        corpora.append(agreed_corpus(run, spec))
+        check_laws(task, run, spec, corpora[-1])
+    return Group(specs, corpora, task.execution, probes=probes)
+
+
 def _store(record: Record, writer: RunWriter) -> None:
     if record.kind == "metrics":
         writer.metrics(record.row)
     else:
         writer.layers(record.row)
-
-
-def _corpus(run: TaskRun, spec: RunSpec) -> Corpus:
-    corpus = load_corpus(run.corpus, spec.data.tokenizer)
-    if corpus.sha256 != run.corpus_sha256:
-        raise RuntimeError(f"the corpus {run.corpus} changed after the sweep was planned")
-    return corpus
 
 
 def _directory(task: Task, run: TaskRun) -> RunDirectory:
@@ -164,7 +165,7 @@ def _opening(task: Task, run: TaskRun) -> tuple[Path, dict[str, Any], dict[str, 
         "precision": run.spec["train"]["precision"],
         "execution": task.execution.to_json(),
         "plugins": list(task.plugins),
-        "probes": {name: PROBES.fingerprint(name) for name in plugin_probes()},
+        "probes": {probe.name: probe.code for probe in task.probes if probe.code is not None},
         "pid": os.getpid(),
     }
     return _directory(task, run).path, config, env

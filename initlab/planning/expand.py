@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from initlab.activations.functions import ACTIVATIONS
-from initlab.data.corpora import corpus_names, load_corpus
+from initlab.data.corpora import is_corpus_name, load_corpus
 from initlab.data.corpus import Corpus
 from initlab.errors import InitlabError
 from initlab.inits.catalogue import blueprint_for, resolve
@@ -149,7 +149,7 @@ def _cell(index: int, spec: RunSpec, axes: list[str], blueprint: Blueprint) -> C
 def corpus_name(spec: RunSpec, base: Path | None) -> str:
     """Return a run's corpus as any process can load it: a path beside the spec file is made absolute."""
     name = spec.data.corpus
-    if name in dict(corpus_names()):
+    if is_corpus_name(name):
         return name
     for folder in filter(None, (base, Path())):
         if (folder / name).exists():

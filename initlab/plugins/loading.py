@@ -15,6 +15,9 @@ from typing import Any
 from initlab.errors import InitlabError, did_you_mean
 from initlab.plugins.registry import Registry, importing, registries
 
+PLUGIN_KINDS = ("init", "activation", "probe", "corpus", "launcher")
+"""What a plug-in may register: kinds of registries that have entry points, each with a decorator of its name."""
+
 _loaded: dict[str, ModuleType] = {}
 
 
@@ -33,7 +36,7 @@ def load_plugin(text: str) -> str:
     """
     target, colon, name = text.rpartition(":")
     if not (colon and target and name):
-        raise InitlabError(f"--plugin {text}: wants path/to/file.py:name or package.module:name")
+        raise InitlabError(f"--plugin {text}: expected path/to/file.py:name or package.module:name")
     by_path = target.endswith(".py") or "/" in target
     target = str(Path(target).expanduser().resolve()) if by_path else target
     canonical = f"{target}:{name}"
@@ -74,13 +77,14 @@ def _check_registered(module: ModuleType, name: str, text: str) -> None:
     registered = [key for key, value in vars(module).items() if _registered(value)]
     if not hasattr(module, name):
         raise InitlabError(f"--plugin {text}: {module.__name__} has no attribute {name!r}{_hint(name, registered)}")
-    found = _registered(getattr(module, name))
-    if found is None:
+    entry = _registered(getattr(module, name))
+    if entry is None:
+        *most, last = (f"@{kind}" for kind in PLUGIN_KINDS)
         raise InitlabError(
-            f"--plugin {text}: {name} is registered as nothing; decorate it with @init, @activation or @probe"
+            f"--plugin {text}: {name} is registered as nothing; decorate it with {', '.join(most)} or {last}"
             f"{_hint(name, registered)}"
         )
-    registry, registered_name = found
+    registry, registered_name = entry
     registry.check_unique(registered_name)
 
 

@@ -60,7 +60,7 @@ class Registry(Generic[T]):
 
     def add(self, name: str, entry: T, *, aliases: tuple[str, ...] = ()) -> None:
         """Register ``entry``; raises InitlabError when a name or alias is taken."""
-        if _top(self._home(entry)) != "initlab":
+        if not self.is_ours(entry):
             self._import_built_ins()  # so that a name of theirs is known to be taken
         for candidate in (name, *aliases):
             if candidate in self._reserved:
@@ -83,14 +83,13 @@ class Registry(Generic[T]):
     def canonical(self, name: str) -> str:
         """Return the registered name behind a name or alias; raises InitlabError naming the nearest one."""
         self._import_built_ins()
-        found = self._find(name)
-        if found is None:
-            offers = self._offers()
-            if name not in offers:
-                hint = did_you_mean(name, (*self._entries, *self._aliases, *offers))
-                raise InitlabError(f"unknown {self.kind} {name!r}{hint}")
-            found = self._load(name, offers[name])
-        return found
+        registered = self._find(name)
+        if registered is not None:
+            return registered
+        offers = self._offers()
+        if name not in offers:
+            raise InitlabError(f"unknown {self.kind} {name!r}{did_you_mean(name, self.names())}")
+        return self._load(name, offers[name])
 
     def get(self, name: str) -> T:
         """Return the entry behind a name or alias; raises InitlabError naming the nearest one."""
@@ -120,6 +119,20 @@ class Registry(Generic[T]):
 
     def is_built_in(self, name: str) -> bool:
         return self._own(self.canonical(name))
+
+    def is_ours(self, entry: T) -> bool:
+        """Whether an entry, registered or not, is made of code that came with initlab."""
+        return _top(self._home(entry)) == "initlab"
+
+    def __contains__(self, name: str) -> bool:
+        """Whether a name or alias is registered or offered by an installed plug-in, which is not imported for it."""
+        self._import_built_ins()
+        return self._find(name) is not None or name in self._offers()
+
+    def names(self) -> list[str]:
+        """Return every name and alias that ``get`` may be asked for, without importing a plug-in."""
+        self._import_built_ins()
+        return list(dict.fromkeys((*self._entries, *self._aliases, *self._offers())))
 
     def name_of(self, thing: object) -> str | None:
         """Return the name under which an entry, or the function it is made of, is registered."""
@@ -164,9 +177,10 @@ class Registry(Generic[T]):
         except InitlabError:
             raise
         except Exception as error:
-            if _top(home := self._home(entry)) == "initlab":
+            if self.is_ours(entry):
                 raise
-            raise InitlabError(f"the {self.kind} {name!r} of plug-in {home} fails: {said(error)}") from error
+            home = self._home(entry)
+            raise InitlabError(f"the {self.kind} {name!r} of plug-in {home} fails: {error_line(error)}") from error
 
     @contextmanager
     def isolated(self) -> Iterator[None]:
@@ -209,7 +223,7 @@ class Registry(Generic[T]):
         return str(code.__module__ or type(code).__module__)
 
     def _own(self, name: str) -> bool:
-        return _top(self._home(self._entries[name])) == "initlab"
+        return self.is_ours(self._entries[name])
 
     def _offers(self) -> "dict[str, list[EntryPoint]]":
         """Return the entry points of installed plug-ins by name."""
@@ -228,14 +242,14 @@ class Registry(Generic[T]):
         if len(owners) > 1:
             raise InitlabError(f"{self.kind} {name!r} is offered by two plug-ins, {' and '.join(owners)}: remove one")
         what = f"plug-in {owners[0]!r} offers the {self.kind} {name!r}"
-        if (found := self._find(name)) is not None and self._own(found):
+        if (taken := self._find(name)) is not None and self._own(taken):
             raise InitlabError(f"{what}, which is the name of a built-in: it is left out")
         with importing(f"{what} and cannot be loaded"):
             points[0].load()
-        found = self._find(name)
-        if found is None:
+        registered = self._find(name)
+        if registered is None:
             raise InitlabError(f"{what}, but {points[0].value} registers none of that name")
-        return found
+        return registered
 
 
 def registries() -> list[Registry[Any]]:
@@ -255,11 +269,11 @@ def importing(failure: str) -> Iterator[None]:
     except (Exception, SystemExit) as error:
         for registry in _registries:
             registry.forget_failed()
-        raise InitlabError(f"{failure}: {said(error)}") from error
+        raise InitlabError(f"{failure}: {error_line(error)}") from error
 
 
-def said(error: BaseException) -> str:
-    """Return an exception in one line, with the line of code that raised it; our own say enough by themselves."""
+def error_line(error: BaseException) -> str:
+    """Return an exception in one line, with the line of code that raised it; our own need no such line."""
     if isinstance(error, InitlabError):
         return str(error)
     text = f"{type(error).__name__}: {error}".splitlines()[0].strip().removesuffix(":")

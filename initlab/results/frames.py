@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from initlab.probes.reductions import quantities
 from initlab.results.cells import Cell, Run
 from initlab.results.metrics import METRICS
 from initlab.results.reading import Results
-from initlab.results.sites import LayerRows, sites
+from initlab.results.sites import LayerRows, site_array
 
 _CURVES = ("train_loss", "val_loss", "lr", "grad_norm")
 _SUMMARY = ("train_loss", "val_loss", "initial_loss", "uniform_loss", "entropy_rate", "entropy_floor", "growth")
@@ -133,6 +134,7 @@ def _fill_growth(runs: pd.DataFrame, layers: pd.DataFrame) -> None:
 def _prediction_frame(cells: Sequence[Cell], predictions: Mapping[int, dict[str, Any]]) -> pd.DataFrame:
     """Return one row a predicted number that has a band."""
     rows: list[tuple[Any, ...]] = []
+    layouts = {name: quantity.layout for name, quantity in quantities().items()}
     for index, document in predictions.items():
         cell = cells[index]
         for probe, bands in document.get("bands", {}).items():
@@ -140,7 +142,8 @@ def _prediction_frame(cells: Sequence[Cell], predictions: Mapping[int, dict[str,
             if curve is None:
                 continue
             values = curve if isinstance(curve, list) else [curve]
-            at = sites(len(values), cell.n_layer, at_attention=probe == "attn_ms")
+            layout = layouts.get(probe, "stream" if probe in document["sites"] else "end")
+            at = site_array(layout, cell.n_layer, len(values))
             rows += [
                 (cell.label, index, probe, int(site), site / 2, value, band)
                 for site, value, band in zip(at, values, bands, strict=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from initlab.errors import InitlabError, did_you_mean
-from initlab.probes.reductions import UPDATE_PROBES
+from initlab.probes.reductions import is_positive, unit_of
 from initlab.results.cells import Run
 from initlab.results.reading import Results
 from initlab.stats.censor import censored
@@ -45,15 +45,15 @@ def metric_named(name: str) -> Metric:
         raise InitlabError(f"metric {name!r}: no place {place!r} along the sites{did_you_mean(place, PLACES)}")
     if at and moment not in ("start", "end") and not moment.isdecimal():
         raise InitlabError(f"metric {name!r}: after @ comes 'start', 'end' or a step, got {moment!r}")
-    positive = place in ("growth", "swing") or probe in UPDATE_PROBES or probe.endswith(("_ms", "_var", "_rms"))
+    is_relative = place in ("growth", "swing")
     when = {"": "before the first step", "start": "before the first step", "end": "at the end"}
     return Metric(
         name,
-        "×" if place == "growth" else "",
+        "×" if place == "growth" else "" if is_relative else unit_of(probe),
         f"{probe}, {place} over its sites, {when.get(moment, f'at step {moment}')}",
         _probe(probe, place, moment),
         trained=moment.isdecimal() and int(moment) > 0,
-        positive=positive,
+        positive=is_relative or is_positive(probe),
     )
 
 

@@ -8,23 +8,20 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from initlab.network.slots import ATTENTION_ROLES
-from initlab.probes.reductions import PROBES
+from initlab.network.taps import Layout, layout_sites
+from initlab.probes.reductions import stored_quantities
 
 _NOT_PROBES = frozenset({"step", "loss"})
-_ATTENTION_TAPS = frozenset({"attn_logits", "attn_weights", "attn_branch"})
 
 
 class LayerRows:
     """Collects the probes of many runs and makes one long frame of them.
 
-    ``plugin_probes`` says what the probes of plug-ins were tapped at.
+    ``plugin_taps`` says what the probes of plug-ins were tapped at.
     """
 
-    def __init__(self, plugin_probes: Mapping[str, str]) -> None:
-        taps = {**{name: probe.place for name, probe in PROBES.items()}, **plugin_probes}
-        self._at_attention = {name for name, tap in taps.items() if tap in _ATTENTION_TAPS}
-        self._at_attention |= {f"update_ratio_{role}" for role in ATTENTION_ROLES}
+    def __init__(self, plugin_taps: Mapping[str, str]) -> None:
+        self._layouts = {name: quantity.layout for name, quantity in stored_quantities(plugin_taps).items()}
         self._runs: list[int] = []
         self._steps: list[int] = []
         self._probes: list[int] = []
@@ -44,7 +41,7 @@ class LayerRows:
                 self._steps.append(row["step"])
                 self._probes.append(self._names.setdefault(name, len(self._names)))
                 self._lengths.append(len(values))
-                self._sites.append(sites(len(values), n_layer, at_attention=name in self._at_attention))
+                self._sites.append(site_array(self._layouts.get(name, "end"), n_layer, len(values)))
                 self._values.extend(values)
 
     def frame(self) -> pd.DataFrame:
@@ -66,16 +63,10 @@ class LayerRows:
 
 
 @cache
-def sites(length: int, n_layer: int, *, at_attention: bool) -> npt.NDArray[np.int64]:
-    """Return the residual site (0..2·n_layer) each of ``length`` numbers belongs to.
+def site_array(layout: Layout, n_layer: int, count: int) -> npt.NDArray[np.int64]:
+    """Return the residual sites (0..2·n_layer) at which a layout's ``count`` numbers stand, shape (count,).
 
-    One number a block stands where that block ends, except what is about attention, which stands where attention
-    ends; a single number (of the logits) stands at the end of the stream.
+    Numbers that are not as many as the layout has sites, which nobody has declared, stand at the end of the stream.
     """
-    if length == 2 * n_layer + 1:
-        return np.arange(length)
-    if length == n_layer + 1:
-        return 2 * np.arange(length)
-    if length == n_layer:
-        return 2 * np.arange(length) + (1 if at_attention else 2)
-    return np.full(length, 2 * n_layer)
+    declared = layout_sites(layout, n_layer)
+    return np.array(declared) if len(declared) == count else np.full(count, 2 * n_layer)

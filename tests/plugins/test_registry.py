@@ -6,7 +6,7 @@ import pytest
 
 from initlab.errors import InitlabError
 from initlab.inits.gpt import gpt2
-from initlab.plugins.registry import Registry, importing, said
+from initlab.plugins.registry import Registry, error_line, importing
 from tests.installing import FRUIT, FRUIT_MODULE, install_fruit
 
 
@@ -268,7 +268,7 @@ def test_blame_names_the_plug_in_and_leaves_our_own_bugs_alone() -> None:
 
     with (
         pytest.raises(
-            InitlabError, match=r"the fruit 'fig' of plug-in tests\.test_registry fails: ZeroDivisionError"
+            InitlabError, match=r"the fruit 'fig' of plug-in tests\.plugins\.test_registry fails: ZeroDivisionError"
         ),
         FRUIT.blame("fig", theirs),
     ):
@@ -284,7 +284,7 @@ def test_an_interrupt_during_an_import_is_no_broken_plug_in() -> None:
         raise KeyboardInterrupt
 
 
-def test_an_exception_is_said_in_one_line() -> None:
-    assert said(InitlabError("two\nlines")) == "two\nlines"
-    assert said(ValueError("first\nsecond")) == "ValueError: first"
-    assert said(ValueError()) == "ValueError"
+def test_an_exception_becomes_one_line() -> None:
+    assert error_line(InitlabError("two\nlines")) == "two\nlines"
+    assert error_line(ValueError("first\nsecond")) == "ValueError: first"
+    assert error_line(ValueError()) == "ValueError"

@@ -7,8 +7,9 @@ from initlab.probes.reductions import probe
 
 @probe(
     "residual_kurtosis",
-    place="residual",
+    tap="residual",
     summary="kurtosis of the residual stream; 3 is a Gaussian, more has outliers",
+    positive=True,
 )
 def residual_kurtosis(x: Tensor) -> Tensor:
     """Return the fourth moment over the square of the second, over batch, tokens and channels."""
