@@ -7,7 +7,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from initlab.activations.functions import ACTIVATIONS
+from initlab.data.corpora import CORPORA
 from initlab.inits.catalogue import INITS, blueprint_for
+from initlab.launchers.base import LAUNCHERS
 from initlab.plugins import loading as plugins
 from initlab.plugins.registry import Registry
 from initlab.probes.reductions import PROBES
@@ -30,6 +32,39 @@ from initlab.inits.strategy import Strategy, init
 def strategy(std: float = {std}) -> Strategy:
     \"\"\"Everything normal.\"\"\"
     return Strategy(normal(std))
+"""
+CORPUS_FILE = """
+from initlab.data.corpora import corpus
+from initlab.data.text import Piece, text_corpus
+
+@corpus("{name}", summary="a test")
+def load(tokenizer):
+    return text_corpus("{name}", [Piece("{name}", b"{text}" * 99)], tokenizer)
+"""
+LAUNCHER_FILE = """
+from initlab.launchers.base import Event, check_options, launcher
+from initlab.launchers.train import train_task
+
+@launcher("{name}", summary="one task after another, in the process that planned them")
+class OneByOne:
+    def __init__(self, context):
+        check_options("{name}", context.options, ("note",))
+        self.note = context.options.get("note")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        return
+
+    def run(self, tasks):
+        for task in tasks:
+            events = []
+            train_task(task, lambda step, steps: events.append(Event(task, "step", step, steps)))
+            yield from events
+            if self.note:
+                yield Event(task, "note", reason=self.note)
+            yield Event(task, "done")
 """
 
 
@@ -62,7 +97,7 @@ def undone() -> Iterator[None]:
     """Undo at the end whatever plug-ins did to this process."""
     modules, loaded = set(sys.modules), dict(plugins._loaded)
     with ExitStack() as stack:
-        for registry in (FRUIT, INITS, ACTIVATIONS, PROBES):
+        for registry in (FRUIT, INITS, ACTIVATIONS, PROBES, CORPORA, LAUNCHERS):
             stack.enter_context(registry.isolated())
             registry._complete = False
         try:

@@ -65,10 +65,10 @@ def check_laws(task: Task, run: TaskRun, spec: RunSpec, corpus: Corpus) -> None:
     if own.digest == run.laws:
         return
     planned = SweepFolder(Path(task.folder)).resolved().get("laws", {}).get(run.laws)
-    details = f": {_first_difference(planned, own.to_json())}" if planned else ""
+    difference = f": {_first_difference(planned, own.to_json())}" if planned else ""
     raise InitlabError(
         f"init {spec.init!r} has other laws on this worker than in the plan (digest {run.laws} in the plan, "
-        f"{own.digest} on this worker){details}"
+        f"{own.digest} on this worker){difference}"
     )
 
 
@@ -77,7 +77,7 @@ def _first_difference(planned: dict[str, Any], own: dict[str, Any]) -> str:
     left, right = _flat(planned), _flat(own)
     key = next((key for key in {**left, **right} if left.get(key) != right.get(key)), None)
     if key is None:
-        return "their order of slots"
+        return "no entry of their tables"
     return f"{key} is {left.get(key, 'absent')} in the plan, {right.get(key, 'absent')} on this worker"
 
 

@@ -117,6 +117,11 @@ class Registry(Generic[T]):
             raise InitlabError(reason)
         self.broken[name] = reason
 
+    @property
+    def is_open(self) -> bool:
+        """Whether plug-ins may add to it."""
+        return self._group is not None
+
     def is_built_in(self, name: str) -> bool:
         return self._own(self.canonical(name))
 
@@ -185,6 +190,7 @@ class Registry(Generic[T]):
     @contextmanager
     def isolated(self) -> Iterator[None]:
         """Undo at the end of a ``with`` block whatever was registered in it (for tests)."""
+        self._import_built_ins()  # now, or they would be undone too, and are imported only once
         names = ("_entries", "_aliases", "broken")
         before = {name: dict(getattr(self, name)) for name in names}, self._complete
         try:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.run import Outcome, initlab
-from tests.installing import INIT_FILE, install
+from tests.installing import CORPUS_FILE, INIT_FILE, LAUNCHER_FILE, install
 from tests.tiny import FLAGS
 
 ROOT = Path(__file__).parents[2]
@@ -126,3 +126,31 @@ def test_a_spec_file_names_and_never_loads(tmp_path: Path) -> None:
         assert "unknown init" in done.err
     (tmp_path / "sweep.toml").write_text('plugin = "wave.py:strategy"\n[sweep]\ninit = "wave"\n')
     assert "plugin: unknown key" in initlab("sweep", "--dry-run", "sweep.toml", cwd=tmp_path).err
+
+
+def test_a_sweep_is_trained_by_the_launcher_that_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        LAUNCHER_FILE.format(name="mine") + CORPUS_FILE.format(name="tides", text="ebb ")
+    )
+    plugin = ("--plugin", "mine.py:OneByOne")
+    arguments = [*FLAGS, "--seeds", "2", "--corpus", "tides", "-o", "x", *plugin]
+    done = initlab("sweep", *arguments, "--launcher", "mine:note=hello", "--json", cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert "hello" in done.err
+    assert [run["status"] for run in done.json["runs"]] == ["finished", "finished"]
+    pids = {json.loads(path.read_text())["pid"] for path in (tmp_path / "x" / "runs").glob("*/env.json")}
+    assert len(pids) == 1
+    workers = initlab("sweep", *arguments[:-4], "-o", "y", *plugin, "--json", cwd=tmp_path)
+    assert [run["status"] for run in workers.json["runs"]] == ["finished", "finished"]
+    for kind, name in (("launchers", "mine"), ("corpora", "tides")):
+        listed = {
+            item["name"]: item["source"]
+            for item in initlab("list", kind, *plugin, "--json", cwd=tmp_path).json["items"]
+        }
+        assert listed[name] == "plug-in"
+        assert set(listed.values()) == {"plug-in", "built in"}
+
+
+def test_a_launcher_that_there_is_not_is_a_mistake(tmp_path: Path) -> None:
+    done = initlab("sweep", *FLAGS, "--dry-run", "--launcher", "locl", cwd=tmp_path)
+    assert (done.code, done.err.strip()) == (2, "error: unknown launcher 'locl'; did you mean 'local'?")

@@ -10,8 +10,12 @@ import numpy as np
 import pytest
 
 from initlab.data import corpora as module
-from initlab.data.corpora import corpus_names, load_corpus
+from initlab.data.corpora import CORPORA, Load, corpus, is_corpus_name, load_corpus
+from initlab.data.corpus import Corpus
+from initlab.data.text import Piece, text_corpus
 from initlab.errors import InitlabError
+from initlab.plugins.loading import load_plugin
+from tests.installing import CORPUS_FILE, install
 
 TEXT = b"To be, or not to be, that is the question.\n"
 
@@ -138,9 +142,72 @@ def test_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_every_name_has_one_line_that_says_what_it_is() -> None:
-    names = corpus_names()
-    assert [name for name, _ in names] == ["synthetic", "stdlib", "shakespeare"]
-    assert all(summary and "\n" not in summary for _, summary in names)
+    entries = CORPORA.items()
+    assert [name for name, _ in entries] == ["synthetic", "stdlib", "shakespeare"]
+    assert all(entry.summary and "\n" not in entry.summary for _, entry in entries)
+
+
+def loads(text: bytes) -> Load:
+    def load(tokenizer: str | None) -> Corpus:
+        return text_corpus("poem", [Piece("poem", text)], tokenizer)
+
+    return load
+
+
+def test_a_registered_corpus_is_loaded_by_its_name_and_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "limericks").write_bytes(TEXT)
+    monkeypatch.chdir(tmp_path)
+    of_the_file = load_corpus("limericks")
+    with CORPORA.isolated():
+        corpus("limericks", summary="a test")(loads(TEXT * 3))
+        assert is_corpus_name("limericks")
+        by_name = load_corpus("limericks")
+        assert load_corpus("limericks") is by_name
+        assert load_corpus("limericks", "char").tokenizer == "char"
+        assert load_corpus("./limericks").sha256 == of_the_file.sha256 != by_name.sha256
+        with pytest.raises(InitlabError, match="did you mean 'limericks'"):
+            load_corpus("limerick")
+    assert not is_corpus_name("limericks")
+    assert load_corpus("limericks").sha256 == of_the_file.sha256
+
+
+def test_another_corpus_of_the_same_name_is_not_the_one_that_was_loaded_before() -> None:
+    hashes = set()
+    for text in (TEXT, TEXT * 2):
+        with CORPORA.isolated():
+            corpus("poem", summary="a test")(loads(text))
+            hashes.add(load_corpus("poem").sha256)
+    assert len(hashes) == 2
+
+
+@pytest.mark.parametrize("name", ["poems.txt", "a/poem", "./poem"])
+def test_a_name_that_would_be_taken_for_a_path_cannot_be_registered(name: str) -> None:
+    with pytest.raises(InitlabError, match="which means a file"):
+        corpus(name, summary="a test")
+    assert not is_corpus_name(name)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("1 / 0", r"the corpus 'odd' of plug-in .*odd\.py fails: ZeroDivisionError: division by zero \(odd\.py"),
+        ("return 3", "corpus 'odd' loads a int, not a Corpus"),
+    ],
+)
+def test_a_plug_in_that_loads_no_corpus_is_named(body: str, message: str, plugin_site: Path) -> None:
+    source = "from initlab.data.corpora import corpus\n@corpus('odd', summary='a test')\ndef odd(tokenizer):\n"
+    (plugin_site / "odd.py").write_text(f"{source}    {body}\n")
+    load_plugin(f"{plugin_site}/odd.py:odd")
+    with pytest.raises(InitlabError, match=message):
+        load_corpus("odd")
+
+
+def test_an_installed_corpus_is_imported_when_its_name_is_asked_for(plugin_site: Path) -> None:
+    source = CORPUS_FILE.format(name="tides", text="ebb and flow ")
+    install(plugin_site, "shore", {"initlab.corpora": {"tides": "shore_tides"}}, {"shore_tides": source})
+    assert is_corpus_name("tides")
+    assert "shore_tides" not in sys.modules
+    assert load_corpus("tides").train.tobytes().startswith(b"ebb and flow")
 
 
 def test_loading_needs_neither_torch_nor_scipy() -> None:

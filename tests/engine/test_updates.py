@@ -10,7 +10,7 @@ from initlab.data.corpus import Corpus
 from initlab.engine.group import Group
 from initlab.engine.updates import moving_matrices, update_ratios
 from initlab.inits.catalogue import resolve
-from initlab.probes.reductions import UPDATE_PROBES
+from initlab.probes.quantities import UPDATE_PROBES
 from initlab.spec.run import ModelSpec, RunSpec, TrainSpec
 from tests.networks import tiny
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from initlab.launchers.local import Event, LocalLauncher, Worker
+from initlab.launchers.base import Event, LauncherContext
+from initlab.launchers.local import LocalLauncher, Worker
 from initlab.planning.groups import LaneGroup
 from initlab.results.folder import SweepFolder
 from initlab.running import task_of, write_plan
@@ -15,7 +16,7 @@ def test_workers_end_with_a_plan_that_failed() -> None:
     workers: list[Worker] = []
 
     def plan() -> None:
-        with LocalLauncher(2) as launcher:
+        with LocalLauncher(LauncherContext(jobs=2)) as launcher:
             workers.extend(launcher._workers)
             assert [worker._process.poll() for worker in workers] == [None, None]
             raise OSError("no room for the plan")
@@ -31,7 +32,7 @@ def test_a_worker_that_died_before_its_first_task_is_replaced(dies: bool, tmp_pa
     sweep = tiny_sweep(tmp_path, {"seed": [0, 1]})
     write_plan(sweep)
     task = task_of(sweep, LaneGroup(tuple(sweep.runs)))
-    with LocalLauncher(1) as launcher:
+    with LocalLauncher(LauncherContext(jobs=1)) as launcher:
         (first,) = launcher._workers
         if dies:
             first._process.kill()

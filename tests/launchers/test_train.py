@@ -52,10 +52,10 @@ def test_one_failing_lane_is_stored_as_failed_and_its_neighbours_finish(
     task = _task(tmp_path, {"seed": [0, 1, 2]})
     broken = task.runs[1].spec["seed"]
 
-    def group(specs: list[object], corpora: list[object], execution: Execution) -> object:
+    def group(specs: list[object], corpora: list[object], execution: Execution, **more: object) -> object:
         if any(getattr(spec, "seed") == broken for spec in specs):  # noqa: B009 - typed as object here
             raise ValueError("planted")
-        return Group(specs, corpora, execution)  # type: ignore[arg-type]
+        return Group(specs, corpora, execution, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr("initlab.launchers.train.Group", group)
     train_task(task, _ignore)
@@ -79,20 +79,20 @@ def test_a_group_that_does_not_fit_is_trained_in_halves_and_says_so(
     task = _task(tmp_path, {"seed": [0, 1, 2, 3, 4]})
     sizes: list[int] = []
 
-    def group(specs: list[object], corpora: list[object], execution: Execution) -> object:
+    def group(specs: list[object], corpora: list[object], execution: Execution, **more: object) -> object:
         sizes.append(len(specs))
         if len(specs) > 2:
             raise error
-        return Group(specs, corpora, execution)  # type: ignore[arg-type]
+        return Group(specs, corpora, execution, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr("initlab.launchers.train.Group", group)
-    said: list[str] = []
-    train_task(task, _ignore, said.append)
+    notes: list[str] = []
+    train_task(task, _ignore, notes.append)
     assert [state.status for state in _states(tmp_path, task)] == ["finished"] * 5
     assert sizes == [5, 2, 3, 1, 2]
-    assert len(said) == 2
-    assert said[0].startswith("5 lanes together: ")
-    assert said[0].endswith("training them in 2 parts")
+    assert len(notes) == 2
+    assert notes[0].startswith("5 lanes together: ")
+    assert notes[0].endswith("training them in 2 parts")
 
 
 def test_half_of_a_group_that_is_filled_up_needs_half_the_memory(
@@ -101,7 +101,7 @@ def test_half_of_a_group_that_is_filled_up_needs_half_the_memory(
     task = replace(_task(tmp_path, {"seed": [0, 1, 2]}), execution=Execution(lanes=4, compiled=True))
     lanes: list[tuple[int, int]] = []
 
-    def group(specs: list[object], corpora: list[object], execution: Execution) -> object:
+    def group(specs: list[object], corpora: list[object], execution: Execution, **more: object) -> object:
         lanes.append((len(specs), execution.lanes))
         raise MemoryError("no room")
 
@@ -113,7 +113,7 @@ def test_half_of_a_group_that_is_filled_up_needs_half_the_memory(
 def test_a_run_that_does_not_fit_alone_has_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     task = _task(tmp_path, {"seed": [0, 1]})
 
-    def group(specs: list[object], corpora: list[object], execution: Execution) -> object:
+    def group(specs: list[object], corpora: list[object], execution: Execution, **more: object) -> object:
         raise MemoryError("no room")
 
     monkeypatch.setattr("initlab.launchers.train.Group", group)
@@ -146,6 +146,20 @@ def test_a_stop_marks_what_was_in_flight(tmp_path: Path) -> None:
         train_task(task, stop)
     (state,) = _states(tmp_path, task)
     assert (state.status, state.reason) == ("interrupted", "stopped by the user")
+
+
+def test_ctrl_c_where_no_process_stands_between_marks_what_was_in_flight(tmp_path: Path) -> None:
+    task = _task(tmp_path, {"seed": [0]})
+
+    def interrupt(step: int, steps: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_task(task, interrupt)
+    (state,) = _states(tmp_path, task)
+    assert (state.status, state.reason) == ("interrupted", "KeyboardInterrupt")
+    train_task(task, _ignore)
+    assert [state.status for state in _states(tmp_path, task)] == ["finished"]
 
 
 def test_finished_runs_and_runs_in_other_hands_are_left_alone(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from initlab.inits.catalogue import resolve
 from initlab.inits.draw import draw_all
 from initlab.network.topology import Dims
 from initlab.probes.collect import Collector, n_sites
+from initlab.probes.reductions import PROBES
 from initlab.spec.run import ModelSpec, RunSpec, TrainSpec
 from tests.conftest import optional_module
 from tests.networks import Tensors, network, random_tensors, random_tokens, tiny
@@ -524,7 +525,7 @@ def test_planted_dead_units_are_what_hooks_see() -> None:
     tensors["blocks.0.ffn_up.bias"][:7] = -50.0  # no pre-activation gets over that
 
     def seen(tensors: Tensors, activation: str) -> list[float]:
-        collector = Collector(torch.zeros(n_sites(dims.n_layer)))
+        collector = Collector(torch.zeros(n_sites(dims.n_layer)), dict(PROBES.items()))
         network(dims, tensors, activation)(tokens, tap=collector)
         return collector.values()["dead_units"].tolist()
 

@@ -7,7 +7,7 @@ import pytest
 from initlab.errors import InitlabError
 from initlab.inits.gpt import gpt2
 from initlab.plugins.registry import Registry, error_line, importing
-from tests.installing import FRUIT, FRUIT_MODULE, install_fruit
+from tests.installing import FRUIT, FRUIT_MODULE, install, install_fruit
 
 
 @pytest.fixture
@@ -288,3 +288,26 @@ def test_an_exception_becomes_one_line() -> None:
     assert error_line(InitlabError("two\nlines")) == "two\nlines"
     assert error_line(ValueError("first\nsecond")) == "ValueError: first"
     assert error_line(ValueError()) == "ValueError"
+
+
+def test_undoing_leaves_what_comes_with_initlab(plugin_site: Path) -> None:
+    source = "from tests.plugins.test_registry import LATE\nLATE.add('fig', 1)\n"
+    install(plugin_site, "orchard", {}, {"late_built_ins": source})
+    for _ in range(2):
+        with LATE.isolated():
+            LATE.add("kiwi", 2)
+        assert LATE.items() == [("fig", 1)]
+
+
+LATE: Registry[int] = Registry("late fruit", built_ins="late_built_ins")
+
+
+def test_whether_a_name_can_be_had_imports_nothing(plugin_site: Path) -> None:
+    install_fruit(plugin_site, "orchard", {"fig": FRUIT_MODULE.format(name="fig", value=1)}, {"fig": "fig"})
+    FRUIT.add("pear", gpt2, aliases=("abate",))
+    assert [name in FRUIT for name in ("pear", "abate", "fig", "plum")] == [True, True, True, False]
+    assert FRUIT.names() == ["pear", "abate", "fig"]
+    assert "fig" not in sys.modules
+    assert (FRUIT.is_open, LATE.is_open) == (True, False)
+    assert FRUIT.is_ours(gpt2)
+    assert not FRUIT.is_ours(FRUIT.get("fig"))

@@ -78,13 +78,13 @@ def test_gradient_moment_under_vmap_is_each_lane_by_itself() -> None:
     assert all(float(moment) != pytest.approx(mean_square(gradients), rel=1e-3) for moment in moments)
 
 
-def test_collector_applies_each_probe_at_its_place_in_order() -> None:
-    collector = Collector(torch.zeros(2))
+def test_collector_applies_each_probe_at_its_tap_in_order() -> None:
+    collector = Collector(torch.zeros(2), dict(PROBES.items()))
     taps = [("residual", 1.0), ("attn_branch", 2.0), ("residual", 3.0), ("mlp_branch", 4.0), ("logits", 5.0)]
     taps += [("attn_logits", 1.0), ("attn_weights", 1.0), ("ffn_hidden", 1.0)]
-    for seed, (place, size) in enumerate(taps):
+    for seed, (tap, size) in enumerate(taps):
         x = normal(2, 3, 4, seed=seed) * size
-        assert torch.equal(collector(place, x), x)
+        assert torch.equal(collector(tap, x), x)
     seen = collector.values()
     assert set(seen) == {name for name, _ in PROBES.items()}
     for name, places in {"residual_ms": [0, 2], "attn_ms": [1], "mlp_ms": [3]}.items():
@@ -104,13 +104,17 @@ def test_collector_applies_each_probe_at_its_place_in_order() -> None:
     }
 
 
-def test_a_probe_registered_from_outside_is_measured_too() -> None:
+def test_the_probes_are_those_that_are_given_registered_or_not() -> None:
     x = normal(2, 3, 4)
-    with PROBES.temporarily("largest", Probe("logits", lambda x: x.abs().amax(), "largest entry")):
-        collector = Collector(torch.zeros(1))
-        collector("logits", x)
-        assert collector.values()["largest"].tolist() == [float(x.abs().max())]
-    assert "largest" not in {name for name, _ in PROBES.items()}
+    largest = Probe(tap="logits", reduce=lambda x: x.abs().amax(), summary="largest entry")
+    collector = Collector(torch.zeros(1), {"largest": largest})
+    collector("logits", x)
+    assert {name: values.tolist() for name, values in collector.values().items()} == {
+        "largest": [float(x.abs().max())]
+    }
+    bare = Collector(torch.zeros(1), {})
+    bare("logits", x)
+    assert bare.values() == {}
 
 
 @pytest.mark.parametrize(
@@ -130,8 +134,8 @@ def test_sinks_receive_the_gradient_at_every_site_of_the_stream(n_layer: int, to
     tokens, targets = random_tokens(dims), random_tokens(dims, seed=2)
     kept: list[Tensor] = []
 
-    def keep(place: str, x: Tensor) -> Tensor:
-        if place == "residual":
+    def keep(tap: str, x: Tensor) -> Tensor:
+        if tap == "residual":
             x.retain_grad()
             kept.append(x)
         return x
@@ -141,7 +145,7 @@ def test_sinks_receive_the_gradient_at_every_site_of_the_stream(n_layer: int, to
     expected = [mean_square(x.grad) for x in kept if x.grad is not None]
 
     sinks = torch.zeros(n_sites(n_layer), dtype=torch.float64, requires_grad=True)
-    collector = Collector(sinks)
+    collector = Collector(sinks, {"residual_ms": PROBES.get("residual_ms")})
     model(tokens, targets, tap=collector)[1].backward()
     assert collector.values()["residual_ms"].tolist() == pytest.approx([mean_square(x.detach()) for x in kept])
     assert sinks.grad is not None
@@ -155,9 +159,9 @@ def test_sinks_receive_the_gradient_at_every_site_of_the_stream(n_layer: int, to
 def test_one_sink_too_few_is_noticed() -> None:
     dims = tiny()
     model, tokens = network(dims, random_tensors(dims)), random_tokens(dims)
-    model(tokens, tap=Collector(torch.zeros(n_sites(dims.n_layer))))
+    model(tokens, tap=Collector(torch.zeros(n_sites(dims.n_layer)), {}))
     with pytest.raises(StopIteration):
-        model(tokens, tap=Collector(torch.zeros(n_sites(dims.n_layer) - 1)))
+        model(tokens, tap=Collector(torch.zeros(n_sites(dims.n_layer) - 1), {}))
 
 
 def three_lanes(seed: int) -> tuple[Tensors, Batch]:
@@ -197,20 +201,20 @@ def test_a_probed_step_and_an_unprobed_one_differ_in_no_bit(dropout: float) -> N
 
 def test_a_probe_that_touched_the_network_would_be_caught() -> None:
     class Meddler(Collector):
-        def __call__(self, place: str, x: Tensor) -> Tensor:
-            return super().__call__(place, x) * (1 + 2.0**-20 if place == "residual" else 1)
+        def __call__(self, tap: str, x: Tensor) -> Tensor:
+            return super().__call__(tap, x) * (1 + 2.0**-20 if tap == "residual" else 1)
 
     dims = tiny()
     model = network(dims, random_tensors(dims))
     tokens = random_tokens(dims)
-    sinks = torch.zeros(n_sites(dims.n_layer))
-    assert torch.equal(model(tokens)[0], model(tokens, tap=Collector(sinks))[0])
-    assert not torch.equal(model(tokens)[0], model(tokens, tap=Meddler(sinks))[0])
+    sinks, built_in = torch.zeros(n_sites(dims.n_layer)), dict(PROBES.items())
+    assert torch.equal(model(tokens)[0], model(tokens, tap=Collector(sinks, built_in))[0])
+    assert not torch.equal(model(tokens)[0], model(tokens, tap=Meddler(sinks, built_in))[0])
 
 
 def test_probes_keep_no_graph() -> None:
     x = normal(2, 3, 4).requires_grad_()
-    collector = Collector(torch.zeros(1))
+    collector = Collector(torch.zeros(1), dict(PROBES.items()))
     passed = collector("residual", x)
     assert not any(values.requires_grad for values in collector.values().values())
     assert passed.requires_grad
