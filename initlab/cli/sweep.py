@@ -207,9 +207,7 @@ def _train(sweep: Sweep, jobs: int, retry: Any, execution_plan: ExecutionPlan | 
     if execution_plan is None:
         _announce(sweep, jobs, retry, execution_plan)
     try:
-        run_sweep(
-            sweep, jobs=jobs, retry=retry, progress=progress, execution_plan=execution_plan, launcher=launcher
-        )
+        run_sweep(sweep, jobs=jobs, retry=retry, progress=progress, execution_plan=execution_plan, launcher=launcher)
     except (KeyboardInterrupt, Terminated) as stop:
         _stop_progress(shown)
         again = shlex.join(["initlab", *sys.argv[1:]])

@@ -21,6 +21,7 @@ from initlab.launchers.task import Task
 from initlab.planning.groups import LaneGroup
 from initlab.plugins.loading import load_plugin
 from initlab.results.folder import SweepFolder
+from initlab.results.reading import load_results
 from initlab.results.run import DONE
 from initlab.running import task_of, write_plan
 from tests.installing import LAUNCHER_FILE
@@ -96,7 +97,7 @@ def test_every_task_is_done_once_and_every_run_stored(name: str, tmp_path: Path)
     with build_launcher(name, jobs=2) as launcher:
         events = list(launcher.run(tasks))
     assert breaches(events, tasks) == []
-    assert {state.status for _, state in SweepFolder(tmp_path).states()} == {"finished"}
+    assert {run.status for run in load_results(tmp_path).runs} == {"finished"}
     assert children() == before
 
 
@@ -107,11 +108,8 @@ def test_runs_that_fail_are_stored_by_who_trained_them(name: str, tmp_path: Path
         events = list(launcher.run([wrong, second]))
     assert breaches(events, [wrong, second]) == []
     assert not any(event.kind == "lost" for event in events)
-    assert SweepFolder(tmp_path).counts() == {
-        **dict.fromkeys(SweepFolder(tmp_path).counts(), 0),
-        "failed": 1,
-        "finished": 3,
-    }
+    counts = load_results(tmp_path).counts
+    assert {status: number for status, number in counts.items() if number} == {"failed": 1, "finished": 3}
 
 
 @pytest.mark.parametrize("name", WITH_WORKERS)
@@ -143,7 +141,7 @@ def test_a_stop_by_an_exception_leaves_no_process_and_nothing_running(name: str,
     with pytest.raises(KeyboardInterrupt):
         stopped()
     assert children() == before
-    states = [state.status for _, state in SweepFolder(tmp_path).states()]
+    states = [run.status for run in load_results(tmp_path).runs]
     assert "running" not in states
     assert states != ["finished", "finished"], "stopped too late to show anything"
 

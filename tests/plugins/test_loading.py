@@ -377,7 +377,7 @@ def test_a_sweep_of_plug_ins_alone_is_trained_by_a_plug_in(plugin_site: Path, tm
         return watchers[0]
 
     run_sweep(sweep, jobs=2, retry="failed", progress=progress, launcher="one-by-one:note=hello")
-    assert [state.status for _, state in sweep.folder.states()] == ["finished", "finished"]
+    assert [sweep.folder.run(run.id).state().status for run in sweep.runs] == ["finished", "finished"]
     assert watchers[0].done == list(range(len(watchers[0].done)))
     assert set(watchers[0].notes) == {"hello"}
     run = sweep.folder.run(sweep.runs[0].id)
