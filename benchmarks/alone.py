@@ -55,19 +55,17 @@ def commands(rounds: int) -> list[Row]:
 PLAN = """
 import json, resource, sys, time
 from pathlib import Path
-from initlab.machine.execution import Overrides
+from initlab.planning.plan import make_plan
 from initlab.planning.source import Block, SweepSource
-from initlab.running import execution_plan_for, missing_runs, plan_sweep, run_sweep, write_plan
+from initlab.planning.storage import write_plan
 n, folder = int(sys.argv[1]), Path(sys.argv[2])
 axes = {"init": ["gpt2", "depth-scaled", "pytorch", "nanogpt", "xavier"], "activation": ["gelu", "relu"],
         "train.lr": [1e-4 * (i + 1) for i in range(n // 100)], "seed": [*range(10)]}
 started = time.perf_counter()
-sweep = plan_sweep(SweepSource(blocks=(Block(axes),)), folder, folder)
-execution_plan = execution_plan_for(sweep, Overrides())
+plan = make_plan(SweepSource(blocks=(Block(axes),)), folder)
 planned = time.perf_counter()
-write_plan(sweep, execution_plan)
-missing_runs(sweep, "failed")
-print(json.dumps([len(sweep.runs), planned - started, time.perf_counter() - planned,
+write_plan(plan)
+print(json.dumps([len(plan.runs), planned - started, time.perf_counter() - planned,
                   resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
 """
 
@@ -84,8 +82,8 @@ def planning() -> list[Row]:
                 status = initlab("status", f"{folder}/x")
     per_run = (found[10_000][3] - found[1000][3]) / 9000 * 1024
     return [
-        Row("planning 10,000 runs, s", f"{found[10_000][1]:.1f}", "", "", "≤ 3"),
-        Row("storing the plan and looking for what is missing, s", f"{found[10_000][2]:.1f}", "", "", "≤ 3"),
+        Row("planning 10,000 runs, from the spec to what is missing, s", f"{found[10_000][1]:.1f}", "", "", "≤ 3"),
+        Row("storing the plan and its predictions, s", f"{found[10_000][2]:.1f}", "", "", "≤ 3"),
         Row("initlab status on 10,000 runs, s", f"{status:.1f}", "", "", "≤ 3"),
         Row("resident memory of the parent at 10,000 runs, MiB (KiB a run)",
             f"{found[10_000][3]:.0f} ({per_run:.0f})", "", "", "flat"),

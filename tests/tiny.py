@@ -1,9 +1,15 @@
 """The smallest sweep that trains: for tests of everything around training."""
 
 from pathlib import Path
+from typing import Any
 
+from initlab.launchers.task import Task
+from initlab.machine.execution import Execution
+from initlab.planning.groups import LaneGroup
+from initlab.planning.plan import Plan, Retry, make_plan
 from initlab.planning.source import Block, SweepSource
-from initlab.running import Sweep, plan_sweep
+from initlab.planning.storage import write_plan
+from initlab.running import task_of
 
 SIZES = {
     "model.n_layer": 1,
@@ -21,8 +27,33 @@ FLAGS = [
 RESULTS = ("metrics.jsonl", "layers.jsonl", "summary.json", "config.json")
 
 
-def tiny_sweep(folder: Path | None, axes: dict[str, list[object]], **fixed: object) -> Sweep:
-    return plan_sweep(SweepSource(fixed={**SIZES, **fixed}, blocks=(Block(axes),)), folder, Path("results"))
+def tiny_sweep(
+    folder: Path | None,
+    axes: dict[str, list[object]],
+    *,
+    jobs: int = 1,
+    retry: Retry = "failed",
+    measure: bool = False,
+    target: dict[str, int] | None = None,
+    **fixed: Any,
+) -> Plan:
+    """Return the plan of a sweep that trains in no time; to be run, it has to ``measure``."""
+    spec = SweepSource(fixed={**SIZES, **fixed}, blocks=(Block(axes),))
+    return make_plan(spec, folder, jobs=jobs, retry=retry, measure=measure, target=target)
+
+
+def tiny_task(folder: Path, axes: dict[str, list[object]]) -> Task:
+    """Store the plan of a tiny sweep and return all its runs as one task, computed the same on every machine."""
+    (task,) = tiny_tasks(folder, axes, together=10**6)
+    return task
+
+
+def tiny_tasks(folder: Path, axes: dict[str, list[object]], *, together: int, **fixed: Any) -> list[Task]:
+    """Store the plan of a tiny sweep and return its runs as tasks of ``together`` runs each."""
+    plan = tiny_sweep(folder, axes, **fixed)
+    write_plan(plan)
+    groups = [plan.runs[start : start + together] for start in range(0, len(plan.runs), together)]
+    return [task_of(plan, LaneGroup(runs), Execution()) for runs in groups]
 
 
 def stored_bytes(folder: Path) -> dict[str, bytes]:

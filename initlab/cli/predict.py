@@ -18,7 +18,7 @@ from initlab.errors import InitlabError
 from initlab.files.json import SCHEMA_VERSION, finite
 from initlab.inits.catalogue import blueprint_for, resolve
 from initlab.predictions.inputs import Case, document, tokens_of
-from initlab.predictions.scale_up import Outlook, outlook, words
+from initlab.predictions.scale_up import ScaleUp, scale_up
 from initlab.predictions.size_range import Span, law_over, parse_span
 from initlab.spec.run import ModelSpec
 from initlab.theory.from_laws import Unpredictable
@@ -129,12 +129,12 @@ def _over(request: Request, inits: list[str], span: Span, as_json: bool) -> None
     )
 
 
-def _outlook(request: Request, init: str, target: str) -> Outlook:
-    found = outlook(request.case(init), request.model, parse_sizes("--target", target))
+def _outlook(request: Request, init: str, target: str) -> ScaleUp:
+    found = scale_up(request.case(init), request.model, parse_sizes("--target", target))
     assert found is not None  # it was predicted at its own size
     return found
 
 
-def _print_outlooks(console: Console, looks: list[Outlook]) -> None:
+def _print_outlooks(console: Console, looks: list[ScaleUp]) -> None:
     for look in looks:
-        console.print(f"target: {escape(words(look))}", soft_wrap=True)
+        console.print(f"target: {escape(look.describe())}", soft_wrap=True)

@@ -6,8 +6,10 @@ from typing import Annotated
 import typer
 
 from initlab.cli.console import guarded, print_json, stderr, stdout
-from initlab.cli.sweep import print_table, sweep_document
+from initlab.cli.sweep_text import print_table
 from initlab.errors import InitlabError, did_you_mean
+from initlab.files.json import SCHEMA_VERSION
+from initlab.results.document import sweep_document
 from initlab.results.reading import load_results
 
 FORMATS = ("html", "md", "csv", "json")
@@ -33,7 +35,7 @@ def report(
     content = gather(results)
     written = write_report(content, formats=chosen)
     if as_json:
-        print_json(sweep_document(results))
+        print_json({"schema_version": SCHEMA_VERSION, **sweep_document(results)})
     else:
         print_table(stdout(), content)
     stderr().print(f"report: {written}", soft_wrap=True, markup=False)

@@ -23,7 +23,15 @@ class LaneGroup:
 
     @property
     def seconds(self) -> float:
+        """Estimated seconds of its runs one after the other on a usual core: a weight, not a promise."""
         return sum(run_seconds(run.spec, run.dims) for run in self.runs)
+
+    @property
+    def label(self) -> str:
+        """Names what is trained, for people: its cells, without the seeds."""
+        labels = list(dict.fromkeys(run.entry.cell.label for run in self.runs))
+        rest = len(labels) - 1
+        return labels[0] + (f" and {rest} more cell{'s' * (rest > 1)}" if rest else "")
 
 
 def group_runs(

@@ -1,55 +1,56 @@
-"""What theory says of a planned sweep before it is trained: its predictions, and what its sizes hide."""
+"""What theory is asked of a planned sweep before it is trained: its predictions, and what its sizes hide."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from initlab.planning.expand import PlannedRun
-from initlab.predictions.records import Wanted
-from initlab.predictions.scale_up import Outlook, at_target, hint, outlook
+from initlab.predictions.records import PredictionRequest
+from initlab.predictions.scale_up import ScaleUp, at_target, hint, scale_up
 
 MOST_HINTED = 8
 """Networks that are looked at for a hint, which is one line."""
 
 
 @dataclass(frozen=True)
-class Foresight:
-    """``keys`` names the prediction of each run by the run's id, ``wanted`` says what has to be predicted for it."""
+class PlannedPredictions:
+    """``keys`` names the prediction of each run by the run's id, ``requests`` says what it is made from."""
 
     keys: Mapping[str, str]
-    wanted: Mapping[str, Wanted]
+    requests: Mapping[str, PredictionRequest]
 
 
-def foresee(runs: Iterable[PlannedRun]) -> Foresight:
+def planned_predictions(runs: Iterable[PlannedRun]) -> PlannedPredictions:
     """Return what the predictions of planned runs depend on; runs that differ by seed alone share one."""
-    keys, wanted = dict[str, str](), dict[str, Wanted]()
+    keys, requests = dict[str, str](), dict[str, PredictionRequest]()
+    cells = dict[int, str]()  # keys by the index of a cell: a hash for all seeds
     for run in runs:
-        one = _wanted(run)
-        keys[run.id] = one.key
-        wanted.setdefault(one.key, one)
-    return Foresight(keys, wanted)
+        cell = run.entry.cell.index
+        if cell not in cells:
+            request = _request(run)
+            cells[cell] = request.key
+            requests.setdefault(request.key, request)
+        keys[run.id] = cells[cell]
+    return PlannedPredictions(keys, requests)
 
 
-def outlooks(runs: Iterable[PlannedRun], target: dict[str, int]) -> list[Outlook]:
+def scale_ups(runs: Iterable[PlannedRun], target: Mapping[str, int]) -> list[ScaleUp]:
     """Return what every network of a sweep would do at the target's sizes, those that cannot be predicted left out.
 
     Raises InitlabError for sizes that no model has, or that an init cannot be applied to.
     """
-    found = []
+    rows = []
     for run in _networks(runs):
-        at_target(run.spec.model, target)
-        look = outlook(_wanted(run).case, run.spec.model, target)
-        if look is not None:
-            found.append(look)
-    return found
+        at_target(run.spec.model, target)  # a size that no model has is a mistake, whatever theory can predict
+        row = scale_up(_request(run).case, run.spec.model, target)
+        if row is not None:
+            rows.append(row)
+    return rows
 
 
 def proxy_hint(runs: Iterable[PlannedRun]) -> str | None:
     """Return one line about the first network whose growth a narrow width hides, None where there is none."""
-    for run in _networks(runs)[:MOST_HINTED]:
-        found = hint(_wanted(run).case, run.spec.model)
-        if found:
-            return found
-    return None
+    lines = (hint(_request(run).case, run.spec.model) for run in _networks(runs)[:MOST_HINTED])
+    return next((line for line in lines if line), None)
 
 
 def _networks(runs: Iterable[PlannedRun]) -> list[PlannedRun]:
@@ -57,5 +58,5 @@ def _networks(runs: Iterable[PlannedRun]) -> list[PlannedRun]:
     return list({(run.blueprint.digest, run.dims, run.spec.activation): run for run in runs}.values())
 
 
-def _wanted(run: PlannedRun) -> Wanted:
-    return Wanted(run.blueprint, run.spec.activation, run.corpus, run.spec.train.batch_size)
+def _request(run: PlannedRun) -> PredictionRequest:
+    return PredictionRequest(run.blueprint, run.spec.activation, run.corpus, run.spec.train.batch_size)

@@ -22,8 +22,8 @@ form, so that planning a large sweep stays a matter of seconds."""
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What a cell's runs have in common that a prediction depends on."""
+class PredictionRequest:
+    """What a cell's runs have in common that a prediction depends on. ``batch`` counts sequences."""
 
     blueprint: Blueprint
     activation: str
@@ -43,26 +43,26 @@ class Wanted:
         return Case(self.blueprint, self.activation, tokens, self.corpus.name, self.batch)
 
 
-def store_predictions(folder: Path, wanted: Mapping[str, Wanted]) -> None:
+def store_predictions(folder: Path, requests: Mapping[str, PredictionRequest]) -> None:
     """Write the predictions, by key, that ``folder`` (a sweep's) does not hold yet.
 
     Raises OSError when the folder cannot be written.
     """
-    target = folder / PREDICTIONS
-    missing = {key: one for key, one in wanted.items() if not (target / f"{key}.json").exists()}
+    files = {key: folder / PREDICTIONS / f"{key}.json" for key in requests}
+    missing = {key: request for key, request in requests.items() if not files[key].exists()}
     if missing:
-        target.mkdir(parents=True, exist_ok=True)
-    left = LAYERS_EXACT
-    for key, one in missing.items():
-        left -= one.blueprint.dims.n_layer
-        write_json(target / f"{key}.json", _document(one, "per position" if left >= 0 else "closed form"))
+        (folder / PREDICTIONS).mkdir(parents=True, exist_ok=True)
+    layers_left = LAYERS_EXACT
+    for key, request in missing.items():
+        layers_left -= request.blueprint.dims.n_layer
+        write_json(files[key], _document(request, "per position" if layers_left >= 0 else "closed form"))
 
 
-def _document(one: Wanted, method: Method) -> dict[str, Any]:
+def _document(request: PredictionRequest, method: Method) -> dict[str, Any]:
     try:
-        return document(one.case, one.case.predict(method), method)
+        return document(request.case, request.case.predict(method), method)
     except InitlabError as error:
         reason = str(error)
     except Exception as error:  # a sweep needs its runs, not theory
         reason = f"theory failed with {type(error).__name__}: {error}"
-    return {"init": one.blueprint.init, "reason": reason}
+    return {"init": request.blueprint.init, "reason": reason}

@@ -1,20 +1,19 @@
-"""What a small proxy hides: an init's growth here against its growth at the sizes the proxy stands for.
+"""What a small proxy hides: an init's growth at its sizes against its growth at those the proxy stands for.
 
 A fixed std gives a narrow network matrices with less gain than a wide one has (gain = width · std²), so its branches
 are quiet and every init looks alike.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from initlab.errors import InitlabError
 from initlab.inits.catalogue import Init, blueprint_for, resolve
 from initlab.network.blueprint import Blueprint
 from initlab.predictions.inputs import Case
 from initlab.spec.run import ModelSpec, resized
 from initlab.theory.from_laws import Unpredictable
-from initlab.theory.prediction import Prediction
 
 WIDE = 768
 """Width that a hint compares with where no target is named: GPT-2's smallest."""
@@ -22,38 +21,16 @@ WIDE = 768
 NARROW = 256
 """Widths from here on get no hint."""
 
-WORTH_A_WORD = 1.5
-"""Least factor between the growths, here and there, that a hint is printed for."""
+NOTICEABLE = 1.5
+"""Least factor between the growths of proxy and target that a hint is printed for."""
 
 
 @dataclass(frozen=True)
-class Outlook:
-    """One init and activation: ``here`` and ``there`` are growths and the layers' last branch moments.
+class SizePrediction:
+    """What theory expects at some sizes: growth, and what the last layer's attention and MLP add (second moments).
 
-    ``offer`` names an init that gives a proxy's matrices the gains they have at the target, with the flags it needs,
-    and ``offered`` its growth here; both are None where the init's laws follow the width by themselves.
+    ``sizes`` names them for people: ``4 × 128`` is four layers, 128 wide.
     """
-
-    init: str
-    activation: str
-    here: "Size"
-    there: "Size"
-    offer: str | None = None
-    offered: "Size | None" = None
-
-    @classmethod
-    def of(cls, stored: dict[str, Any]) -> "Outlook":
-        """Return the outlook that ``to_json`` made a document of."""
-        sizes = {name: Size(**stored[name]) for name in ("here", "there", "offered") if stored[name] is not None}
-        return cls(**{**stored, **sizes})
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class Size:
-    """Sizes in words, growth, and what the last layer's attention and MLP add (second moments)."""
 
     sizes: str
     growth: float
@@ -61,7 +38,61 @@ class Size:
     mlp_ms: float
 
 
-def at_target(model: ModelSpec, target: dict[str, int]) -> ModelSpec:
+@dataclass(frozen=True)
+class ScaleUp:
+    """One init and activation at the sizes of a proxy and at those of its target.
+
+    ``offer`` names an init that gives the proxy's matrices the gains they have at the target, with the parameters it
+    needs, and ``offered`` what theory expects of it at the proxy's sizes; both are None where the init's laws follow
+    the width by themselves.
+    """
+
+    init: str
+    activation: str
+    proxy: SizePrediction
+    target: SizePrediction
+    offer: str | None = None
+    offered: SizePrediction | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the stored document; proxy and target are ``here`` and ``there`` in it."""
+        return {
+            "init": self.init,
+            "activation": self.activation,
+            "here": asdict(self.proxy),
+            "there": asdict(self.target),
+            "offer": self.offer,
+            "offered": None if self.offered is None else asdict(self.offered),
+        }
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> "ScaleUp":
+        """Return the value that ``to_json`` made a document of."""
+        return cls(
+            document["init"],
+            document["activation"],
+            SizePrediction(**document["here"]),
+            SizePrediction(**document["there"]),
+            document["offer"],
+            None if document["offered"] is None else SizePrediction(**document["offered"]),
+        )
+
+    def describe(self) -> str:
+        """Return what a person should know, in a line."""
+        growths = (
+            f"{self.init} · {self.activation}: growth ×{self.proxy.growth:.3g} at {self.proxy.sizes}, "
+            f"×{self.target.growth:.3g} at {self.target.sizes}; the last MLP adds {self.proxy.mlp_ms:.2g} here, "
+            f"{self.target.mlp_ms:.2g} there."
+        )
+        if self.offer is None or self.offered is None:
+            return growths
+        return (
+            f"{growths} With its std carried over: {self.offer} (growth ×{self.offered.growth:.3g}, "
+            f"the last MLP adds {self.offered.mlp_ms:.2g})."
+        )
+
+
+def at_target(model: ModelSpec, target: Mapping[str, int]) -> ModelSpec:
     """Return the model at the target's sizes; heads keep their width where the target does not count them.
 
     Raises InitlabError for a target that is no model.
@@ -72,21 +103,24 @@ def at_target(model: ModelSpec, target: dict[str, int]) -> ModelSpec:
     return resized(model, sizes, "--target")
 
 
-def outlook(case: Case, model: ModelSpec, target: dict[str, int]) -> Outlook | None:
-    """Return what the case's init would do at the target; None of what theory cannot predict."""
-    found = resolve(case.blueprint.init)
+def scale_up(case: Case, model: ModelSpec, target: Mapping[str, int]) -> ScaleUp | None:
+    """Return what the case's init would do at the target; None of what theory cannot predict.
+
+    Raises InitlabError for a target that is no model, or that the init cannot be applied to.
+    """
+    init = resolve(case.blueprint.init)
     larger = at_target(model, target)
     vocab = case.blueprint.dims.vocab_size
     try:
-        here = _size(case, model)
-        there = _size(_with(case, blueprint_for(larger, found.name, case.activation, vocab)), larger)
-        if larger.n_embd == model.n_embd or follows_width(case.blueprint, model, found.name, case.activation):
-            return Outlook(found.name, case.activation, here, there)
-        offer = _corrected(found, larger.n_embd / model.n_embd)
+        at_larger = replace(case, blueprint=blueprint_for(larger, init.name, case.activation, vocab))
+        plain = ScaleUp(init.name, case.activation, _at_size(case, model), _at_size(at_larger, larger))
+        if larger.n_embd == model.n_embd or follows_width(case.blueprint, model, init.name, case.activation):
+            return plain
+        offer = _corrected(init, larger.n_embd / model.n_embd)
         if offer is None:
-            return Outlook(found.name, case.activation, here, there)
-        fixed = _with(case, blueprint_for(model, offer, case.activation, vocab))
-        return Outlook(found.name, case.activation, here, there, offer, _size(fixed, model))
+            return plain
+        corrected = replace(case, blueprint=blueprint_for(model, offer, case.activation, vocab))
+        return replace(plain, offer=offer, offered=_at_size(corrected, model))
     except Unpredictable:
         return None
 
@@ -98,62 +132,40 @@ def follows_width(blueprint: Blueprint, model: ModelSpec, init: str, activation:
     return not math.isclose(_up_std(wider), _up_std(blueprint), rel_tol=1e-6)
 
 
-def words(one: Outlook) -> str:
-    """Return what a person should know, in a line."""
-    said = (
-        f"{one.init} · {one.activation}: growth ×{one.here.growth:.3g} at {one.here.sizes}, "
-        f"×{one.there.growth:.3g} at {one.there.sizes}; the last MLP adds {one.here.mlp_ms:.2g} here, "
-        f"{one.there.mlp_ms:.2g} there."
-    )
-    if one.offer is None or one.offered is None:
-        return said
-    return (
-        f"{said} With its std carried over: {one.offer} (growth ×{one.offered.growth:.3g}, the last MLP adds "
-        f"{one.offered.mlp_ms:.2g})."
-    )
-
-
 def hint(case: Case, model: ModelSpec) -> str | None:
     """Return one line for a narrow proxy of an init whose std does not follow the width, None where there is no
     need of one."""
     if model.n_embd >= NARROW:
         return None
     try:
-        found = outlook(case, model, {"n_embd": WIDE})
-    except InitlabError:
+        wide = scale_up(case, model, {"n_embd": WIDE})
+    except Exception:  # a width that this init cannot have, or theory's own failure: a sweep needs its runs, no hint
         return None
-    if found is None or found.offer is None:
+    if wide is None or wide.offer is None:
         return None
-    factor = found.there.growth / found.here.growth
-    if max(factor, 1 / factor) < WORTH_A_WORD:
+    factor = wide.target.growth / wide.proxy.growth
+    if max(factor, 1 / factor) < NOTICEABLE:
         return None
     return (
-        f"{found.init} grows ×{found.here.growth:.3g} at width {model.n_embd}, ×{found.there.growth:.3g} at width "
+        f"{wide.init} grows ×{wide.proxy.growth:.3g} at width {model.n_embd}, ×{wide.target.growth:.3g} at width "
         f"{WIDE}: its std does not follow the width (--target n_embd={WIDE} says more)"
     )
 
 
-def _corrected(found: Init, ratio: float) -> str | None:
+def _corrected(init: Init, ratio: float) -> str | None:
     """Return the init with its std times √(target width / width), None where it has no std of its own."""
-    std = found.parameters.get("std")
+    std = init.parameters.get("std")
     if not isinstance(std, float) or std == 0:
         return None
-    name, given = found.entry, {**found.parameters, "std": float(f"{std * math.sqrt(ratio):.4g}")}
-    changed = {key: value for key, value in given.items() if value != name.parameters[key]}
-    return found.name.partition(":")[0] + ":" + ",".join(f"{key}={value}" for key, value in sorted(changed.items()))
+    parameters = {**init.parameters, "std": float(f"{std * math.sqrt(ratio):.4g}")}
+    changed = {key: value for key, value in parameters.items() if value != init.entry.parameters[key]}
+    return init.name.partition(":")[0] + ":" + ",".join(f"{key}={value}" for key, value in sorted(changed.items()))
 
 
-def _size(case: Case, model: ModelSpec) -> Size:
-    expected: Prediction = case.predict("closed form")
-    return Size(_sizes(model), expected.growth, expected.attn_ms[-1], expected.mlp_ms[-1])
-
-
-def _sizes(model: ModelSpec) -> str:
-    return f"{model.n_layer} × {model.n_embd}"
-
-
-def _with(case: Case, blueprint: Blueprint) -> Case:
-    return replace(case, blueprint=blueprint)
+def _at_size(case: Case, model: ModelSpec) -> SizePrediction:
+    prediction = case.predict("closed form")
+    sizes = f"{model.n_layer} × {model.n_embd}"
+    return SizePrediction(sizes, prediction.growth, prediction.attn_ms[-1], prediction.mlp_ms[-1])
 
 
 def _up_std(blueprint: Blueprint) -> float:
@@ -162,5 +174,5 @@ def _up_std(blueprint: Blueprint) -> float:
 
 def _heads(width: int, head_size: int) -> int:
     """Return the number of heads nearest to that of heads of this size that divides the width."""
-    wanted = width / head_size
-    return min((n for n in range(1, width + 1) if width % n == 0), key=lambda n: abs(n - wanted))
+    exact = width / head_size
+    return min((n for n in range(1, width + 1) if width % n == 0), key=lambda n: abs(n - exact))

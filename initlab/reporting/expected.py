@@ -6,7 +6,7 @@ from typing import Any
 
 from initlab.predictions.inputs import growth_law
 from initlab.predictions.judge import ABSOLUTE, UNEXPLAINED, Fit, Misfit, judge
-from initlab.predictions.scale_up import Outlook
+from initlab.predictions.scale_up import ScaleUp
 from initlab.reporting.answers import Section
 from initlab.reporting.table import NOTHING, factor, number
 from initlab.results.cells import Cell
@@ -72,7 +72,7 @@ def sections(results: Results, rows: Sequence[Expected]) -> list[Section]:
         reasons = dict.fromkeys((results.cells[index].init, reason) for index, reason in without.items())
         found.append(Section("Not predicted", "Theory has nothing to say of these.", ("init", "why"), tuple(reasons)))
     if results.outlooks:
-        found.append(_outlooks([Outlook.of(document) for document in results.outlooks]))
+        found.append(_outlooks([ScaleUp.from_json(document) for document in results.outlooks]))
     return found
 
 
@@ -146,7 +146,7 @@ def _misfit(misfit: Misfit) -> str:
     return f"{_NAMES[misfit.curve]} is off by {unit}{where} ({misfit.bands:.0f} bands): {misfit.explanation}"
 
 
-def _outlooks(rows: Sequence[Outlook]) -> Section:
+def _outlooks(rows: Sequence[ScaleUp]) -> Section:
     return Section(
         "What the target would do",
         "The sizes that this sweep stands for, by theory. A fixed std gives the matrices of a narrow network less "
@@ -157,9 +157,9 @@ def _outlooks(rows: Sequence[Outlook]) -> Section:
         tuple(
             (
                 f"{row.init} · {row.activation}",
-                f"{factor(row.here.growth)} at {row.here.sizes}",
-                f"{factor(row.there.growth)} at {row.there.sizes}",
-                f"{number(row.here.mlp_ms, '.2g')}, {number(row.there.mlp_ms, '.2g')}",
+                f"{factor(row.proxy.growth)} at {row.proxy.sizes}",
+                f"{factor(row.target.growth)} at {row.target.sizes}",
+                f"{number(row.proxy.mlp_ms, '.2g')}, {number(row.target.mlp_ms, '.2g')}",
                 row.offer or NOTHING,
                 factor(row.offered.growth) if row.offered else NOTHING,
             )

@@ -1,11 +1,16 @@
 """``initlab sweep`` from outside: documents, exit codes, and one message for every mistake."""
 
 import json
+import os
 import shutil
+import signal
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
+from initlab.cli.sweep import Terminated, _sigterm_raises
 from initlab.results.run import RunWriter, mark_failed
 from tests.cli.run import initlab
 from tests.tiny import FLAGS
@@ -207,3 +212,29 @@ def test_claims_that_the_sweep_cannot_answer_are_no_reason_to_fail(tmp_path: Pat
     assert done.code == 0, done.err
     assert "claims not judged: claims.toml, line 2" in done.out
     assert "REFUTED" not in done.out
+
+
+def _terminate_myself() -> None:
+    with _sigterm_raises():
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+
+
+def test_sigterm_stops_a_sweep_and_is_given_back() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Terminated):
+        _terminate_myself()
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_another_thread_than_the_main_one_asks_for_no_signal() -> None:
+    before, within = signal.getsignal(signal.SIGTERM), list[object]()
+
+    def work() -> None:
+        with _sigterm_raises():
+            within.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert within == [before]

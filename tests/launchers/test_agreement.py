@@ -11,14 +11,12 @@ from initlab.launchers.agreement import agreed_probes
 from initlab.launchers.task import Task, TaskProbe, planned_probes
 from initlab.launchers.train import train_task
 from initlab.network.blueprint import Blueprint
-from initlab.planning.groups import LaneGroup
 from initlab.plugins.loading import load_plugin
 from initlab.probes.reductions import PROBES, Probe
 from initlab.results.folder import SweepFolder
 from initlab.results.run import RunState
-from initlab.running import task_of, write_plan
 from tests.plugins.processes import forget
-from tests.tiny import tiny_sweep
+from tests.tiny import tiny_task
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -41,10 +39,7 @@ def peak(x):
 
 
 def planned(folder: Path, axes: dict[str, list[object]]) -> Task:
-    sweep = tiny_sweep(folder, axes)
-    write_plan(sweep)
-    task = task_of(sweep, LaneGroup(tuple(sweep.runs)))
-    return Task.from_json(json.loads(json.dumps(task.to_json())))
+    return Task.from_json(json.loads(json.dumps(tiny_task(folder, axes).to_json())))
 
 
 def trained(task: Task) -> list[RunState]:

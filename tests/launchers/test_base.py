@@ -18,14 +18,12 @@ from initlab.launchers.base import (
     parse_launcher,
 )
 from initlab.launchers.task import Task
-from initlab.planning.groups import LaneGroup
 from initlab.plugins.loading import load_plugin
 from initlab.results.folder import SweepFolder
 from initlab.results.reading import load_results
 from initlab.results.run import DONE
-from initlab.running import task_of, write_plan
 from tests.installing import LAUNCHER_FILE
-from tests.tiny import tiny_sweep
+from tests.tiny import tiny_tasks
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -52,14 +50,6 @@ def name(request: pytest.FixtureRequest, plugin_site: Path) -> str:
         file.write_text(LAUNCHER_FILE.format(name="one-by-one"))
         load_plugin(f"{file}:OneByOne")
     return str(request.param)
-
-
-def planned(folder: Path, axes: dict[str, list[object]], *, together: int, **fixed: object) -> list[Task]:
-    """Return the tasks of a tiny sweep, each of ``together`` runs."""
-    sweep = tiny_sweep(folder, axes, **fixed)
-    write_plan(sweep)
-    groups = [sweep.runs[start : start + together] for start in range(0, len(sweep.runs), together)]
-    return [task_of(sweep, LaneGroup(tuple(runs))) for runs in groups]
 
 
 def breaches(events: Sequence[Event], tasks: Sequence[Task]) -> list[str]:
@@ -92,7 +82,7 @@ def children() -> set[int]:
 
 
 def test_every_task_is_done_once_and_every_run_stored(name: str, tmp_path: Path) -> None:
-    tasks = planned(tmp_path, {"seed": [0, 1, 2, 3]}, together=2)
+    tasks = tiny_tasks(tmp_path, {"seed": [0, 1, 2, 3]}, together=2)
     before = children()
     with build_launcher(name, jobs=2) as launcher:
         events = list(launcher.run(tasks))
@@ -102,7 +92,7 @@ def test_every_task_is_done_once_and_every_run_stored(name: str, tmp_path: Path)
 
 
 def test_runs_that_fail_are_stored_by_who_trained_them(name: str, tmp_path: Path) -> None:
-    first, second = planned(tmp_path, {"seed": [0, 1, 2, 3]}, together=2)
+    first, second = tiny_tasks(tmp_path, {"seed": [0, 1, 2, 3]}, together=2)
     wrong = replace(first, runs=(replace(first.runs[0], corpus_sha256="0" * 64), first.runs[1]))
     with build_launcher(name, jobs=1) as launcher:
         events = list(launcher.run([wrong, second]))
@@ -116,7 +106,7 @@ def test_runs_that_fail_are_stored_by_who_trained_them(name: str, tmp_path: Path
 def test_a_worker_that_dies_costs_no_run_of_another_task(name: str, plugin_site: Path, tmp_path: Path) -> None:
     (plugin_site / "deadly.py").write_text(DEADLY_FILE)
     load_plugin(f"{plugin_site}/deadly.py:deadly")
-    tasks = planned(tmp_path, {"activation": ["gelu", "deadly"], "seed": [0, 1]}, together=2)
+    tasks = tiny_tasks(tmp_path, {"activation": ["gelu", "deadly"], "seed": [0, 1]}, together=2)
     with build_launcher(name, jobs=1) as launcher:
         events = list(launcher.run(tasks))
     assert breaches(events, tasks) == []
@@ -130,7 +120,7 @@ def test_a_worker_that_dies_costs_no_run_of_another_task(name: str, plugin_site:
 
 
 def test_a_stop_by_an_exception_leaves_no_process_and_nothing_running(name: str, tmp_path: Path) -> None:
-    tasks = planned(tmp_path, {"seed": [0, 1]}, together=1, **{"train.steps": 1500})
+    tasks = tiny_tasks(tmp_path, {"seed": [0, 1]}, together=1, **{"train.steps": 1500})
     before = children()
 
     def stopped() -> None:
@@ -176,7 +166,7 @@ def forged(tasks: Sequence[Task]) -> Iterator[tuple[str, list[Event]]]:
 
 
 def test_what_breaks_the_contract_is_noticed(plugin_site: Path, tmp_path: Path) -> None:
-    tasks = planned(tmp_path, {"seed": [0, 1]}, together=1)
+    tasks = tiny_tasks(tmp_path, {"seed": [0, 1]}, together=1)
     assert [text.partition(" is ")[2] for text in breaches([Event(task, "done") for task in tasks], tasks)] == [
         "stored 0 times and lost 0"
     ] * 2

@@ -6,10 +6,8 @@ import pytest
 
 from initlab.launchers.base import Event, LauncherContext
 from initlab.launchers.local import LocalLauncher, Worker
-from initlab.planning.groups import LaneGroup
 from initlab.results.folder import SweepFolder
-from initlab.running import task_of, write_plan
-from tests.tiny import tiny_sweep
+from tests.tiny import tiny_task
 
 
 def test_workers_end_with_a_plan_that_failed() -> None:
@@ -29,9 +27,7 @@ def test_workers_end_with_a_plan_that_failed() -> None:
 
 @pytest.mark.parametrize("dies", [False, True])
 def test_a_worker_that_died_before_its_first_task_is_replaced(dies: bool, tmp_path: Path) -> None:
-    sweep = tiny_sweep(tmp_path, {"seed": [0, 1]})
-    write_plan(sweep)
-    task = task_of(sweep, LaneGroup(tuple(sweep.runs)))
+    task = tiny_task(tmp_path, {"seed": [0, 1]})
     with LocalLauncher(LauncherContext(jobs=1)) as launcher:
         (first,) = launcher._workers
         if dies:

@@ -13,20 +13,12 @@ from initlab.engine.group import Group
 from initlab.launchers.task import Task
 from initlab.launchers.train import Stopped, out_of_memory, train_task
 from initlab.machine.execution import Execution
-from initlab.planning.groups import LaneGroup
 from initlab.results.run import RunState
-from initlab.running import task_of, write_plan
-from tests.tiny import tiny_sweep
+from tests.tiny import tiny_task
 
 
 def _ignore(step: int, steps: int) -> None:
     return
-
-
-def _task(folder: Path, axes: dict[str, list[object]]) -> Task:
-    sweep = tiny_sweep(folder, axes)
-    write_plan(sweep)
-    return task_of(sweep, LaneGroup(tuple(sweep.runs)))
 
 
 def _states(folder: Path, task: Task) -> list[RunState]:
@@ -38,7 +30,7 @@ def _states(folder: Path, task: Task) -> list[RunState]:
 def test_every_lane_is_stored_with_its_rows(tmp_path: Path) -> None:
     from initlab.results.folder import SweepFolder
 
-    task = _task(tmp_path, {"seed": [0, 1]})
+    task = tiny_task(tmp_path, {"seed": [0, 1]})
     train_task(task, _ignore)
     assert [state.status for state in _states(tmp_path, task)] == ["finished", "finished"]
     run = SweepFolder(tmp_path).run(task.runs[0].id)
@@ -49,7 +41,7 @@ def test_every_lane_is_stored_with_its_rows(tmp_path: Path) -> None:
 def test_one_failing_lane_is_stored_as_failed_and_its_neighbours_finish(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    task = _task(tmp_path, {"seed": [0, 1, 2]})
+    task = tiny_task(tmp_path, {"seed": [0, 1, 2]})
     broken = task.runs[1].spec["seed"]
 
     def group(specs: list[object], corpora: list[object], execution: Execution, **more: object) -> object:
@@ -76,7 +68,7 @@ def test_one_failing_lane_is_stored_as_failed_and_its_neighbours_finish(
 def test_a_group_that_does_not_fit_is_trained_in_halves_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    task = _task(tmp_path, {"seed": [0, 1, 2, 3, 4]})
+    task = tiny_task(tmp_path, {"seed": [0, 1, 2, 3, 4]})
     sizes: list[int] = []
 
     def group(specs: list[object], corpora: list[object], execution: Execution, **more: object) -> object:
@@ -98,7 +90,7 @@ def test_a_group_that_does_not_fit_is_trained_in_halves_and_says_so(
 def test_half_of_a_group_that_is_filled_up_needs_half_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    task = replace(_task(tmp_path, {"seed": [0, 1, 2]}), execution=Execution(lanes=4, compiled=True))
+    task = replace(tiny_task(tmp_path, {"seed": [0, 1, 2]}), execution=Execution(lanes=4, compiled=True))
     lanes: list[tuple[int, int]] = []
 
     def group(specs: list[object], corpora: list[object], execution: Execution, **more: object) -> object:
@@ -111,7 +103,7 @@ def test_half_of_a_group_that_is_filled_up_needs_half_the_memory(
 
 
 def test_a_run_that_does_not_fit_alone_has_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    task = _task(tmp_path, {"seed": [0, 1]})
+    task = tiny_task(tmp_path, {"seed": [0, 1]})
 
     def group(specs: list[object], corpora: list[object], execution: Execution, **more: object) -> object:
         raise MemoryError("no room")
@@ -129,7 +121,7 @@ def test_other_errors_are_not_about_memory() -> None:
 
 
 def test_what_was_used_is_stored_with_the_run(tmp_path: Path) -> None:
-    task = replace(_task(tmp_path, {"seed": [0]}), execution=Execution("cpu", "medium", 2))
+    task = replace(tiny_task(tmp_path, {"seed": [0]}), execution=Execution("cpu", "medium", 2))
     train_task(task, _ignore)
     env = json.loads((tmp_path / "runs" / task.runs[0].id / "env.json").read_text())
     assert Execution.from_json(env["execution"]) == task.execution
@@ -137,7 +129,7 @@ def test_what_was_used_is_stored_with_the_run(tmp_path: Path) -> None:
 
 
 def test_a_stop_marks_what_was_in_flight(tmp_path: Path) -> None:
-    task = _task(tmp_path, {"seed": [0]})
+    task = tiny_task(tmp_path, {"seed": [0]})
 
     def stop(step: int, steps: int) -> None:
         raise Stopped("stopped by the user")
@@ -149,7 +141,7 @@ def test_a_stop_marks_what_was_in_flight(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_where_no_process_stands_between_marks_what_was_in_flight(tmp_path: Path) -> None:
-    task = _task(tmp_path, {"seed": [0]})
+    task = tiny_task(tmp_path, {"seed": [0]})
 
     def interrupt(step: int, steps: int) -> None:
         raise KeyboardInterrupt
@@ -163,7 +155,7 @@ def test_ctrl_c_where_no_process_stands_between_marks_what_was_in_flight(tmp_pat
 
 
 def test_finished_runs_and_runs_in_other_hands_are_left_alone(tmp_path: Path) -> None:
-    task = _task(tmp_path, {"seed": [0, 1]})
+    task = tiny_task(tmp_path, {"seed": [0, 1]})
     train_task(replace(task, runs=task.runs[:1]), _ignore)
     before = (tmp_path / "runs" / task.runs[0].id / "status.json").read_bytes()
     other = tmp_path / "runs" / task.runs[1].id
@@ -177,7 +169,7 @@ def test_finished_runs_and_runs_in_other_hands_are_left_alone(tmp_path: Path) ->
 def test_a_corpus_that_changed_since_planning_fails_the_run(tmp_path: Path) -> None:
     text = tmp_path / "text.txt"
     text.write_text("the quick brown fox jumps over the lazy dog " * 20)
-    task = _task(tmp_path / "x", {"data.corpus": [str(text)]})
+    task = tiny_task(tmp_path / "x", {"data.corpus": [str(text)]})
     text.write_text("something else entirely, and long enough to be read in blocks " * 20)
     train_task(task, _ignore)
     (state,) = _states(tmp_path / "x", task)
@@ -191,6 +183,6 @@ def test_an_activation_that_raises_fails_by_name(tmp_path: Path) -> None:
         raise RuntimeError("no such function")
 
     with ACTIVATIONS.temporarily("broken", Activation(broken, "?", "a test")):
-        task = _task(tmp_path, {"activation": ["broken"]})
+        task = tiny_task(tmp_path, {"activation": ["broken"]})
         train_task(task, _ignore)
     assert _states(tmp_path, task)[0].reason == "RuntimeError: no such function"

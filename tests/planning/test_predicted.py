@@ -1,16 +1,16 @@
 """What theory says of a planned sweep, once for every network."""
 
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from initlab.errors import InitlabError
-from initlab.planning.predicted import foresee, outlooks, proxy_hint
+from initlab.planning.predicted import planned_predictions, proxy_hint, scale_ups
+from initlab.planning.storage import write_plan
 from initlab.predictions.inputs import Case
 from initlab.results.folder import SweepFolder
 from initlab.results.reading import load_results
-from initlab.running import write_plan
 from tests.tiny import tiny_sweep
 
 AXES: dict[str, list[object]] = {"init": ["gpt2", "xavier"], "seed": [0, 1], "train.lr": [1e-3, 3e-3]}
@@ -18,11 +18,14 @@ AXES: dict[str, list[object]] = {"init": ["gpt2", "xavier"], "seed": [0, 1], "tr
 
 def test_runs_of_one_network_share_a_prediction() -> None:
     runs = tiny_sweep(None, AXES).runs
-    found = foresee(runs)
+    predictions = planned_predictions(runs)
     assert len(runs) == 8
-    assert set(found.keys) == {run.id for run in runs}
-    assert set(found.keys.values()) == set(found.wanted)
-    assert len(found.wanted) == 2
+    assert set(predictions.keys) == {run.id for run in runs}
+    assert set(predictions.keys.values()) == set(predictions.requests)
+    assert len(predictions.requests) == 2
+    for run in runs:
+        request = predictions.requests[predictions.keys[run.id]]
+        assert (request.blueprint.digest, request.activation) == (run.blueprint.digest, run.spec.activation)
 
 
 def test_predictions_lie_beside_the_plan_before_anything_is_trained(tmp_path: Path) -> None:
@@ -51,7 +54,7 @@ def test_runs_are_the_same_with_and_without_a_prediction(tmp_path: Path, monkeyp
 
 
 def test_the_target_is_stored_and_kept_when_a_sweep_is_resumed(tmp_path: Path) -> None:
-    sweep = replace(tiny_sweep(tmp_path, AXES), target={"n_embd": 64})
+    sweep = tiny_sweep(tmp_path, AXES, target={"n_embd": 64})
     write_plan(sweep)
     stored = load_results(tmp_path).outlooks
     assert [(outlook["init"], outlook["offer"]) for outlook in stored] == [
@@ -67,13 +70,13 @@ def test_the_target_is_stored_and_kept_when_a_sweep_is_resumed(tmp_path: Path) -
 
 def test_sizes_that_no_model_has_are_refused() -> None:
     with pytest.raises(InitlabError, match="not divisible"):
-        outlooks(tiny_sweep(None, AXES).runs, {"n_embd": 63, "n_head": 2})
+        scale_ups(tiny_sweep(None, AXES).runs, {"n_embd": 63, "n_head": 2})
 
 
 def test_only_a_narrow_network_of_a_fixed_std_is_hinted_at() -> None:
-    said = proxy_hint(tiny_sweep(None, AXES).runs)
-    assert said is not None
-    assert said.startswith("gpt2 grows")
+    line = proxy_hint(tiny_sweep(None, AXES).runs)
+    assert line is not None
+    assert line.startswith("gpt2 grows")
     assert proxy_hint(tiny_sweep(None, {"init": ["xavier"]}).runs) is None
-    wide = {"model.n_embd": 256, "model.n_head": 4}
+    wide: dict[str, Any] = {"model.n_embd": 256, "model.n_head": 4}
     assert proxy_hint(tiny_sweep(None, AXES, **wide).runs) is None

@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -15,15 +17,15 @@ from initlab.inits.catalogue import INITS, resolve
 from initlab.launchers.base import LAUNCHERS
 from initlab.launchers.task import Task
 from initlab.launchers.train import train_task
-from initlab.planning.groups import LaneGroup
+from initlab.planning.progress import RunOutcome, Silent
 from initlab.plugins.loading import PLUGIN_KINDS, load_plugin, loaded_plugins
 from initlab.plugins.registry import registries
 from initlab.probes.reductions import PROBES, plugin_probes
 from initlab.results.folder import SweepFolder
-from initlab.running import run_sweep, task_of, write_plan
+from initlab.running import run_plan
 from tests.installing import CORPUS_FILE, INIT_FILE, LAUNCHER_FILE, install
 from tests.plugins.processes import forget
-from tests.tiny import tiny_sweep
+from tests.tiny import tiny_sweep, tiny_task
 
 PROBE_FILE = """
 from initlab.probes.reductions import PROBES, Probe, probe
@@ -174,9 +176,7 @@ def test_an_init_that_is_wrong_when_it_is_used_is_named(body: str, message: str,
 
 def planned(folder: Path, axes: dict[str, list[object]]) -> Task:
     """Return the one task of a planned sweep as another process gets it."""
-    sweep = tiny_sweep(folder, axes)
-    write_plan(sweep)
-    return Task.from_json(json.loads(json.dumps(task_of(sweep, LaneGroup(tuple(sweep.runs))).to_json())))
+    return Task.from_json(json.loads(json.dumps(tiny_task(folder, axes).to_json())))
 
 
 def ignore(step: int, steps: int) -> None:
@@ -346,17 +346,14 @@ def test_the_flag_names_every_kind() -> None:
     assert all(kind in option.help for kind in PLUGIN_KINDS)
 
 
-class Notes:
+class Notes(Silent):
     """A progress that remembers what it is told."""
 
-    def __init__(self, groups: list[LaneGroup]) -> None:
+    def __init__(self) -> None:
         self.done: list[int] = []
         self.notes: list[str] = []
 
-    def group_step(self, group: int, step: int, steps: int) -> None:
-        assert 0 <= step <= steps
-
-    def group_done(self, group: int) -> None:
+    def group_done(self, group: int, outcomes: Sequence[RunOutcome]) -> None:
         self.done.append(group)
 
     def note(self, group: int, text: str) -> None:
@@ -369,25 +366,20 @@ def test_a_sweep_of_plug_ins_alone_is_trained_by_a_plug_in(plugin_site: Path, tm
     file.write_text(KINDS_FILE)
     load_plugin(f"{file}:strategy")
     axes: dict[str, list[object]] = {"init": ["wave"], "activation": ["ripple"], "data.corpus": ["tides"]}
-    sweep = tiny_sweep(tmp_path / "x", {**axes, "seed": [0, 1]})
-    watchers: list[Notes] = []
-
-    def progress(groups: list[LaneGroup]) -> Notes:
-        watchers.append(Notes(groups))
-        return watchers[0]
-
-    run_sweep(sweep, jobs=2, retry="failed", progress=progress, launcher="one-by-one:note=hello")
-    assert [sweep.folder.run(run.id).state().status for run in sweep.runs] == ["finished", "finished"]
-    assert watchers[0].done == list(range(len(watchers[0].done)))
-    assert set(watchers[0].notes) == {"hello"}
-    run = sweep.folder.run(sweep.runs[0].id)
+    plan = tiny_sweep(tmp_path / "x", {**axes, "seed": [0, 1]}, jobs=2, measure=True)
+    notes = Notes()
+    run_plan(replace(plan, launcher="one-by-one:note=hello"), notes)
+    assert [plan.folder.run(run.id).state().status for run in plan.runs] == ["finished", "finished"]
+    assert notes.done == list(range(len(plan.groups)))
+    assert set(notes.notes) == {"hello"}
+    run = plan.folder.run(plan.runs[0].id)
     assert all(isinstance(row["peak"], float) for row in run.layers())
     env = json.loads((run.path / "env.json").read_text())
     assert env["pid"] == os.getpid(), "no process stood between"
 
 
 def test_a_launcher_that_there_is_not_is_noticed_before_anything_is_written(tmp_path: Path) -> None:
-    sweep = tiny_sweep(tmp_path / "x", {"seed": [0]})
+    plan = tiny_sweep(tmp_path / "x", {"seed": [0]}, measure=True)
     with pytest.raises(InitlabError, match="unknown launcher 'locl'; did you mean 'local'"):
-        run_sweep(sweep, jobs=1, retry="failed", progress=Notes, launcher="locl")
+        run_plan(replace(plan, launcher="locl"))
     assert not (tmp_path / "x" / "sweep.json").exists()

@@ -10,55 +10,57 @@ from initlab.files.json import finite
 from initlab.inits.catalogue import blueprint_for
 from initlab.predictions import records as stored
 from initlab.predictions.inputs import Case, document
-from initlab.predictions.records import Wanted, store_predictions
+from initlab.predictions.records import PredictionRequest, store_predictions
 from initlab.results.reading import read_prediction
 from initlab.spec.run import ModelSpec
 
 MODEL = ModelSpec(n_layer=2, n_head=2, n_embd=32, block_size=16)
 
 
-def wanted(init: str = "gpt2", activation: str = "gelu", batch: int = 4, model: ModelSpec = MODEL) -> Wanted:
+def request(
+    init: str = "gpt2", activation: str = "gelu", batch: int = 4, model: ModelSpec = MODEL
+) -> PredictionRequest:
     corpus = load_corpus("synthetic")
-    return Wanted(blueprint_for(model, init, activation, corpus.vocab_size), activation, corpus, batch)
+    return PredictionRequest(blueprint_for(model, init, activation, corpus.vocab_size), activation, corpus, batch)
 
 
-def store(folder: Path, *all_of: Wanted) -> None:
-    store_predictions(folder, {one.key: one for one in all_of})
+def store(folder: Path, *requests: PredictionRequest) -> None:
+    store_predictions(folder, {one.key: one for one in requests})
 
 
 def test_a_prediction_is_stored_and_read_back(tmp_path: Path) -> None:
-    one = wanted()
+    one = request()
     store(tmp_path, one)
-    said = read_prediction(tmp_path, one.key)
-    assert said is not None
-    assert said == {**finite(document(one.case, one.case.predict())), "schema_version": 1}
-    assert said["tokens"]["text"] == "synthetic"
-    assert said["tokens"]["batch"] == 4
+    stored_document = read_prediction(tmp_path, one.key)
+    assert stored_document is not None
+    assert stored_document == {**finite(document(one.case, one.case.predict())), "schema_version": 1}
+    assert stored_document["tokens"]["text"] == "synthetic"
+    assert stored_document["tokens"]["batch"] == 4
 
 
 def test_keys_tell_networks_texts_and_batches_apart() -> None:
     wide = MODEL.model_copy(update={"n_embd": 64})
-    several = [wanted(), wanted("xavier"), wanted(activation="relu"), wanted(batch=5), wanted(model=wide)]
+    several = [request(), request("xavier"), request(activation="relu"), request(batch=5), request(model=wide)]
     assert len({one.key for one in several}) == len(several)
-    assert wanted().key == wanted().key
+    assert request().key == request().key
 
 
 def test_what_is_stored_stays_as_it_was_predicted(tmp_path: Path) -> None:
-    one = wanted()
+    one = request()
     store(tmp_path, one)
     (file,) = (tmp_path / "predictions").iterdir()
     before = file.stat().st_mtime_ns
-    store(tmp_path, one, wanted("xavier"))
+    store(tmp_path, one, request("xavier"))
     assert file.stat().st_mtime_ns == before
     assert len(list((tmp_path / "predictions").iterdir())) == 2
 
 
 def test_what_cannot_be_predicted_leaves_its_reason(tmp_path: Path) -> None:
-    one = wanted("lsuv")
+    one = request("lsuv")
     store(tmp_path, one)
-    said = read_prediction(tmp_path, one.key)
-    assert said is not None
-    assert "calibrated on data" in said["reason"]
+    stored_document = read_prediction(tmp_path, one.key)
+    assert stored_document is not None
+    assert "calibrated on data" in stored_document["reason"]
 
 
 def test_a_theory_that_fails_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,14 +68,14 @@ def test_a_theory_that_fails_stops_nothing(tmp_path: Path, monkeypatch: pytest.M
         raise ZeroDivisionError("planted")
 
     monkeypatch.setattr(Case, "predict", fail)
-    one = wanted()
+    one = request()
     store(tmp_path, one)
     assert (read_prediction(tmp_path, one.key) or {})["reason"] == "theory failed with ZeroDivisionError: planted"
 
 
 def test_large_sweeps_get_the_closed_form_beyond_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stored, "LAYERS_EXACT", 4)
-    several = [wanted(init) for init in ("gpt2", "xavier", "depth-scaled")]
+    several = [request(init) for init in ("gpt2", "xavier", "depth-scaled")]
     store(tmp_path, *several)
     methods = [(read_prediction(tmp_path, one.key) or {})["method"] for one in several]
     assert methods == ["per position", "per position", "closed form"]
@@ -87,7 +89,7 @@ def test_nothing_is_read_where_there_is_nothing(tmp_path: Path) -> None:
 
 
 def test_a_hundred_predictions_take_a_few_seconds_of_a_processor(tmp_path: Path) -> None:
-    several = [wanted(f"gpt2:std={0.01 + step / 10_000}") for step in range(100)]
+    several = [request(f"gpt2:std={0.01 + step / 10_000}") for step in range(100)]
     store(tmp_path, several[0])  # tables that all share
     start = time.process_time()
     store(tmp_path, *several)

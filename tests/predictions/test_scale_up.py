@@ -5,7 +5,7 @@ import pytest
 from initlab.errors import InitlabError
 from initlab.inits.catalogue import blueprint_for
 from initlab.predictions.inputs import Case
-from initlab.predictions.scale_up import Outlook, at_target, follows_width, hint, outlook, words
+from initlab.predictions.scale_up import ScaleUp, at_target, follows_width, hint, scale_up
 from initlab.spec.run import ModelSpec
 from initlab.theory.tokens import Tokens
 
@@ -16,8 +16,8 @@ def of(init: str, model: ModelSpec = NARROW) -> Case:
     return Case(blueprint_for(model, init, "gelu", 256), "gelu", Tokens.uniform(256), "uniform")
 
 
-def look(init: str, **target: int) -> Outlook:
-    found = outlook(of(init), NARROW, target)
+def look(init: str, **target: int) -> ScaleUp:
+    found = scale_up(of(init), NARROW, target)
     assert found is not None
     return found
 
@@ -38,10 +38,10 @@ def test_the_offered_std_gives_the_mlp_the_targets_gain() -> None:
     found = look("gpt2", n_embd=1024)
     assert found.offer == "gpt2:std=0.08"
     assert found.offered is not None
-    assert found.offered.mlp_ms == pytest.approx(found.there.mlp_ms, rel=1e-3)
-    assert found.here.mlp_ms < found.there.mlp_ms / 100, "c_up·c_down: 16² apart, and gelu's square besides"
-    assert found.there.growth > 100 * found.here.growth
-    assert "gpt2:std=0.08" in words(found)
+    assert found.offered.mlp_ms == pytest.approx(found.target.mlp_ms, rel=1e-3)
+    assert found.proxy.mlp_ms < found.target.mlp_ms / 100, "c_up·c_down: 16² apart, and gelu's square besides"
+    assert found.target.growth > 100 * found.proxy.growth
+    assert "gpt2:std=0.08" in found.describe()
 
 
 def test_an_inits_own_parameters_are_kept() -> None:
@@ -58,27 +58,27 @@ def test_laws_that_know_the_width_need_no_offer(init: str) -> None:
 def test_a_deeper_target_alone_needs_no_offer() -> None:
     found = look("gpt2", n_layer=16)
     assert found.offer is None
-    assert found.there.growth > 2 * found.here.growth
+    assert found.target.growth > 2 * found.proxy.growth
 
 
-def test_what_cannot_be_predicted_has_no_outlook() -> None:
-    assert outlook(of("lsuv"), NARROW, {"n_embd": 256}) is None
+def test_what_cannot_be_predicted_has_no_scale_up() -> None:
+    assert scale_up(of("lsuv"), NARROW, {"n_embd": 256}) is None
     assert hint(of("lsuv"), NARROW) is None
 
 
 def test_a_hint_is_for_narrow_networks_of_a_fixed_std() -> None:
-    said = hint(of("gpt2"), NARROW)
-    assert said is not None
-    assert "width 64" in said
-    assert "width 768" in said
-    assert "\n" not in said
+    line = hint(of("gpt2"), NARROW)
+    assert line is not None
+    assert "width 64" in line
+    assert "width 768" in line
+    assert "\n" not in line
     assert hint(of("xavier"), NARROW) is None
     wide = NARROW.model_copy(update={"n_embd": 256, "n_head": 4})
     assert hint(of("gpt2", wide), wide) is None
     assert hint(of("zero-residual"), NARROW) is None, "it grows nowhere"
 
 
-def test_an_outlook_comes_back_from_its_document() -> None:
+def test_a_scale_up_comes_back_from_its_document() -> None:
     wide, deep = look("gpt2", n_embd=512), look("gpt2", n_layer=8)
     assert (wide.offered is None, deep.offered is None) == (False, True)
-    assert [Outlook.of(found.to_json()) for found in (wide, deep)] == [wide, deep]
+    assert [ScaleUp.from_json(found.to_json()) for found in (wide, deep)] == [wide, deep]

@@ -102,10 +102,11 @@ def hook(event, arguments):
 
 sys.addaudithook(hook)
 
-from initlab.cli.sweep import print_table, sweep_document
+from initlab.cli.sweep_text import print_table
 from initlab.cli.console import print_json, stderr
 from initlab.reporting.content import gather
 from initlab.reporting.write import write_report
+from initlab.results.document import sweep_document
 from initlab.results.reading import load_results
 from initlab.verdicts.claims import judge_claims
 from initlab.verdicts.gates import judge_gates

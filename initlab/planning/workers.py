@@ -1,0 +1,68 @@
+"""How many workers a sweep gets, how many lanes each has room for, and how long they will take."""
+
+import os
+from collections.abc import Callable, Sequence
+
+from initlab.errors import InitlabError
+from initlab.machine.environment import available_cores
+from initlab.planning.execution_plan import COMPILED_TIME_SHARE, ExecutionPlan
+from initlab.planning.expand import PlannedRun
+from initlab.planning.groups import run_seconds
+from initlab.planning.memory import WORKER_BYTES, free_bytes, lane_bytes
+
+START_SECONDS = 4.0
+"""Importing torch in the workers."""
+
+
+def worker_limit(jobs: int | None = None) -> int:
+    """Return how many workers may run at once: ``jobs``, else what INITLAB_JOBS says, else one a core.
+
+    Raises InitlabError for what is not a whole number from 1.
+    """
+    text = os.environ.get("INITLAB_JOBS") if jobs is None else str(jobs)
+    if text is None:
+        return available_cores()
+    if not text.isdigit() or int(text) < 1:
+        raise InitlabError(f"jobs: expected a whole number from 1, got {text!r}")
+    return int(text)
+
+
+def worker_count(execution: ExecutionPlan, runs: Sequence[PlannedRun], limit: int) -> int:
+    """Return how many workers run at once: one a GPU, else ``limit``, or as many as memory has room for."""
+    executions = [execution.execution_of(run) for run in runs]
+    if any(one.device.startswith("cuda") for one in executions):
+        return max(1, len(execution.machine.gpus))
+    largest = max(lane_bytes(run.spec, run.dims, fused=one.fused) for run, one in zip(runs, executions, strict=True))
+    return max(1, min(limit, free_bytes("cpu", execution.machine) // (WORKER_BYTES + largest)))
+
+
+def lanes_within(execution: ExecutionPlan, workers: int) -> Callable[[PlannedRun], int]:
+    """Return a function of a run: how many lanes of its shape fit beside each other in one of ``workers`` workers."""
+
+    def lanes(run: PlannedRun) -> int:
+        chosen = execution.execution_of(run)
+        if chosen.fills_lanes:
+            return chosen.lanes
+        on_gpu = chosen.device.startswith("cuda")
+        room = free_bytes(chosen.device, execution.machine) // (1 if on_gpu else workers)
+        return max(1, min(chosen.lanes, room // lane_bytes(run.spec, run.dims, fused=chosen.fused)))
+
+    return lanes
+
+
+def training_seconds(runs: Sequence[PlannedRun], workers: int, execution: ExecutionPlan | None) -> float:
+    """Return the estimated seconds of training, the start of the workers included.
+
+    Without ``execution``, on a machine that nobody measured, by the rate of a usual one.
+    """
+    distinct = {run.id: run for run in runs}.values()  # two names of one law are trained once
+    return START_SECONDS + sum(_seconds(run, execution) for run in distinct) / workers if distinct else 0.0
+
+
+def _seconds(run: PlannedRun, execution: ExecutionPlan | None) -> float:
+    if execution is None:
+        return run_seconds(run.spec, run.dims)
+    chosen = execution.execution_of(run)
+    rate = execution.machine.device(chosen.device)["products"][chosen.matmul_precision]["gflops"]
+    seconds = run_seconds(run.spec, run.dims, flops_per_second=1e9 * rate)
+    return seconds * (COMPILED_TIME_SHARE if chosen.compiled else 1)
