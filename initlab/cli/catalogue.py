@@ -21,6 +21,7 @@ from initlab.inits.catalogue import INITS, Init, blueprint_for, in_order, resolv
 from initlab.inits.describe import NEED_HEADS, law_rows, plain_text
 from initlab.launchers.base import LAUNCHERS
 from initlab.network.blueprint import Blueprint
+from initlab.network.taps import TAPS
 from initlab.plugins.registry import Registry
 from initlab.probes.quantities import BACKWARD_PROBES, UPDATE_PROBES
 from initlab.probes.reductions import PROBES
@@ -53,6 +54,10 @@ def _activations() -> list[dict[str, Any]]:
 
 def _corpora() -> list[dict[str, Any]]:
     return [_item(name, entry.summary, _origin(CORPORA, name)) for name, entry in CORPORA.items()]
+
+
+def _taps() -> list[dict[str, Any]]:
+    return [_item(name, tap.summary, f"({', '.join(tap.axes)})") for name, tap in TAPS.items()]
 
 
 def _launchers() -> list[dict[str, Any]]:
@@ -88,6 +93,7 @@ KINDS = {
     "activations": _activations,
     "corpora": _corpora,
     "probes": _probes,
+    "taps": _taps,
     "launchers": _launchers,
 }
 REGISTRIES: dict[str, Registry[Any]] = {

@@ -54,9 +54,9 @@ def _download(path: Path, sha256: str, opener: Opener) -> bytes:
             content = response.read()
     except (OSError, HTTPException) as error:  # URLError and time-outs are OSErrors
         raise _unavailable(f"downloading it failed ({error})", path) from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
-        raise _unavailable(f"what was downloaded has sha256 {found[:12]}... instead of {sha256[:12]}...", path)
+    downloaded = hashlib.sha256(content).hexdigest()
+    if downloaded != sha256:
+        raise _unavailable(f"what was downloaded has sha256 {downloaded[:12]}... instead of {sha256[:12]}...", path)
     return content
 
 

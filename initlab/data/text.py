@@ -55,9 +55,9 @@ def files_below(folder: Path) -> list[Path]:
         raise error
 
     files = []
-    for here, folders, names in os.walk(folder, onerror=refuse):
+    for parent, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        files += [Path(here, name) for name in names if not name.startswith(".")]
+        files += [Path(parent, name) for name in names if not name.startswith(".")]
     return sorted(filter(Path.is_file, files), key=lambda path: path.relative_to(folder).as_posix())
 
 

@@ -11,34 +11,16 @@ from initlab.inits.strategy import Strategy, init
 from initlab.network.blueprint import Setting, Tensors
 from initlab.network.laws import Law, Normal, Orthogonal
 from initlab.network.slots import (
-    ATTN_OUT,
-    FFN_DOWN,
-    FFN_GATE,
-    FFN_UP,
     HIDDEN_ROLES,
-    KEY,
     LM_HEAD,
-    QUERY,
     SKIP_SCALE,
-    VALUE,
-    Role,
     Slot,
     weight_name,
 )
+from initlab.network.taps import ATTN_BRANCH, LOGITS, MLP_BRANCH, RESIDUAL, TAPS
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-PLACES: dict[str, Role] = {
-    "query": QUERY,
-    "key": KEY,
-    "value": VALUE,
-    "attn_projection": ATTN_OUT,
-    "ffn_gate": FFN_GATE,
-    "ffn_up": FFN_UP,
-    "ffn_projection": FFN_DOWN,
-}
-"""Where the network shows a matrix's output, and that matrix."""
 
 
 def unit_outputs(tensors: Tensors, setting: Setting) -> Tensors:
@@ -49,18 +31,19 @@ def unit_outputs(tensors: Tensors, setting: Setting) -> Tensors:
     """
     rescaled, layers = dict(tensors), Counter[str]()
 
-    def tap(place: str, x: "Tensor") -> "Tensor":
-        if place == "logits" and weight_name(LM_HEAD) in rescaled:
-            name = weight_name(LM_HEAD)
-        elif place in PLACES:
-            name = weight_name(PLACES[place], layers[place])
-            layers[place] += 1
+    def tap(name: str, x: "Tensor") -> "Tensor":
+        role = TAPS[name].matrix
+        if name == LOGITS and weight_name(LM_HEAD) in rescaled:
+            weight = weight_name(LM_HEAD)
+        elif role is not None:
+            weight = weight_name(role, layers[name])
+            layers[name] += 1
         else:
             return x
         spread = x.std()
         if spread <= 0:
             return x
-        rescaled[name] = tensors[name] / spread
+        rescaled[weight] = tensors[weight] / spread
         return x / spread
 
     setting.forward(tensors, tap)
@@ -80,11 +63,11 @@ def profile_skips(tensors: Tensors, setting: Setting) -> Tensors:
     branches = 0
     stream: list[Tensor] = []
 
-    def tap(place: str, x: "Tensor") -> "Tensor":
+    def tap(name: str, x: "Tensor") -> "Tensor":
         nonlocal branches
-        if place == "residual":
+        if name == RESIDUAL:
             stream[:] = [x]
-        elif place in ("attn_branch", "mlp_branch"):
+        elif name in (ATTN_BRANCH, MLP_BRANCH):
             variance = (skips[branches] * stream[0]).var(correction=0) + x.var(correction=0)
             branches += 1
             if branches < len(skips):

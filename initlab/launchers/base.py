@@ -9,10 +9,10 @@ A launcher is registered by name and chosen with ``initlab sweep --launcher NAME
             check_options("one-by-one", context.options, ())
 
         def __enter__(self) -> "OneByOne":
-            return self  # here others start their workers: tasks are still being made
+            return self  # others start their workers now, while the plan is being written
 
         def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-            return  # here they end them: at once and early where there is an error
+            return  # others end their workers, and at once where there is an error
 
         def run(self, tasks: Sequence[Task]) -> Iterator[Event]:
             for task in tasks:
@@ -22,9 +22,9 @@ A launcher is registered by name and chosen with ``initlab sweep --launcher NAME
 ``initlab.launchers.train.train_task`` trains a task into the store wherever it is called, and stores what fails; a
 task travels as ``Task.to_json``. The contract, which ``tests/launchers/test_base.py`` holds every launcher to:
 
-- every task ends with exactly one ``done``, and no event of it comes later;
-- every run is by then in the store, finished or failed, or was named by exactly one ``lost`` event;
-- a worker that dies costs no run of another task; whoever left the ``with`` block finds no process of it alive.
+- every task has exactly one ``done`` event, its last;
+- every run is then either in the store, finished or failed, or named by exactly one ``lost`` event;
+- a worker that dies costs no run of another task, and after the ``with`` block no process is left.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -110,7 +110,7 @@ def launcher(name: str, *, summary: str) -> Callable[[_Build], _Build]:
 def parse_launcher(text: str) -> tuple[str, dict[str, str]]:
     """Return the registered name and the options of ``name`` or ``name:key=value,key=value``.
 
-    Raises InitlabError for a name that there is not, and for options that are not written so.
+    Raises InitlabError for an unknown name and for malformed options.
     """
     name, colon, listed = text.partition(":")
     pairs = [pair.partition("=") for pair in listed.split(",")] if colon else []
@@ -120,7 +120,7 @@ def parse_launcher(text: str) -> tuple[str, dict[str, str]]:
 
 
 def check_options(name: str, options: Mapping[str, str], known: Iterable[str]) -> None:
-    """Raise InitlabError for an option that the launcher ``name`` has not."""
+    """Raise InitlabError for an option that the launcher ``name`` does not take."""
     known = tuple(known)
     for key in options:
         if key not in known:

@@ -23,6 +23,7 @@ from initlab.model.layers import (
     sinusoids,
     untouched,
 )
+from initlab.network import taps
 from initlab.network.slot_table import Network
 from initlab.network.slots import (
     ATTN_OUT,
@@ -32,12 +33,15 @@ from initlab.network.slots import (
     FFN_DOWN,
     FFN_GATE,
     FFN_UP,
+    KEY,
     LM_HEAD,
     LOGIT_SCALE,
     POSITION_EMBEDDING,
     QKV_ROLES,
+    QUERY,
     RELATIVE_POSITION_BIAS,
     TOKEN_EMBEDDING,
+    VALUE,
     block_prefix,
 )
 
@@ -74,31 +78,31 @@ class Block(nn.Module):
     def forward(self, x: Tensor, mask: Tensor, tap: Hook, drop: Hook) -> Tensor:
         inputs = self.attn.read(x)
         branch = self.branch_scale(self.attn.weigh(self.attention(inputs, mask, tap, drop)))
-        x = tap("residual", self.attn.write(x, tap("attn_branch", drop("attn_out", branch))))
+        x = tap(taps.RESIDUAL, self.attn.write(x, tap(taps.ATTN_BRANCH, drop("attn_out", branch))))
         inputs = inputs if self.parallel else self.ffn.read(x)
         branch = self.branch_scale(self.ffn.weigh(self.mlp(inputs, tap)))
-        return tap("residual", self.ffn.write(x, tap("mlp_branch", drop("mlp_out", branch))))
+        return tap(taps.RESIDUAL, self.ffn.write(x, tap(taps.MLP_BRANCH, drop("mlp_out", branch))))
 
     def attention(self, x: Tensor, mask: Tensor, tap: Hook, drop: Hook) -> Tensor:
         """Multi-head attention, (B, T, C) to (B, T, C); ``mask`` of shape (T, T) or (H, T, T) is added to logits."""
-        q = self.turn(self.query_norm(self._heads(tap("query", self.query(x)))))
-        k = self.turn(self.key_norm(self._heads(tap("key", self.key(x)))))
-        v = self._heads(tap("value", self.value(x)))
+        q = self.turn(self.query_norm(self._heads(tap(QUERY, self.query(x)))))
+        k = self.turn(self.key_norm(self._heads(tap(KEY, self.key(x)))))
+        v = self._heads(tap(VALUE, self.value(x)))
         if self.fused:  # for a mask that is the causal one, where no dropout wants to see the weights
             mixed = F.scaled_dot_product_attention(self.attn_scale(q), k, v, is_causal=True, scale=1.0)
         else:
-            logits = tap("attn_logits", self.attn_scale(q) @ k.transpose(-2, -1) + mask)  # (B, H, T, T)
-            mixed = drop("attn_weights", tap("attn_weights", logits.softmax(-1))) @ v
+            logits = tap(taps.ATTN_LOGITS, self.attn_scale(q) @ k.transpose(-2, -1) + mask)  # (B, H, T, T)
+            mixed = drop("attn_weights", tap(taps.ATTN_WEIGHTS, logits.softmax(-1))) @ v
         mixed = mixed.transpose(-3, -2).flatten(-2)
-        return tap("attn_projection", self.attn_out(self.attn_sub_norm(mixed)))
+        return tap(taps.ATTN_PROJECTION, self.attn_out(self.attn_sub_norm(mixed)))
 
     def mlp(self, x: Tensor, tap: Hook) -> Tensor:
-        up = tap("ffn_up", self.ffn_shift(self.ffn_up(x)))
+        up = tap(FFN_UP, self.ffn_shift(self.ffn_up(x)))
         if self.ffn_gate is None:
             hidden = self.activation(up)
         else:
-            hidden = self.activation(tap("ffn_gate", self.ffn_gate(x))) * up
-        return tap("ffn_projection", self.ffn_down(self.ffn_sub_norm(tap("ffn_hidden", hidden))))
+            hidden = self.activation(tap(FFN_GATE, self.ffn_gate(x))) * up
+        return tap(taps.FFN_PROJECTION, self.ffn_down(self.ffn_sub_norm(tap(taps.FFN_HIDDEN, hidden))))
 
     def _heads(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.n_head, -1)).transpose(-3, -2)  # (B, H, T, C/H)
@@ -133,14 +137,10 @@ class GPT(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """Map (B, T) token ids to (B, T, V) logits and, given (B, T) targets, the mean loss in nats per token.
 
-        ``tap`` sees ``residual`` after the embedding, after each attention and after each MLP, ``attn_branch``
-        and ``mlp_branch`` as they are added, the output of every matrix (``query``, ``key``, ``value``,
-        ``attn_projection``, ``ffn_gate``, ``ffn_up``, ``ffn_projection``), the hidden units of the MLP as they come
-        out of the activation and its gate (``ffn_hidden``), (B, H, T, T) ``attn_logits``, -∞ where masked, and
-        ``attn_weights``, and ``logits``. ``drop`` sees the four places where nanoGPT drops: ``embedding``,
-        ``attn_weights``, ``attn_out``, ``mlp_out``.
+        ``tap`` sees what ``initlab.network.taps`` lists, in the order of the computation, and ``drop`` the four
+        places where nanoGPT drops: ``embedding``, ``attn_weights``, ``attn_out``, ``mlp_out``.
         """
-        x = tap("residual", drop("embedding", self.embed_norm(self.embed(tokens))))
+        x = tap(taps.RESIDUAL, drop("embedding", self.embed_norm(self.embed(tokens))))
         mask = self.mask(tokens.shape[-1], x)
         for block in self.blocks:
             x = block(x, mask, tap, drop)
@@ -148,7 +148,7 @@ class GPT(nn.Module):
         logits = F.linear(x, self.token_embedding.matrix()) if self.lm_head is None else self.lm_head(x)
         if self.softcap is not None:
             logits = self.softcap * (logits / self.softcap).tanh()
-        logits = tap("logits", logits.to(x.dtype))  # rounded products end here: the loss is not one
+        logits = tap(taps.LOGITS, logits.to(x.dtype))  # rounded products end here: the loss is not one
         if targets is None:
             return logits, None
         return logits, cross_entropy(logits, targets)

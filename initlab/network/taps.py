@@ -9,52 +9,60 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from initlab.errors import InitlabError, did_you_mean
+from initlab.network.slots import ATTN_OUT, FFN_DOWN, FFN_GATE, FFN_UP, KEY, QUERY, VALUE, Role
 
 Layout: TypeAlias = Literal["stream", "attention", "block", "end"]
 """Which sites one forward pass has values at: all 2L+1 (``stream``), the L where attention ends (``attention``), the
 L where a block ends (``block``), or the last alone (``end``)."""
 
 RESIDUAL = "residual"
-QUERY, KEY, VALUE = "query", "key", "value"
 ATTN_LOGITS, ATTN_WEIGHTS = "attn_logits", "attn_weights"
 ATTN_PROJECTION, ATTN_BRANCH = "attn_projection", "attn_branch"
-FFN_UP, FFN_GATE, FFN_HIDDEN = "ffn_up", "ffn_gate", "ffn_hidden"
-FFN_PROJECTION, MLP_BRANCH = "ffn_projection", "mlp_branch"
+FFN_HIDDEN, FFN_PROJECTION, MLP_BRANCH = "ffn_hidden", "ffn_projection", "mlp_branch"
 LOGITS = "logits"
+"""Names of taps. What a matrix of the role puts out is tapped as the role itself, apart from output projections."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tap:
-    """One place: what stands there, the axes of its tensor in a single run, and at which sites."""
+    """One place: what is seen there, the axes of its tensor in a single run, and at which sites.
 
-    what: str
+    ``matrix`` is the role whose matrices it is the output of, None where it is no matrix's alone.
+    """
+
+    summary: str
     axes: str
     layout: Layout
+    matrix: Role | None = None
 
 
 TAPS: dict[str, Tap] = {
     RESIDUAL: Tap(
-        what="the residual stream after the embedding, each attention, each MLP", axes="BTC", layout="stream"
+        summary="the residual stream after the embedding, each attention, each MLP", axes="BTC", layout="stream"
     ),
-    QUERY: Tap(what="queries, as their matrix puts them out", axes="BTC", layout="attention"),
-    KEY: Tap(what="keys, as their matrix puts them out", axes="BTC", layout="attention"),
-    VALUE: Tap(what="values, as their matrix puts them out", axes="BTC", layout="attention"),
-    ATTN_LOGITS: Tap(what="attention logits, -∞ where masked", axes="BHTT", layout="attention"),
-    ATTN_WEIGHTS: Tap(what="attention weights, before dropout", axes="BHTT", layout="attention"),
-    ATTN_PROJECTION: Tap(what="what attention's output matrix puts out", axes="BTC", layout="attention"),
-    ATTN_BRANCH: Tap(what="what attention adds to the stream", axes="BTC", layout="attention"),
-    FFN_UP: Tap(what="what the MLP's first matrix puts out", axes="BTF", layout="block"),
-    FFN_GATE: Tap(what="what the gate's matrix puts out, where there is one", axes="BTF", layout="block"),
-    FFN_HIDDEN: Tap(what="the MLP's hidden units, after activation and gate", axes="BTF", layout="block"),
-    FFN_PROJECTION: Tap(what="what the MLP's last matrix puts out", axes="BTC", layout="block"),
-    MLP_BRANCH: Tap(what="what the MLP adds to the stream", axes="BTC", layout="block"),
-    LOGITS: Tap(what="the logits", axes="BTV", layout="end"),
+    QUERY: Tap(summary="queries: the output of their matrix", axes="BTC", layout="attention", matrix=QUERY),
+    KEY: Tap(summary="keys: the output of their matrix", axes="BTC", layout="attention", matrix=KEY),
+    VALUE: Tap(summary="values: the output of their matrix", axes="BTC", layout="attention", matrix=VALUE),
+    ATTN_LOGITS: Tap(summary="attention logits, -∞ where masked", axes="BHTT", layout="attention"),
+    ATTN_WEIGHTS: Tap(summary="attention weights, before dropout", axes="BHTT", layout="attention"),
+    ATTN_PROJECTION: Tap(
+        summary="the output of attention's last matrix", axes="BTC", layout="attention", matrix=ATTN_OUT
+    ),
+    ATTN_BRANCH: Tap(summary="what attention adds to the stream", axes="BTC", layout="attention"),
+    FFN_UP: Tap(summary="the output of the MLP's first matrix", axes="BTF", layout="block", matrix=FFN_UP),
+    FFN_GATE: Tap(
+        summary="the output of the gate's matrix, if there is one", axes="BTF", layout="block", matrix=FFN_GATE
+    ),
+    FFN_HIDDEN: Tap(summary="the MLP's hidden units, after activation and gate", axes="BTF", layout="block"),
+    FFN_PROJECTION: Tap(summary="the output of the MLP's last matrix", axes="BTC", layout="block", matrix=FFN_DOWN),
+    MLP_BRANCH: Tap(summary="what the MLP adds to the stream", axes="BTC", layout="block"),
+    LOGITS: Tap(summary="the logits", axes="BTV", layout="end"),
 }
-"""By name, in no order that matters. A network without gates has no tensor at ``ffn_gate``."""
+"""By name. A network without gates has no tensor at ``ffn_gate``."""
 
 
 def tap_named(name: str) -> Tap:
-    """Return a tap; raises InitlabError for a name that there is not, with the nearest one."""
+    """Return a tap; raises InitlabError for an unknown name, with the nearest one."""
     if name not in TAPS:
         raise InitlabError(f"no tap {name!r}{did_you_mean(name, TAPS)}")
     return TAPS[name]
@@ -63,7 +71,7 @@ def tap_named(name: str) -> Tap:
 def sites(tap: str, n_layer: int) -> range:
     """Return the sites of the residual stream (0..2L) at which a tap's tensors belong, in the forward pass's order.
 
-    Its length is how many tensors one forward pass shows there: 2L+1, L or 1. Raises InitlabError for no tap.
+    Its length is how many tensors one forward pass shows there: 2L+1, L or 1. Raises InitlabError for an unknown tap.
     """
     return layout_sites(tap_named(tap).layout, n_layer)
 

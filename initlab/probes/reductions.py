@@ -28,8 +28,7 @@ class Probe:
     """Reduces every tensor at ``tap`` to a scalar; the values of one forward pass form a list over its sites.
 
     torch.vmap maps ``reduce`` over lanes: it may neither ask for a tensor's value (``.item()``, ``if x > 0``) nor
-    keep anything. ``positive`` and ``unit`` are those of its :class:`Quantity`. Raises InitlabError for a tap that
-    there is not.
+    keep anything. ``positive`` and ``unit`` are its :class:`Quantity`'s. Raises InitlabError for an unknown tap.
     """
 
     tap: str
@@ -64,7 +63,7 @@ def probe(
 ) -> Callable[[Reduction], Reduction]:
     """Register a reduction as a probe; every run planned from then on is measured with it, under that name.
 
-    Raises InitlabError for a tap that there is not, and for a name that is taken.
+    Raises InitlabError for an unknown tap and for a name that is taken.
     """
 
     def decorate(reduce: Reduction) -> Reduction:
@@ -87,7 +86,7 @@ def quantities() -> dict[str, Quantity]:
 def stored_quantities(plugin_taps: Mapping[str, str]) -> dict[str, Quantity]:
     """Return ``quantities()``, and those of probes that are not installed here, by the taps a sweep stored.
 
-    ``plugin_taps`` is ``plugin_probes`` of ``sweep.json``. A tap that this version has not is no tap here.
+    ``plugin_taps`` is ``plugin_probes`` of ``sweep.json``. A tap unknown to this version is left out.
     """
     known = {name: tap for name, tap in plugin_taps.items() if tap in taps.TAPS}
     gone = {name: Quantity(summary="", layout=taps.TAPS[tap].layout) for name, tap in known.items()}
@@ -95,12 +94,12 @@ def stored_quantities(plugin_taps: Mapping[str, str]) -> dict[str, Quantity]:
 
 
 def is_positive(name: str) -> bool:
-    """Return whether a quantity is compared on the log scale; False for a name that is not known here."""
+    """Return whether a quantity is compared on the log scale; False for an unknown name."""
     return name in (known := quantities()) and known[name].positive
 
 
 def unit_of(name: str) -> str:
-    """Return a quantity's unit, empty where it has none or is not known here."""
+    """Return a quantity's unit, empty where it has none or is unknown."""
     return known[name].unit if name in (known := quantities()) else ""
 
 

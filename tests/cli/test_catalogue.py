@@ -8,7 +8,7 @@ from initlab.inits.catalogue import INITS
 from tests.cli.run import initlab
 
 
-@pytest.mark.parametrize("kind", ["inits", "activations", "corpora", "probes", "launchers"])
+@pytest.mark.parametrize("kind", ["inits", "activations", "corpora", "probes", "taps", "launchers"])
 def test_every_kind_lists_the_same_keys(kind: str) -> None:
     document = initlab("list", kind, "--json").json
     assert document["schema_version"] == 1
