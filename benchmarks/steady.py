@@ -20,7 +20,6 @@ from initlab.machine.execution import Execution
 from initlab.machine.profile import machine_profile
 from initlab.planning.execution_plan import matmul_precision_of
 from initlab.planning.expand import expand
-from initlab.planning.groups import forward_flops
 from initlab.planning.source import Block, SweepSource
 
 
@@ -57,6 +56,7 @@ def main() -> None:
             marks.append(time.perf_counter())
             if record.row["step"] >= options.steps and marks[-1] - started > options.until:
                 break
+    flops = runs[0].blueprint.network.matmul_flops_per_token
     spans = [b - a for a, b in itertools.pairwise(marks)]
     half = spans[len(spans) // 2 :]
     print(
@@ -64,7 +64,7 @@ def main() -> None:
             {
                 "ms": 1e3 * statistics.median(half) / len(runs),
                 "mean_ms": 1e3 * statistics.mean(half) / len(runs),
-                "flops": 3 * forward_flops(runs[0].dims) * options.batch_size * options.block_size,
+                "flops": 3 * flops * options.batch_size * options.block_size,
                 "loss": statistics.mean(losses),
                 "execution": execution.describe(),
             }

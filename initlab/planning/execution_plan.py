@@ -11,9 +11,10 @@ from typing import Any
 
 from initlab.machine.execution import Execution, MatmulPrecision, Overrides
 from initlab.machine.profile import MachineProfile, machine_key
+from initlab.planning.cost import lane_bytes, run_seconds
 from initlab.planning.expand import PlannedRun
-from initlab.planning.groups import run_seconds, shape_of
-from initlab.planning.memory import free_bytes, lane_bytes
+from initlab.planning.groups import shape_of
+from initlab.planning.memory import free_bytes
 
 MAX_LANES = {"cpu": 16, "cuda": 1024}
 """More gain nothing on a CPU, and lose more to a crash; a GPU takes what its memory holds."""
@@ -124,7 +125,7 @@ def smallest_matmul(run: PlannedRun) -> int:
 def _lanes(run: PlannedRun, machine: MachineProfile, execution: Execution) -> int:
     """Return the lanes that keep a device busy: as large a stack of streams as was fastest, within its memory."""
     kind = execution.device.partition(":")[0]
-    fit = free_bytes(execution.device, machine) // lane_bytes(run.spec, run.dims, fused=execution.fused)
+    fit = free_bytes(execution.device, machine) // lane_bytes(run, fused=execution.fused)
     if kind == "cuda":
         return max(1, min(MAX_LANES[kind], fit))
     times = machine.device(kind)["lanes"]
@@ -144,6 +145,6 @@ def compiling_pays(members: list[PlannedRun], machine: MachineProfile, device: s
     matmul = machine.device(device)["products"][matmul_precision_of(members[0], machine, device)]
     workers = len(machine.gpus) if device == "cuda" else machine.cores
     flops = 1e9 * matmul["gflops"]
-    total = sum(run_seconds(run.spec, run.dims, flops_per_second=flops) for run in members) / workers
+    total = sum(run_seconds(run, flops_per_second=flops) for run in members) / workers
     once, per_layer = COMPILE_SECONDS
     return (1 - COMPILED_TIME_SHARE) * total > 2 * (once + per_layer * members[0].dims.n_layer)

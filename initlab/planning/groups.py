@@ -1,18 +1,12 @@
-"""Which runs train together, and what they will cost."""
+"""Which runs train together."""
 
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from initlab.files.json import content_hash
-from initlab.network.topology import Dims
+from initlab.planning.cost import run_seconds
 from initlab.planning.expand import PlannedRun
-from initlab.spec.run import RunSpec
-
-FLOPS_PER_SECOND = 85e9
-SECONDS_PER_ENTRY = 40e-9
-"""One core of a 2024 server CPU: matrix products, and what a step costs per entry of the residual stream besides.
-An estimate where the machine was not measured; see docs/performance.md."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +18,7 @@ class LaneGroup:
     @property
     def seconds(self) -> float:
         """Estimated seconds of its runs one after the other on a usual core: a weight, not a promise."""
-        return sum(run_seconds(run.spec, run.dims) for run in self.runs)
+        return sum(run_seconds(run) for run in self.runs)
 
     @property
     def label(self) -> str:
@@ -49,7 +43,7 @@ def group_runs(
     by_shape: dict[str, list[PlannedRun]] = defaultdict(list)
     for run in {run.id: run for run in runs}.values():
         by_shape[shape_of(run)].append(run)
-    costs = {run.id: run_seconds(run.spec, run.dims) for run in runs}
+    costs = {run.id: run_seconds(run) for run in runs}
     share = sum(costs[run.id] for members in by_shape.values() for run in members) / (2 * jobs)
     groups = []
     for members in by_shape.values():
@@ -80,35 +74,3 @@ def shape_of(run: PlannedRun) -> str:
             train.optimizer,
         ]
     )
-
-
-def run_flops(spec: RunSpec, dims: Dims) -> float:
-    """Return the useful floating-point operations of one run's matrix products.
-
-    Forward 2 per weight and token plus 4·T·C a layer for attention, backward twice that (PaLM, arXiv 2204.02311,
-    appendix B).
-    """
-    return forward_flops(dims) * (3 * _train_tokens(spec) + _eval_tokens(spec))
-
-
-def forward_flops(dims: Dims) -> float:
-    """Return the operations of one token's forward pass."""
-    matrices = dims.n_layer * (4 * dims.n_embd**2 + 2 * dims.n_embd * dims.ffn_hidden)
-    matrices += dims.vocab_size * dims.n_embd
-    return 2 * matrices + 4 * dims.n_layer * dims.block_size * dims.n_embd
-
-
-def run_seconds(spec: RunSpec, dims: Dims, *, flops_per_second: float = FLOPS_PER_SECOND) -> float:
-    """Return the estimated seconds of one run on one core."""
-    entries = dims.n_layer * dims.n_embd * (_train_tokens(spec) + _eval_tokens(spec) / 3)
-    return run_flops(spec, dims) / flops_per_second + entries * SECONDS_PER_ENTRY
-
-
-def _train_tokens(spec: RunSpec) -> int:
-    return (spec.train.steps + 1) * spec.train.batch_size * spec.model.block_size
-
-
-def _eval_tokens(spec: RunSpec) -> int:
-    train = spec.train
-    evaluations = 0 if train.steps == 0 else 1 + -(-train.steps // train.eval_interval)
-    return evaluations * train.eval_batches * train.batch_size * spec.model.block_size

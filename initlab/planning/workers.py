@@ -7,8 +7,8 @@ from initlab.errors import InitlabError
 from initlab.machine.environment import available_cores
 from initlab.planning.execution_plan import COMPILED_TIME_SHARE, ExecutionPlan
 from initlab.planning.expand import PlannedRun
-from initlab.planning.groups import run_seconds
-from initlab.planning.memory import WORKER_BYTES, free_bytes, lane_bytes
+from initlab.planning.cost import WORKER_BYTES, lane_bytes, run_seconds
+from initlab.planning.memory import free_bytes
 
 START_SECONDS = 4.0
 """Importing torch in the workers."""
@@ -32,7 +32,7 @@ def worker_count(execution: ExecutionPlan, runs: Sequence[PlannedRun], limit: in
     executions = [execution.execution_of(run) for run in runs]
     if any(one.device.startswith("cuda") for one in executions):
         return max(1, len(execution.machine.gpus))
-    largest = max(lane_bytes(run.spec, run.dims, fused=one.fused) for run, one in zip(runs, executions, strict=True))
+    largest = max(lane_bytes(run, fused=one.fused) for run, one in zip(runs, executions, strict=True))
     return max(1, min(limit, free_bytes("cpu", execution.machine) // (WORKER_BYTES + largest)))
 
 
@@ -45,7 +45,7 @@ def lanes_within(execution: ExecutionPlan, workers: int) -> Callable[[PlannedRun
             return chosen.lanes
         on_gpu = chosen.device.startswith("cuda")
         room = free_bytes(chosen.device, execution.machine) // (1 if on_gpu else workers)
-        return max(1, min(chosen.lanes, room // lane_bytes(run.spec, run.dims, fused=chosen.fused)))
+        return max(1, min(chosen.lanes, room // lane_bytes(run, fused=chosen.fused)))
 
     return lanes
 
@@ -61,8 +61,8 @@ def training_seconds(runs: Sequence[PlannedRun], workers: int, execution: Execut
 
 def _seconds(run: PlannedRun, execution: ExecutionPlan | None) -> float:
     if execution is None:
-        return run_seconds(run.spec, run.dims)
+        return run_seconds(run)
     chosen = execution.execution_of(run)
     rate = execution.machine.device(chosen.device)["products"][chosen.matmul_precision]["gflops"]
-    seconds = run_seconds(run.spec, run.dims, flops_per_second=1e9 * rate)
+    seconds = run_seconds(run, flops_per_second=1e9 * rate)
     return seconds * (COMPILED_TIME_SHARE if chosen.compiled else 1)

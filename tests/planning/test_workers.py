@@ -7,8 +7,7 @@ from initlab.machine.environment import available_cores
 from initlab.machine.execution import Overrides
 from initlab.planning.execution_plan import plan_execution
 from initlab.planning.expand import PlannedRun
-from initlab.planning.groups import run_seconds
-from initlab.planning.memory import WORKER_BYTES, lane_bytes
+from initlab.planning.cost import WORKER_BYTES, lane_bytes, run_seconds
 from initlab.planning.workers import START_SECONDS, lanes_within, training_seconds, worker_count, worker_limit
 from tests.planning.machines import gpu_machine, machine
 from tests.tiny import tiny_sweep
@@ -41,7 +40,7 @@ def test_a_number_of_workers_that_is_none(text: str, monkeypatch: pytest.MonkeyP
 
 def test_memory_bounds_workers_and_each_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
     execution, planned = plan_execution(runs(), machine(), LANES), runs()
-    each = WORKER_BYTES + lane_bytes(planned[0].spec, planned[0].dims, fused=False)
+    each = WORKER_BYTES + lane_bytes(planned[0], fused=False)
     for free, workers in ((10 * each, 4), (3 * each, 3), (3 * each - 1, 2), (0, 1)):
         room(monkeypatch, free)
         assert worker_count(execution, planned, 4) == workers
@@ -54,7 +53,7 @@ def test_a_gpu_has_a_worker_of_its_own() -> None:
 
 def test_lanes_share_what_a_worker_has(monkeypatch: pytest.MonkeyPatch) -> None:
     execution, (run, *_) = plan_execution(runs(), machine(), LANES), runs()
-    lane = lane_bytes(run.spec, run.dims, fused=False)
+    lane = lane_bytes(run, fused=False)
     for free, workers, lanes in ((100 * lane, 1, 8), (6 * lane, 1, 6), (6 * lane, 2, 3), (0, 2, 1)):
         room(monkeypatch, free)
         assert lanes_within(execution, workers)(run) == lanes
@@ -69,7 +68,7 @@ def test_lanes_that_are_always_computed_are_never_fewer(monkeypatch: pytest.Monk
 
 def test_seconds_by_hand() -> None:
     planned = runs()
-    one = run_seconds(planned[0].spec, planned[0].dims)
+    one = run_seconds(planned[0])
     assert training_seconds(planned, 1, None) == pytest.approx(START_SECONDS + 3 * one)
     assert training_seconds(planned, 3, None) == pytest.approx(START_SECONDS + one)
     assert training_seconds((*planned, planned[0]), 1, None) == pytest.approx(START_SECONDS + 3 * one)
