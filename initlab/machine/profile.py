@@ -9,6 +9,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -19,11 +20,49 @@ from initlab.files.json import content_hash
 from initlab.machine.environment import available_cores, cpu_name, worker_environment
 from initlab.machine.execution import MatmulPrecision
 
-VERSION = 2
+VERSION = 3
 """Of the document ``initlab.engine.benchmark`` prints: raise it when another program must measure again."""
 
 FLOAT32_TOLERANCE = 1e-5
 """Relative error of a product of float32 accuracy: hundreds of terms at 6e-8 leave 1e-7 to 1e-6. TF32 has 5e-4."""
+
+STEP_TOKENS, STEP_WIDTH = 12 * 64, 128
+"""Tokens and width of the training step that is timed: nanoGPT's CPU configuration."""
+
+CPU_LANES, GPU_LANES = 4, 16
+"""Runs together where several are timed: on a CPU more gain nothing, a GPU is not filled by fewer."""
+
+
+@dataclass(frozen=True)
+class StepTimes:
+    """Milliseconds of one lane's share of a training step of one block, by context length in tokens.
+
+    ``plain`` and ``fused`` attention are timed on a CPU in a lane by itself, on a GPU among several; ``lanes`` is
+    plain attention among several lanes of a CPU, at some of the contexts.
+    """
+
+    plain: Mapping[int, float]
+    fused: Mapping[int, float]
+    lanes: Mapping[int, float]
+
+    @classmethod
+    def from_json(cls, document: dict[str, dict[str, float]]) -> "StepTimes":
+        """Return the times that ``initlab.engine.benchmark`` wrote; raises KeyError where some are missing."""
+        plain, fused, lanes = (
+            {int(context): float(ms) for context, ms in document[name].items()}
+            for name in ("plain", "fused", "lanes")
+        )
+        return cls(plain, fused, lanes)
+
+    def nearest(self, context: int) -> int:
+        """Return the measured context length that is nearest to ``context``."""
+        return min(self.plain, key=lambda tokens: abs(tokens - context))
+
+    @property
+    def share_of_lanes(self) -> float:
+        """A lane's time among several lanes of a CPU over its time alone, where both were measured."""
+        context = min(self.lanes)
+        return self.lanes[context] / self.plain[context]
 
 
 @dataclass(frozen=True)
@@ -59,6 +98,14 @@ class MachineProfile:
         if kind not in self.measured["devices"]:
             raise InitlabError(f"no device {name!r} on this machine; it has {', '.join(self.measured['devices'])}")
         return dict(self.measured["devices"][kind])
+
+    def step_times(self, device: str, precision: MatmulPrecision) -> StepTimes:
+        """Return how long a training step takes by a precision; by the default one where it was not worth timing.
+
+        Raises InitlabError for a device that the machine lacks.
+        """
+        steps = self.device(device)["steps"]
+        return StepTimes.from_json(steps.get(precision) or steps["highest"])
 
     def float32_matmul_precision(self, device: str) -> MatmulPrecision:
         """Return the fastest precision that is as accurate as float32."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from initlab.machine.execution import Execution, MatmulPrecision, Overrides
-from initlab.machine.profile import MachineProfile, machine_key
+from initlab.machine.profile import CPU_LANES, STEP_TOKENS, STEP_WIDTH, MachineProfile, machine_key
 from initlab.planning.cost import lane_bytes, run_seconds
 from initlab.planning.expand import PlannedRun
 from initlab.planning.groups import shape_of
@@ -20,7 +20,7 @@ MAX_LANES = {"cpu": 16, "cuda": 1024}
 """More gain nothing on a CPU, and lose more to a crash; a GPU takes what its memory holds."""
 
 ONE_LANE_MARGIN = 0.95
-"""One lane is preferred to several only where it is faster by more than measurements scatter."""
+"""One lane is preferred to several only where its time is below this share of theirs: measurements scatter."""
 
 SMALLEST_MATMUL = 16**3
 """torch leaves products of up to so many multiplications, a batch of them counted together, to MKL whatever the path
@@ -87,23 +87,46 @@ def plan_execution(
 
 def _execution(members: list[PlannedRun], machine: MachineProfile, device: str) -> Execution:
     """Return the execution of runs of one shape."""
-    run, measured = members[0], machine.device(device)
+    run = members[0]
     precision = matmul_precision_of(run, machine, device)
-    context = run.dims.block_size
-    nearest = min(measured["attention"], key=lambda tokens: abs(int(tokens) - context))
-    attention = measured["attention"][nearest]
-    # At shorter contexts than were measured the spelled-out products win by more.
-    fused = attention["fused"] < attention["plain"] and (int(nearest) <= context or device == "cuda")
-    execution = Execution(device, precision, fused=fused)
-    if fused and device == "cpu":  # whose fused attention knows no lanes
-        execution = replace(execution, lanes=1)
-    else:
-        execution = replace(execution, lanes=_lanes(run, machine, execution))
-    if not (measured["compiler"] and compiling_pays(members, machine, device)):
+    choose = _on_a_cpu if device == "cpu" else _on_a_gpu
+    fused, lanes = choose(run, machine, device, precision)
+    execution = Execution(device, precision, lanes, fused)
+    if not (machine.device(device)["compiler"] and compiling_pays(members, machine, device)):
         return execution
     # On a CPU a compiled network has a fixed number of lanes: few runs would leave too many of them idle.
-    few = device == "cpu" and len(members) < 2 * execution.lanes * machine.cores
-    return replace(execution, compiled=True, lanes=1 if few else execution.lanes)
+    few = device == "cpu" and len(members) < 2 * lanes * machine.cores
+    return replace(execution, compiled=True, lanes=1 if few else lanes)
+
+
+def _on_a_cpu(run: PlannedRun, machine: MachineProfile, device: str, precision: MatmulPrecision) -> tuple[bool, int]:
+    """Return whether attention is fused and how many lanes train together: whatever makes a step fastest.
+
+    torch has no fused attention for lanes on a CPU, so a network has the one or the other.
+    """
+    times = machine.step_times(device, precision)
+    measured = times.nearest(run.dims.block_size)
+    plain, fused = times.plain[measured], times.fused[measured]
+    # At shorter contexts than were measured plain attention wins by more.
+    fuses = can_fuse(run) and fused < plain and measured <= run.dims.block_size
+    lanes = _lanes_that_fit(run, machine, device)
+    if lanes > 1 and (fused if fuses else plain) >= ONE_LANE_MARGIN * plain * times.share_of_lanes:
+        return False, lanes
+    return fuses, 1
+
+
+def _on_a_gpu(run: PlannedRun, machine: MachineProfile, device: str, precision: MatmulPrecision) -> tuple[bool, int]:
+    """Return whether attention is fused and how many lanes train together: as many as memory holds."""
+    times = machine.step_times(device, precision)
+    measured = times.nearest(run.dims.block_size)
+    fused = can_fuse(run) and times.fused[measured] < times.plain[measured]
+    fit = free_bytes(device, machine) // lane_bytes(run, fused=fused)
+    return fused, max(1, min(MAX_LANES["cuda"], fit))
+
+
+def can_fuse(run: PlannedRun) -> bool:
+    """Whether torch's fused attention can compute a run's: it adds no position bias and drops no weights our way."""
+    return run.blueprint.topology.positions != "relative" and not run.spec.model.dropout
 
 
 def matmul_precision_of(run: PlannedRun, machine: MachineProfile, device: str) -> MatmulPrecision:
@@ -122,17 +145,12 @@ def smallest_matmul(run: PlannedRun) -> int:
     return tokens * dims.n_embd * min(dims.block_size, dims.n_embd, dims.ffn_hidden, dims.vocab_size)
 
 
-def _lanes(run: PlannedRun, machine: MachineProfile, execution: Execution) -> int:
-    """Return the lanes that keep a device busy: as large a stack of streams as was fastest, within its memory."""
-    kind = execution.device.partition(":")[0]
-    fit = free_bytes(execution.device, machine) // lane_bytes(run, fused=execution.fused)
-    if kind == "cuda":
-        return max(1, min(MAX_LANES[kind], fit))
-    times = machine.device(kind)["lanes"]
-    best = 1 if times["1"] < ONE_LANE_MARGIN * times["4"] else 4
-    measured = best * 12 * 64 * 128  # sequences, tokens and width of what initlab.engine.benchmark timed
+def _lanes_that_fit(run: PlannedRun, machine: MachineProfile, device: str) -> int:
+    """Return the lanes whose residual streams make as large a stack as was timed on a CPU, within its memory."""
+    fit = free_bytes(device, machine) // lane_bytes(run, fused=False)
+    stack = CPU_LANES * STEP_TOKENS * STEP_WIDTH
     entries = run.spec.train.batch_size * run.dims.block_size * run.dims.n_embd
-    return max(1, min(MAX_LANES[kind], measured // entries, fit))
+    return max(1, min(MAX_LANES["cpu"], stack // entries, fit))
 
 
 def compiling_pays(members: list[PlannedRun], machine: MachineProfile, device: str) -> bool:

@@ -1,4 +1,4 @@
-"""How shapes are computed: what was measured decides, what the user overrides wins, what was chosen stays."""
+"""How shapes are computed: what was measured decides, what the user overrides wins, what was planned stays."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ from initlab.machine.profile import MachineProfile
 from initlab.planning.execution_plan import ExecutionPlan, compiling_pays, plan_execution
 from initlab.planning.expand import PlannedRun, expand
 from initlab.planning.source import Block, SweepSource
-from tests.planning.machines import gpu_machine, machine
+from tests.planning.machines import CPU, described, gpu_machine, machine
 
 
 def runs(**axes: Any) -> list[PlannedRun]:
@@ -29,23 +29,84 @@ def chosen(on: MachineProfile, overrides: Overrides = AUTO, **axes: Any) -> Exec
 
 
 @pytest.mark.parametrize(
-    ("precision", "path"),
+    ("precision", "matmul"),
     [("float32", "medium"), ("highest", "highest"), ("bfloat16", "bfloat16"), ("float64", "highest")],
 )
-def test_precision_decides_the_products(precision: str, path: str) -> None:
-    assert chosen(machine(), train__precision=[precision]).matmul_precision == path
+def test_precision_decides_how_matrices_are_multiplied(precision: str, matmul: str) -> None:
+    assert chosen(machine(), train__precision=[precision]).matmul_precision == matmul
 
 
-def test_a_fast_path_with_fewer_bits_is_not_float32() -> None:
+# nanoGPT's CPU configuration, T = 64, on each described machine.
+SHORT: dict[tuple[str, str], Execution] = {
+    ("amx", "float32"): Execution("cpu", "highest", 1, fused=True),
+    ("amx", "bfloat16"): Execution("cpu", "bfloat16", 4),
+    ("avx512", "float32"): Execution("cpu", "medium", 4),
+    ("avx512", "highest"): Execution("cpu", "highest", 1, fused=True),
+    ("avx512", "bfloat16"): Execution("cpu", "bfloat16", 4),
+    ("avx2", "float32"): Execution("cpu", "medium", 4),
+    ("avx2", "bfloat16"): Execution("cpu", "bfloat16", 1, compiled=True),  # emulated: slow enough to compile for
+    ("neon", "float32"): Execution("cpu", "highest", 1, fused=True),
+    ("neon", "bfloat16"): Execution("cpu", "bfloat16", 4),
+    ("one-core", "float32"): Execution("cpu", "medium", 4),
+    ("64-cores", "float32"): Execution("cpu", "medium", 4),
+    ("h100", "float32"): Execution("cuda", "highest", 1024, fused=True),  # medium is TF32 there
+    ("h100", "bfloat16"): Execution("cuda", "bfloat16", 1024, fused=True),
+}
+# The same sequences four times as long: one network's streams already make as large a stack as was timed.
+LONG: dict[tuple[str, str], Execution] = {
+    ("amx", "float32"): Execution("cpu", "highest", 1, fused=True),
+    ("amx", "bfloat16"): Execution("cpu", "bfloat16", 1),
+    ("avx512", "float32"): Execution("cpu", "medium", 1, fused=True),
+    ("avx512", "bfloat16"): Execution("cpu", "bfloat16", 1),
+    ("avx2", "float32"): Execution("cpu", "medium", 1, fused=True),
+    ("neon", "bfloat16"): Execution("cpu", "bfloat16", 1),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "precision", "context", "expected"),
+    [(*key, 64, execution) for key, execution in SHORT.items()]
+    + [(*key, 256, execution) for key, execution in LONG.items()],
+)
+def test_what_is_fastest_on_described_machines(name: str, precision: str, context: int, expected: Execution) -> None:
+    assert chosen(described(name), train__precision=[precision], model__block_size=[context]) == expected
+
+
+def test_attention_timed_in_float32_alone_is_wrong_for_bfloat16_on_a_cpu_with_amx() -> None:
+    """There bfloat16's matrix products are six times as fast as float32's, and its fused attention slower."""
+    amx = described("amx")
+    (cpu,) = amx.measured["devices"].values()
+    float32_alone = {**cpu, "steps": dict.fromkeys(cpu["steps"], cpu["steps"]["highest"])}
+    blind = MachineProfile(amx.key, {**amx.measured, "devices": {"cpu": float32_alone}})
+    assert chosen(blind, train__precision=["bfloat16"]) == Execution("cpu", "bfloat16", 1, fused=True)
+    assert chosen(amx, train__precision=["bfloat16"]) == Execution("cpu", "bfloat16", 4)
+    assert chosen(blind) == chosen(amx), "float32 is planned as before"
+    sweep: dict[str, Any] = {"model__n_embd": [64], "train__batch_size": [16], "train__precision": ["bfloat16"]}
+    assert chosen(amx, **sweep) == Execution("cpu", "bfloat16", 6), "of a CI sweep's network more lanes are as much"
+
+
+def test_a_network_that_cannot_fuse_attention_is_given_lanes() -> None:
+    assert chosen(described("neon")).fused
+    for fixed in ({"model__dropout": [0.1]}, {"model__positions": ["relative"]}):
+        assert chosen(described("neon"), **fixed) == Execution("cpu", "highest", 4)
+        assert not chosen(described("h100"), **fixed).fused
+
+
+@pytest.mark.parametrize(("name", "compiled"), [("one-core", True), ("avx512", False), ("64-cores", False)])
+def test_the_fewer_the_cores_the_sooner_compiling_pays(name: str, compiled: bool) -> None:
+    """40 runs take 350 s, a fifth of which is saved: twice the compiler's 22 s on one core, not on each of two."""
+    assert chosen(described(name), train__steps=[500], seed=[*range(40)]).compiled == compiled
+
+
+def test_a_fast_precision_with_fewer_bits_is_not_float32() -> None:
     assert chosen(machine(products={"medium": {"gflops": 9e3, "error": 5e-4}})).matmul_precision == "highest"
 
 
-def test_a_network_whose_products_are_tiny_takes_the_path_that_all_batches_of_them_take() -> None:
+def test_a_network_whose_matmuls_are_tiny_takes_the_precision_that_all_batches_of_them_take() -> None:
     tiny: dict[str, Any] = {"model__n_embd": [16], "model__n_head": [2], "model__block_size": [8]}
-    assert (
-        chosen(machine(), **tiny, train__batch_size=[4]).matmul_precision == "highest"
-    )  # 4·8·8·16 = 16³ multiplications
-    assert chosen(machine(), **tiny, train__batch_size=[5]).matmul_precision == "medium"
+    smallest, larger = (chosen(machine(), **tiny, train__batch_size=[size]) for size in (4, 5))
+    assert smallest.matmul_precision == "highest"  # 4·8·8·16 = 16³ multiplications
+    assert larger.matmul_precision == "medium"
 
 
 @pytest.mark.parametrize(("context", "fused"), [(32, False), (64, False), (256, True), (300, True), (2000, True)])
@@ -58,7 +119,9 @@ def test_lanes_fill_what_was_fastest_to_fill() -> None:
     assert chosen(machine()).lanes == 4
     assert chosen(machine(), model__n_embd=[32]).lanes == 16
     assert chosen(machine(), model__n_embd=[512]).lanes == 1
-    assert chosen(machine(lanes={"1": 5.0, "4": 8.0})).lanes == 1
+    medium = CPU["steps"]["medium"]
+    slow_together = {**CPU["steps"], "medium": {**medium, "lanes": {"64": 1.1 * medium["plain"]["64"]}}}
+    assert chosen(machine(steps=slow_together)) == Execution("cpu", "medium", 1)
 
 
 def test_a_gpu_takes_what_its_memory_holds() -> None:
