@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from initlab.errors import InitlabError
+from initlab.files.atomic import replacing
 
 if TYPE_CHECKING:
     from initlab.checkpoints.build import Checkpoint
@@ -30,18 +31,15 @@ def write_checkpoint(path: Path, checkpoint: "Checkpoint") -> str:
     """Write a safetensors file atomically and return its sha256. Raises InitlabError where that fails."""
     from safetensors.torch import save_file  # with torch, which checking a target does without
 
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.touch()
-        mode = temporary.stat().st_mode  # the user's umask; the library makes files that nobody else may read
-        save_file(checkpoint.contents.tensors, temporary, metadata=checkpoint.metadata)
-        temporary.chmod(mode)
-        _sort_header(temporary)
-        with temporary.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        temporary.replace(path)
+        with replacing(path) as temporary:
+            mode = temporary.stat().st_mode  # the user's umask; the library makes files that nobody else may read
+            save_file(checkpoint.contents.tensors, temporary, metadata=checkpoint.metadata)
+            temporary.chmod(mode)
+            _sort_header(temporary)
+            with temporary.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
     except Exception as error:
-        temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) or type(error).__name__ == "SafetensorError":
             raise _unwritable(path, error) from error
         raise
@@ -62,8 +60,6 @@ def _sort_header(path: Path) -> None:
             raise RuntimeError("the header of a safetensors file does not fit its place")
         file.seek(8)
         file.write(text.ljust(length))
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _unwritable(path: Path, error: Exception) -> InitlabError:

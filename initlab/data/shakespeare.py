@@ -5,7 +5,6 @@ The checksum is verified on every reading: a damaged cache file is downloaded an
 
 import hashlib
 import os
-import tempfile
 import urllib.request
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import IO, TypeAlias
 
 from initlab.errors import InitlabError
+from initlab.files.atomic import write_bytes
+from initlab.files.cache import cache_folder
 
 URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
@@ -23,9 +24,8 @@ Opener: TypeAlias = Callable[..., AbstractContextManager[IO[bytes]]]
 
 
 def cache_path() -> Path:
-    """Return where the text is kept: $XDG_CACHE_HOME/initlab, by default ~/.cache/initlab."""
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "initlab" / "tinyshakespeare.txt"
+    """Return where the text is kept."""
+    return cache_folder() / "tinyshakespeare.txt"
 
 
 def read_shakespeare(*, sha256: str = SHA256, opener: Opener = urllib.request.urlopen) -> bytes:
@@ -40,7 +40,8 @@ def read_shakespeare(*, sha256: str = SHA256, opener: Opener = urllib.request.ur
             return cached
     content = _download(path, sha256, opener)
     try:
-        _write_atomically(path, content)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, content, durable=False)  # whatever is damaged there is downloaded anew
     except OSError as error:
         raise InitlabError(f"cannot keep tiny Shakespeare in {path}: {error}; set XDG_CACHE_HOME") from error
     return content
@@ -65,16 +66,3 @@ def _unavailable(reason: str, path: Path) -> InitlabError:
         f"tiny Shakespeare is not in the cache, and {reason}; either put {URL} at {path}, "
         "or pass a text of your own with --corpus FILE"
     )
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".download-", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            file.write(content)
-            file.close()  # Windows moves no open file
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise

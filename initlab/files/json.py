@@ -3,11 +3,11 @@
 import hashlib
 import json
 import math
-import os
 from pathlib import Path
 from typing import Any
 
 from initlab.errors import InitlabError
+from initlab.files.atomic import write_text
 
 SCHEMA_VERSION = 1
 """Version of every stored document and part of every run's identity: raise it when the numbers of an unchanged
@@ -35,16 +35,14 @@ def finite(value: Any) -> Any:
     return value
 
 
-def write_json(path: Path, document: dict[str, Any]) -> None:
-    """Replace ``path`` atomically: a reader sees the old document or the new one, never a part."""
+def write_json(path: Path, document: dict[str, Any], *, durable: bool = True) -> None:
+    """Replace ``path`` atomically by ``document``, with its ``schema_version`` in front; see ``files.atomic``.
+
+    Raises TypeError for what JSON cannot hold, OSError for a folder that cannot be written to.
+    """
     document = {"schema_version": SCHEMA_VERSION, **document}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(finite(document), file, indent=1, allow_nan=False, ensure_ascii=False)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    text = json.dumps(finite(document), indent=1, allow_nan=False, ensure_ascii=False)
+    write_text(path, text + "\n", durable=durable)
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ from initlab.engine.group import Group, Record
 from initlab.errors import InitlabError
 from initlab.launchers.agreement import agreed_corpus, agreed_probes, check_code, check_laws
 from initlab.launchers.task import Task, TaskRun
-from initlab.machine.environment import machine, versions
+from initlab.machine.environment import hardware, versions
 from initlab.machine.execution import Execution
 from initlab.plugins.loading import load_plugin
 from initlab.results.lock import HEARTBEAT_SECONDS
@@ -159,7 +159,7 @@ def _opening(task: Task, run: TaskRun) -> tuple[Path, dict[str, Any], dict[str, 
     config = {"id": run.id, **run.spec, "corpus_sha256": run.corpus_sha256, "laws": run.laws, "code": run.code}
     env = {
         "versions": versions(),
-        "machine": machine(),
+        "machine": hardware(),
         "device": device_name(task.execution.device),
         "threads": torch.get_num_threads(),
         "precision": run.spec["train"]["precision"],

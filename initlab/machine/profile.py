@@ -8,7 +8,6 @@ import os
 import platform
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from initlab.errors import InitlabError
+from initlab.files.atomic import write_text
+from initlab.files.cache import cache_folder
 from initlab.files.json import content_hash
 from initlab.machine.environment import available_cores, cpu_name, worker_environment
 from initlab.machine.execution import MatmulPrecision
@@ -135,10 +136,8 @@ def machine_key() -> dict[str, Any]:
 
 
 def cache_path() -> Path:
-    """Return where the measurement is kept: $XDG_CACHE_HOME/initlab, by default ~/.cache/initlab."""
-    cache = os.environ.get("XDG_CACHE_HOME")
-    folder = (Path(cache) if cache else Path.home() / ".cache") / "initlab"
-    return folder / f"machine-{content_hash(machine_key())}.json"
+    """Return where this machine's measurement is kept."""
+    return cache_folder() / f"machine-{content_hash(machine_key())}.json"
 
 
 def cached_profile() -> MachineProfile | None:
@@ -179,9 +178,7 @@ def _store(machine: MachineProfile) -> MachineProfile:
     path = cache_path()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
-            json.dump(machine.to_json(), file)
-        Path(file.name).replace(path)
-    except OSError:
+        write_text(path, json.dumps(machine.to_json()), durable=False)
+    except OSError:  # a cache on a full or read-only disk: the next sweep measures again
         return machine
     return machine

@@ -2,6 +2,7 @@
 
 import time
 
+from initlab.files.atomic import write_bytes
 from initlab.machine.environment import git_sha
 from initlab.planning.plan import Plan
 from initlab.planning.source import to_toml
@@ -44,4 +45,4 @@ def _keep_claims(plan: Plan) -> None:
     """Copy the claims that stand beside the spec into the sweep's folder, where its report finds them."""
     beside = plan.spec.path.parent / "claims.toml" if plan.spec.path else None
     if beside is not None and beside.is_file():
-        (plan.folder.path / "claims.toml").write_bytes(beside.read_bytes())
+        write_bytes(plan.folder.path / "claims.toml", beside.read_bytes())

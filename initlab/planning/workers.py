@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 
 from initlab.errors import InitlabError
 from initlab.machine.environment import available_cores
+from initlab.planning.cost import WORKER_BYTES, lane_bytes, run_seconds
 from initlab.planning.execution_plan import COMPILED_TIME_SHARE, ExecutionPlan
 from initlab.planning.expand import PlannedRun
-from initlab.planning.cost import WORKER_BYTES, lane_bytes, run_seconds
 from initlab.planning.memory import free_bytes
 
 START_SECONDS = 4.0

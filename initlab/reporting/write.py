@@ -3,7 +3,6 @@
 The same stored runs give the same bytes: nothing in a report says when or where it was made.
 """
 
-import os
 from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from initlab.errors import InitlabError, did_you_mean
+from initlab.files.atomic import write_bytes
 from initlab.files.json import write_json
 from initlab.reporting import markdown, page
 from initlab.reporting.content import Content
@@ -116,6 +116,4 @@ def _csv(frame: pd.DataFrame) -> bytes:
 
 def _replace(path: Path, data: bytes) -> None:
     """Write a file atomically: whoever has the old report open never sees half of the new one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+    write_bytes(path, data, durable=False)  # a report can be made again

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from initlab.errors import InitlabError
+from initlab.files.atomic import write_text
 from initlab.files.json import read_json, write_json
 from initlab.results.cells import Cell
 from initlab.results.run import RunDirectory
@@ -42,7 +43,7 @@ class SweepFolder:
         documents = [cell.to_json() for cell in cells]
         try:
             (self.path / "runs").mkdir(parents=True, exist_ok=True)
-            (self.path / "spec.toml").write_text(spec_text, encoding="utf-8")
+            write_text(self.path / "spec.toml", spec_text)
             write_json(self.path / "spec.resolved.json", resolved)
             write_json(self.path / "sweep.json", {**sweep, "cells": documents, "runs": runs})
         except OSError as error:

@@ -157,6 +157,7 @@ class RunWriter:
                 "updated_at": now,
                 "wall_seconds": round(now - self._started, 3),
             },
+            durable=False,  # lost with the power, it is a run without a result, which is trained again
         )
 
     def _close_streams(self) -> None:

@@ -113,7 +113,9 @@ def test_its_std_scales_draws_and_nothing_else(name: str) -> None:
 
 
 def test_the_laws_need_no_torch() -> None:
-    code = "import sys; from initlab.inits.catalogue import INITS, resolve; from initlab.network.topology import Dims\n"
+    code = (
+        "import sys; from initlab.inits.catalogue import INITS, resolve; from initlab.network.topology import Dims\n"
+    )
     code += "d = Dims(n_layer=1, n_head=1, n_embd=4, vocab_size=3, block_size=2, ffn_hidden=8)\n"
     code += "assert all(resolve(name).table(d) for name, _ in INITS.items())\n"
     code += "print('torch' in sys.modules)"

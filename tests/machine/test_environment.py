@@ -14,7 +14,7 @@ from initlab.machine.environment import (
     available_cores,
     cpu_name,
     git_sha,
-    machine,
+    hardware,
     versions,
     worker_environment,
 )
@@ -62,8 +62,8 @@ def test_cores_are_those_this_process_may_use() -> None:
     assert available_cores() == len(os.sched_getaffinity(0))
 
 
-def test_machine_is_plain_data() -> None:
-    found = machine()
+def test_hardware_is_plain_data() -> None:
+    found = hardware()
     assert found == {"platform": platform.platform(), "processor": cpu_name(), "cores": available_cores()}
     assert found["cores"] >= 1
 

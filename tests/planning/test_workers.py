@@ -5,9 +5,9 @@ import pytest
 from initlab.errors import InitlabError
 from initlab.machine.environment import available_cores
 from initlab.machine.execution import Overrides
+from initlab.planning.cost import WORKER_BYTES, lane_bytes, run_seconds
 from initlab.planning.execution_plan import plan_execution
 from initlab.planning.expand import PlannedRun
-from initlab.planning.cost import WORKER_BYTES, lane_bytes, run_seconds
 from initlab.planning.workers import START_SECONDS, lanes_within, training_seconds, worker_count, worker_limit
 from tests.planning.machines import gpu_machine, machine
 from tests.tiny import tiny_sweep
