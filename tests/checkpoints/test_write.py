@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from initlab.checkpoints.request import Request
 from safetensors import safe_open
 from safetensors.torch import load_file
 
 from initlab.checkpoints.build import Checkpoint, make_checkpoint
+from initlab.checkpoints.request import Request
 from initlab.checkpoints.write import check_target, write_checkpoint
 from initlab.errors import InitlabError
 from initlab.spec.run import ModelSpec
