@@ -56,13 +56,13 @@ PLAN = """
 import json, resource, sys, time
 from pathlib import Path
 from initlab.planning.plan import make_plan
-from initlab.planning.source import Block, SweepSource
+from initlab.spec.sweep import Grid, SweepSpec
 from initlab.planning.storage import write_plan
 n, folder = int(sys.argv[1]), Path(sys.argv[2])
 axes = {"init": ["gpt2", "depth-scaled", "pytorch", "nanogpt", "xavier"], "activation": ["gelu", "relu"],
         "train.lr": [1e-4 * (i + 1) for i in range(n // 100)], "seed": [*range(10)]}
 started = time.perf_counter()
-plan = make_plan(SweepSource(blocks=(Block(axes),)), folder)
+plan = make_plan(SweepSpec(grids=(Grid(axes),)), folder)
 planned = time.perf_counter()
 write_plan(plan)
 print(json.dumps([len(plan.runs), planned - started, time.perf_counter() - planned,

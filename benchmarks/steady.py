@@ -20,7 +20,7 @@ from initlab.machine.execution import Execution
 from initlab.machine.profile import machine_profile
 from initlab.planning.execution_plan import matmul_precision_of
 from initlab.planning.expand import expand
-from initlab.planning.source import Block, SweepSource
+from initlab.spec.sweep import Grid, SweepSpec
 
 
 def main() -> None:
@@ -41,7 +41,7 @@ def main() -> None:
     train |= {"probe_interval": options.probe_interval, "precision": options.precision}
     train |= {"decay_steps": options.steps}  # as nanoGPT's side: lr 1e-3, by a cosine to a tenth
     fixed |= {f"train.{name}": value for name, value in train.items()} | {"model.bias": False}  # nanoGPT's default
-    runs = expand(SweepSource(fixed=fixed, blocks=(Block({"seed": [*range(options.together or options.lanes)]}),)))
+    runs = expand(SweepSpec(fixed=fixed, grids=(Grid({"seed": [*range(options.together or options.lanes)]}),)))
     precision = matmul_precision_of(runs[0], machine_profile(), "cpu")
     execution = Execution("cpu", precision, options.lanes, compiled=options.compile)
     group = Group([run.spec for run in runs], [load_corpus("synthetic")] * len(runs), execution)

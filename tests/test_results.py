@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from initlab.planning.plan import make_plan
-from initlab.planning.source import read_spec
+from initlab.spec.sweep import read_spec
 from initlab.results.reading import load_results
 from initlab.verdicts.gates import judge_gates, overall
 from initlab.verdicts.statement import GatesFile, read_gates

@@ -7,7 +7,7 @@ from initlab.launchers.task import Task
 from initlab.machine.execution import Execution
 from initlab.planning.groups import LaneGroup
 from initlab.planning.plan import Plan, Retry, make_plan
-from initlab.planning.source import Block, SweepSource
+from initlab.spec.sweep import Grid, SweepSpec
 from initlab.planning.storage import write_plan
 from initlab.running import task_of
 
@@ -38,7 +38,7 @@ def tiny_sweep(
     **fixed: Any,
 ) -> Plan:
     """Return the plan of a sweep that trains in no time; to be run, it has to ``measure``."""
-    spec = SweepSource(fixed={**SIZES, **fixed}, blocks=(Block(axes),))
+    spec = SweepSpec(fixed={**SIZES, **fixed}, grids=(Grid(axes),))
     return make_plan(spec, folder, jobs=jobs, retry=retry, measure=measure, target=target)
 
 

@@ -34,6 +34,10 @@ COMMANDS = {
         "weights:weights",
         "Write an initial checkpoint in the names of your trainer's model, for it to start from.",
     ),
+    "schema": (
+        "schema:schema",
+        "Print the JSON Schema of a spec file, with the names that are registered here, for your editor.",
+    ),
     "doctor": ("status:doctor", "Check that this machine can run sweeps, and say with what."),
 }
 """By name: the function, as ``module:function`` of this package, and the line it has in ``initlab --help``."""

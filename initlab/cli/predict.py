@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from initlab.cli.catalogue import GPT2_VOCABULARY
 from initlab.cli.console import guarded, print_json, stdout
-from initlab.cli.fields import one_model, parse_sizes, split_inits, with_fields
+from initlab.cli.fields import one_model, parse_sizes, with_fields
 from initlab.cli.plugins import Plugins, load_plugins
 from initlab.cli.prediction_text import print_over, print_prediction, print_several
 from initlab.data.corpora import load_corpus
@@ -17,6 +17,7 @@ from initlab.data.corpus import Corpus
 from initlab.errors import InitlabError
 from initlab.files.json import SCHEMA_VERSION, finite
 from initlab.inits.catalogue import blueprint_for, resolve
+from initlab.plugins.parameters import split_names
 from initlab.predictions.inputs import Case, document, tokens_of
 from initlab.predictions.scale_up import ScaleUp, scale_up
 from initlab.predictions.size_range import Span, law_over, parse_span
@@ -51,7 +52,7 @@ def predict(
     """Print what theory expects of an init at step 0: residual stream, gradients, loss. Nothing is trained."""
     load_plugins(plugin)
     request = Request(one_model(fields), activation, Reading(tokens, tokenizer), batch_size, lr)
-    inits = [init, *(split_inits(compare) if compare else [])]
+    inits = [init, *(split_names(compare) if compare else [])]
     if over is not None:
         _over(request, inits, parse_span(over, request.model), as_json)
         return

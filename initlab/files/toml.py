@@ -5,16 +5,20 @@ Knows nothing of what the files are about.
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeAlias, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from initlab.errors import InitlabError, did_you_mean
 
 M = TypeVar("M", bound=BaseModel)
+
+
+Location: TypeAlias = tuple[str | int, ...]
+"""Where a key stands, as pydantic gives it: names, and numbers of elements of lists."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +29,8 @@ class TomlFile:
     text: str
     document: dict[str, Any]
 
-    def where(self, location: Iterable[str | int]) -> str:
-        """Return ``file, line N: key.path`` of a key, given as pydantic gives it: names, and numbers in lists."""
-        location = tuple(location)
+    def where(self, location: Location) -> str:
+        """Return ``file, line N: key.path`` of a key."""
         line = location_line(self.text, location)
         place = f"{self.path}, line {line}" if line else str(self.path)
         return f"{place}: {'.'.join(str(part) for part in location)}" if location else place
@@ -37,20 +40,54 @@ class TomlFile:
         try:
             return model.model_validate(self.document)
         except ValidationError as error:
-            raise InitlabError("\n".join(self._explain(problem, model) for problem in error.errors())) from error
+            raise InitlabError(explain(error, model, self.where)) from error
 
-    def _explain(self, problem: Any, model: type[BaseModel]) -> str:
-        location, message = problem["loc"], problem["msg"].removeprefix("Value error, ")
-        where = self.where(location)
-        if problem["type"] == "extra_forbidden":
-            return f"{where}: unknown key{did_you_mean(str(location[-1]), fields_at(model, location[:-1]))}"
-        if problem["type"] == "missing":
-            return f"{self.where(location[:-1])}: {location[-1]!r} is missing"
-        if problem["type"] == "literal_error":
-            options = re.findall(r"'([^']*)'", message)
-            return f"{where}: {problem['input']!r} is not one of them{did_you_mean(str(problem['input']), options)}"
-        message = message[0].lower() + message[1:]
-        return f"{where}: {message}" + ("" if problem["type"] == "value_error" else f", got {problem['input']!r}")
+
+def explain(error: ValidationError, model: type[BaseModel], where: Callable[[Location], str]) -> str:
+    """Return every mistake that pydantic found in values for ``model``, one a line.
+
+    Each is named by ``where`` it stands, with what was expected and the nearest legal spelling. A check of several
+    fields together stands at the one that its message begins with.
+    """
+    return "\n".join(_explained(problem, model, where) for problem in error.errors())
+
+
+def _explained(problem: Any, model: type[BaseModel], where: Callable[[Location], str]) -> str:
+    location, message, value = problem["loc"], problem["msg"].removeprefix("Value error, "), problem["input"]
+    kind, context = problem["type"], problem.get("ctx", {})
+    if kind == "extra_forbidden":
+        return f"{where(location)}: unknown key{did_you_mean(str(location[-1]), fields_at(model, location[:-1]))}"
+    if kind == "missing":
+        return f"{where(location[:-1])}: {location[-1]!r} is missing"
+    if kind == "literal_error":
+        legal = re.findall(r"'([^']*)'", message)
+        return f"{where(location)}: unknown choice {value!r}{did_you_mean(str(value), legal)}"
+    if kind == "value_error":
+        first = message.split(maxsplit=1)[:1]
+        named = first if first and first[0] in fields_at(model, location) else []
+        return f"{where((*location, *named))}: {message[0].lower() + message[1:]}"
+    expected = EXPECTED.get(kind)
+    said = f"expected {expected.format(**context)}" if expected else message[0].lower() + message[1:]
+    return f"{where(location)}: {said}, got {value!r}"
+
+
+EXPECTED = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "list_type": "a list",
+    "dict_type": "a table",
+    "model_type": "a table",
+    "finite_number": "a finite number",
+    "greater_than": "a number greater than {gt}",
+    "greater_than_equal": "a number from {ge}",
+    "less_than": "a number less than {lt}",
+    "less_than_equal": "a number up to {le}",
+    "too_short": "at least {min_length} values",
+    "too_long": "at most {max_length} values",
+}
+"""What pydantic's kinds of mistakes would have had instead; others are said in its own words."""
 
 
 def read_toml(path: Path, what: str) -> TomlFile:
@@ -70,43 +107,42 @@ def read_toml(path: Path, what: str) -> TomlFile:
         raise InitlabError(f"{path}: not TOML: {error}") from error
 
 
-def fields_at(model: type[BaseModel], location: Iterable[str | int]) -> set[str]:
+def fields_at(model: type[BaseModel], location: Location) -> set[str]:
     """Return the keys that are legal in the table at ``location``."""
-    here: type[BaseModel] | None = model
+    table: type[BaseModel] | None = model
     for part in location:
-        if isinstance(part, int) or here is None:
+        if isinstance(part, int) or table is None:
             continue
-        field = here.model_fields.get(part)
-        here = _model_in(field.annotation) if field else None
-    return set(here.model_fields) if here else set()
+        field = table.model_fields.get(part)
+        table = _model_in(field.annotation) if field else None
+    return set(table.model_fields) if table else set()
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
     """Return the model inside ``list[Model]`` or ``Model | None``."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
+    return next((model for part in get_args(annotation) if (model := _model_in(part))), None)
 
 
-def location_line(text: str, location: tuple[str | int, ...]) -> int | None:
-    """Return the line (from 1) of the deepest part of ``location`` that can be found, None of nothing.
+def location_line(text: str, location: Location) -> int | None:
+    """Return the line (from 1) of the deepest part of ``location`` that stands in the text, None of nothing.
 
     A number after a name is a place in an array of tables: ``("gate", 2, "metric")`` is ``metric`` under the third
     ``[[gate]]``.
     """
     best: tuple[int, int] | None = None
-    header: tuple[str | int, ...] = ()
+    header: Location = ()
     counts: dict[str, int] = {}
     for number, line in enumerate(text.splitlines(), start=1):
-        if found := _HEADER.match(line):
-            header = _numbered(_parts(found[2]), found[1] == "[[", counts)
-            here = header
-        elif found := _KEY.match(line):
-            here = (*header, *_parts(found[1]))
+        if match := _HEADER.match(line):
+            key = header = _numbered(_parts(match[2]), match[1] == "[[", counts)
+        elif match := _KEY.match(line):
+            key = (*header, *_parts(match[1]))
         else:
             continue
-        if location[: len(here)] == here and (best is None or len(here) > best[0]):
-            best = (len(here), number)
+        if location[: len(key)] == key and (best is None or len(key) > best[0]):
+            best = (len(key), number)
     return best[1] if best else None
 
 
@@ -119,9 +155,9 @@ def _parts(key: str) -> tuple[str, ...]:
     return tuple(part.strip("\"'") for part in re.findall(r"\"[^\"]*\"|'[^']*'|[\w-]+", key))
 
 
-def _numbered(names: tuple[str, ...], is_array: bool, counts: dict[str, int]) -> tuple[str | int, ...]:
+def _numbered(names: tuple[str, ...], is_array: bool, counts: dict[str, int]) -> Location:
     """Return a header's location, with the number of the array element it opens or stands in."""
-    location: tuple[str | int, ...] = ()
+    location: Location = ()
     for depth in range(1, len(names) + 1):
         name = ".".join(names[:depth])
         location += (names[depth - 1],)

@@ -10,17 +10,17 @@ parameters and which returns a :class:`Strategy`::
 """
 
 import inspect
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias, get_args
 
-from initlab.errors import InitlabError, did_you_mean
+from initlab.errors import InitlabError
 from initlab.network.blueprint import Blueprint, Prepare, merge
 from initlab.network.laws import Law
 from initlab.network.slot_table import possible_slots
 from initlab.network.slots import TOKEN_EMBEDDING, Role, Slot
 from initlab.network.topology import GPT2_TOPOLOGY, Dims, Topology
+from initlab.plugins.parameters import TYPES, canonical_text, parse_parameters, split_name
 from initlab.plugins.registry import Registry
 
 LawFunction: TypeAlias = Callable[[Slot], Law | None]
@@ -94,10 +94,8 @@ def init(
     def decorate(build: Callable[..., Strategy]) -> Callable[..., Strategy]:
         entry = InitEntry(build, source, status)
         for key, default in entry.parameters.items():
-            if type(default) not in (float, int, bool, str):
-                raise InitlabError(
-                    f"init {name!r}: parameter {key} wants a number, a bool or a string as its default"
-                )
+            if type(default) not in TYPES:
+                raise InitlabError(f"init {name!r}: expected a number, a bool or text as the default of {key}")
         INITS.add(name, entry, aliases=aliases)
         return build
 
@@ -144,24 +142,11 @@ def resolve(text: str) -> Init:
 
     Raises InitlabError for an unknown name or key, or a value of the wrong type, with the nearest right thing.
     """
-    name, _, rest = text.partition(":")
-    name = INITS.canonical(name.strip())
+    name = INITS.canonical(split_name(text)[0])
     entry = INITS.get(name)
-    defaults = entry.parameters
-    given: dict[str, Any] = {}
-    for item in filter(None, (part.strip() for part in rest.split(","))):
-        key, equals, value = (part.strip() for part in item.partition("="))
-        if not equals:
-            raise InitlabError(f"init {text!r}: expected key=value after the colon, got {item!r}")
-        if key not in defaults:
-            hint = did_you_mean(key, defaults) if defaults else "; it has none"
-            raise InitlabError(f"init {text!r}: {name} has no parameter {key!r}{hint}")
-        if key in given:
-            raise InitlabError(f"init {text!r}: {key} is given twice")
-        given[key] = _typed(text, key, value, type(defaults[key]), entry.choices.get(key))
-    changed = {key: value for key, value in given.items() if value != defaults[key]}
-    canonical = name + (":" + ",".join(f"{k}={v}" for k, v in sorted(changed.items())) if changed else "")
-    return Init(canonical, {**defaults, **given}, entry, _built(canonical, entry, given))
+    given = parse_parameters("init", text, name, entry.parameters, entry.choices)
+    canonical = canonical_text(name, given, entry.parameters)
+    return Init(canonical, {**entry.parameters, **given}, entry, _built(canonical, entry, given))
 
 
 def _built(name: str, entry: InitEntry, given: dict[str, Any]) -> Strategy:
@@ -170,17 +155,3 @@ def _built(name: str, entry: InitEntry, given: dict[str, Any]) -> Strategy:
     if not isinstance(strategy, Strategy):
         raise InitlabError(f"init {name!r} returns a {type(strategy).__name__}, not a Strategy")
     return strategy
-
-
-def _typed(text: str, key: str, value: str, kind: type, choices: tuple[str, ...] | None) -> Any:
-    if choices is not None and value not in choices:
-        raise InitlabError(f"init {text!r}: no {key} {value!r}{did_you_mean(value, choices)}")
-    try:
-        if kind is bool:
-            return {"true": True, "false": False}[value.lower()]
-        typed = kind(value)
-    except (ValueError, KeyError) as error:
-        raise InitlabError(f"init {text!r}: {key} wants a {kind.__name__}, got {value!r}") from error
-    if isinstance(typed, float | int) and not (math.isfinite(typed) and typed >= 0):
-        raise InitlabError(f"init {text!r}: {key} wants a finite number that is not negative, got {value!r}")
-    return typed

@@ -1,29 +1,31 @@
 """From a sweep's source to its runs: the grid, each run validated, each with the id of its content."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from initlab.activations.functions import ACTIVATIONS
 from initlab.data.corpora import is_corpus_name, load_corpus
 from initlab.data.corpus import Corpus
 from initlab.errors import InitlabError
-from initlab.inits.catalogue import blueprint_for, resolve
+from initlab.files.toml import Location, explain
+from initlab.inits.catalogue import blueprint_for
 from initlab.inits.fingerprint import plugin_code
 from initlab.network.blueprint import Blueprint
 from initlab.network.topology import Dims
-from initlab.planning.source import SweepSource
+from initlab.planning.names import names_of
 from initlab.results.cells import Cell
 from initlab.results.folder import Entry
 from initlab.results.labels import join_label
+from initlab.spec.fields import FIELDS, RUN_FIELDS, TABLES, field_values
 from initlab.spec.identity import run_id
-from initlab.spec.run import DataSpec, ModelSpec, RunSpec, TrainSpec
+from initlab.spec.run import RunSpec
+from initlab.spec.sweep import Grid, SweepSpec
 
-SPECS: dict[str, type[BaseModel]] = {"model": ModelSpec, "data": DataSpec, "train": TrainSpec}
+M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -44,18 +46,20 @@ class PlannedRun:
         return self.blueprint.dims
 
 
-def expand(source: SweepSource) -> list[PlannedRun]:
-    """Return the union of the blocks' grids in their order, equal runs once.
+def expand(sweep: SweepSpec) -> list[PlannedRun]:
+    """Return the union of the grids in their order, equal runs once.
 
     Raises InitlabError naming the key, its line and what would be legal.
     """
-    specs = list(dict.fromkeys(spec for block in _points(source) for spec in [_run(block, source)]))
-    axes = _varying(specs)
+    grids: dict[RunSpec, Grid] = {}
+    for grid, point in _points(sweep):
+        grids.setdefault(_run(point, sweep, grid), grid)
+    axes = _varying(list(grids))
     cells: dict[RunSpec, Cell] = {}
     runs = []
-    for spec in specs:
-        corpus = _corpus(spec, source)
-        blueprint = _blueprint(spec, corpus, source)
+    for spec, grid in grids.items():
+        corpus = _corpus(spec, sweep, grid)
+        blueprint = _blueprint(spec, corpus, sweep, grid)
         key = spec.model_copy(update={"seed": 0})
         if key not in cells:
             cells[key] = _cell(len(cells), spec, axes, blueprint)
@@ -64,84 +68,76 @@ def expand(source: SweepSource) -> list[PlannedRun]:
     return runs
 
 
-def _points(source: SweepSource) -> Iterator[dict[str, Any]]:
-    """Yield every point of every block's grid as fields by path; zipped axes move together."""
-    for block in source.blocks:
-        zipped = {path for group in block.zips for path in group}
-        movers = [*((path,) for path in block.axes if path not in zipped), *block.zips]
-        ranges = [list(zip(*(block.axes[path] for path in paths), strict=True)) for paths in movers]
+def _points(sweep: SweepSpec) -> Iterator[tuple[Grid, dict[str, Any]]]:
+    """Yield every point of every grid as fields by path; zipped axes move together."""
+    for grid in sweep.grids:
+        zipped = {path for group in grid.zips for path in group}
+        movers = [*((path,) for path in grid.axes if path not in zipped), *grid.zips]
+        ranges = [list(zip(*(grid.axes[path] for path in paths), strict=True)) for paths in movers]
         for values in itertools.product(*ranges):
-            point = dict(source.fixed)
+            point = dict(sweep.fixed)
             for paths, chosen in zip(movers, values, strict=True):
                 point.update(zip(paths, chosen, strict=True))
-            yield point
+            yield grid, point
 
 
-def _run(point: dict[str, Any], source: SweepSource) -> RunSpec:
-    """Validate one point of the grid."""
-    tables: dict[str, Any] = {}
-    for table in SPECS:
-        fields = {path.partition(".")[2]: v for path, v in point.items() if path.startswith(f"{table}.")}
-        tables[table] = validate_table(table, fields, source)
-    init, activation = point.get("init", RunSpec().init), point.get("activation", RunSpec().activation)
-    for key, value, check in (("init", init, resolve), ("activation", activation, ACTIVATIONS.canonical)):
-        if not isinstance(value, str):
-            raise InitlabError(f"{source.where('sweep.' + key)}: wants names, got {value!r}")
-        try:
-            check(value)
-        except InitlabError as error:
-            raise InitlabError(f"{source.where('sweep.' + key)}: {error}") from error
-    try:
-        return RunSpec(**tables, init=init, activation=ACTIVATIONS.canonical(activation), seed=point.get("seed", 0))
-    except ValidationError as error:
-        raise InitlabError(_explain(error, "sweep", source)) from error
+def _run(point: dict[str, Any], sweep: SweepSpec, grid: Grid) -> RunSpec:
+    """Validate one point of a grid."""
+
+    def where(path: str) -> str:
+        return sweep.where(path, grid)
+
+    tables = {table: _checked(model, _table(point, table), where, table) for table, model in TABLES.items()}
+    return _checked(RunSpec, {**tables, **{path: point[path] for path in RUN_FIELDS & point.keys()}}, where)
 
 
-def validate_table(table: str, fields: dict[str, Any], source: SweepSource | None = None) -> BaseModel:
+def _table(point: dict[str, Any], table: str) -> dict[str, Any]:
+    return {path.partition(".")[2]: value for path, value in point.items() if path.startswith(f"{table}.")}
+
+
+def check_table(table: str, values: dict[str, Any]) -> BaseModel:
     """Return the spec of one table; raises InitlabError naming every wrong field."""
+    return _checked(TABLES[table], values, lambda path: path, table)
+
+
+def _checked(model: type[M], values: dict[str, Any], where: Callable[[str], str], table: str = "") -> M:
+    """Return values as a model, names as they are registered; raises InitlabError naming every wrong field."""
+
+    def place(location: Location) -> str:
+        return where(".".join(map(str, (table, *location) if table else location)))
+
     try:
-        return SPECS[table](**fields)
+        checked = model(**values)
     except ValidationError as error:
-        raise InitlabError(_explain(error, table, source or SweepSource())) from error
-
-
-def _explain(error: ValidationError, table: str, source: SweepSource) -> str:
-    """Say every problem pydantic found, each with its key's path and line."""
-    lines = []
-    for problem in error.errors():
-        message = problem["msg"].removeprefix("Value error, ")
-        named = problem["loc"] or [word for word in message.split(maxsplit=1)[:1] if f"{table}.{word}" in _ALL_FIELDS]
-        path = ".".join([table, *(str(part) for part in named)])
-        message = message[0].lower() + message[1:]
-        got = "" if problem["type"] == "value_error" else f", got {problem['input']!r}"
-        lines.append(f"{source.where(path)}: {message}{got}")
-    return "\n".join(lines)
-
-
-_ALL_FIELDS = frozenset(f"{table}.{name}" for table, spec in SPECS.items() for name in spec.model_fields)
-
-
-def _flat(spec: RunSpec) -> dict[str, Any]:
-    dumped = spec.model_dump(include=set(SPECS))
-    return {f"{table}.{name}": value for table, fields in dumped.items() for name, value in fields.items()}
+        raise InitlabError(explain(error, model, place)) from error
+    changes = {}
+    for name in model.model_fields:
+        field = FIELDS.get(f"{table}.{name}" if table else name)
+        value = getattr(checked, name)
+        if value is not None and field is not None and (names := names_of(field)) is not None:
+            try:
+                changes[name] = names.check(value)
+            except InitlabError as error:
+                raise InitlabError(f"{where(field.path)}: {error}") from error
+    return checked.model_copy(update=changes) if changes else checked
 
 
 def _varying(specs: list[RunSpec]) -> list[str]:
-    """Return the fields, other than init, activation and seed, that differ between runs."""
-    rows = [_flat(spec) for spec in dict.fromkeys(s.model_copy(update={"seed": 0, "init": ""}) for s in specs)]
-    return [path for path in rows[0] if any(row[path] != rows[0][path] for row in rows)]
+    """Return the fields of tables (so not init, activation and seed) that differ between runs."""
+    rows = [field_values(spec) for spec in dict.fromkeys(s.model_copy(update={"seed": 0, "init": ""}) for s in specs)]
+    return [path for path in rows[0] if path not in RUN_FIELDS and any(row[path] != rows[0][path] for row in rows)]
 
 
 def _cell(index: int, spec: RunSpec, axes: list[str], blueprint: Blueprint) -> Cell:
-    flat = _flat(spec)
-    swept = {path: flat[path] for path in axes}
+    values = {path: value for path, value in field_values(spec).items() if path not in RUN_FIELDS}
+    swept = {path: values[path] for path in axes}
     return Cell(
         index=index,
         label=join_label((spec.init, spec.activation), swept),
         init=spec.init,
         activation=spec.activation,
         axes=swept,
-        fields={"init": spec.init, "activation": spec.activation, **flat},
+        fields={"init": spec.init, "activation": spec.activation, **values},
         network=blueprint.words,
     )
 
@@ -157,22 +153,21 @@ def corpus_name(spec: RunSpec, base: Path | None) -> str:
     return name
 
 
-def _corpus(spec: RunSpec, source: SweepSource) -> Corpus:
+def _corpus(spec: RunSpec, sweep: SweepSpec, grid: Grid) -> Corpus:
     try:
-        base = source.path.parent if source.path else None
-        corpus = load_corpus(corpus_name(spec, base), spec.data.tokenizer)
+        corpus = load_corpus(corpus_name(spec, sweep.path.parent if sweep.path else None), spec.data.tokenizer)
         corpus.check(block_size=spec.model.block_size, vocab_size=spec.model.vocab_size)
     except InitlabError as error:
-        raise InitlabError(f"{source.where('data.corpus')}: {error}") from error
+        raise InitlabError(f"{sweep.where('data.corpus', grid)}: {error}") from error
     return corpus
 
 
-def _blueprint(spec: RunSpec, corpus: Corpus, source: SweepSource) -> Blueprint:
+def _blueprint(spec: RunSpec, corpus: Corpus, sweep: SweepSpec, grid: Grid) -> Blueprint:
     try:
         blueprint = blueprint_for(spec.model, spec.init, spec.activation, corpus.vocab_size)
         _check_optimizer(spec, blueprint)
     except InitlabError as error:
-        raise InitlabError(f"{source.where('sweep.init')}: {error}") from error
+        raise InitlabError(f"{sweep.where('init', grid)}: {error}") from error
     return blueprint
 
 

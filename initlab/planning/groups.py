@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from initlab.files.json import content_hash
 from initlab.planning.cost import run_seconds
 from initlab.planning.expand import PlannedRun
+from initlab.spec.fields import FIELDS, field_values
 
 
 @dataclass(frozen=True)
@@ -55,22 +56,9 @@ def group_runs(
 
 
 def shape_of(run: PlannedRun) -> str:
-    """Return equal text for runs that one batched model can train: rates, schedules, steps, seeds and inits are data.
+    """Return equal text for runs that one batched model can train: fields that are declared to be per lane are data.
 
     Runs that are only probed are apart from those that train, so that neither waits for the other.
     """
-    train = run.spec.train
-    return content_hash(
-        [
-            run.blueprint.shape,
-            run.spec.model.dropout,
-            run.spec.activation,
-            train.steps == 0,
-            train.batch_size,
-            train.eval_interval,
-            train.eval_batches,
-            train.probe_interval,
-            train.precision,
-            train.optimizer,
-        ]
-    )
+    fixed = {path: value for path, value in field_values(run.spec).items() if not FIELDS[path].traits.per_lane}
+    return content_hash([run.blueprint.shape, run.spec.train.steps == 0, fixed])

@@ -20,7 +20,7 @@ from initlab.planning.execution_plan import ExecutionPlan, plan_execution
 from initlab.planning.expand import PlannedRun, expand
 from initlab.planning.groups import LaneGroup, group_runs
 from initlab.planning.predicted import PlannedPredictions, planned_predictions, proxy_hint, scale_ups
-from initlab.planning.source import SweepSource
+from initlab.spec.sweep import SweepSpec
 from initlab.planning.workers import lanes_within, training_seconds, worker_count, worker_limit
 from initlab.predictions.scale_up import ScaleUp
 from initlab.results.folder import SweepFolder
@@ -67,7 +67,7 @@ class Plan:
     """
 
     name: str
-    spec: SweepSource
+    spec: SweepSpec
     folder: SweepFolder
     runs: tuple[PlannedRun, ...]
     states: Mapping[str, RunState]
@@ -101,7 +101,7 @@ class Plan:
 
 
 def make_plan(
-    spec: SweepSource,
+    spec: SweepSpec,
     out: Path | None = None,
     *,
     target: Mapping[str, int] | None = None,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import initlab
-from initlab.planning.source import SweepSource, check_name, override, read_spec
+from initlab.spec.sweep import SweepSpec, check_name, override, read_spec
 
 DEFAULT_SEEDS = (0, 1, 2)
 """Seeds of a sweep that no spec file describes."""
@@ -14,7 +14,7 @@ DEFAULT_SEEDS = (0, 1, 2)
 
 def requested_spec(
     path: Path | None = None, axes: Mapping[str, list[Any]] | None = None, name: str | None = None
-) -> SweepSource:
+) -> SweepSpec:
     """Return the spec at ``path`` with the ``axes`` given beside it, by path of the field, in place of its own.
 
     Axes alone are a sweep over three seeds; nothing at all is the built-in quickstart. Raises InitlabError for a spec
@@ -25,7 +25,7 @@ def requested_spec(
     if path is not None:
         spec = read_spec(path)
     elif fields:
-        spec = SweepSource()
+        spec = SweepSpec()
         fields.setdefault("seed", list(DEFAULT_SEEDS))
     else:
         spec = read_spec(quickstart())

@@ -12,7 +12,7 @@ from typing import Any
 from initlab.inits.catalogue import Init, blueprint_for, resolve
 from initlab.network.blueprint import Blueprint
 from initlab.predictions.inputs import Case
-from initlab.spec.run import ModelSpec, resized
+from initlab.spec.run import ModelSpec, with_sizes
 from initlab.theory.from_laws import Unpredictable
 
 WIDE = 768
@@ -100,7 +100,7 @@ def at_target(model: ModelSpec, target: Mapping[str, int]) -> ModelSpec:
     sizes = dict(target)
     if "n_embd" in sizes and "n_head" not in sizes:
         sizes["n_head"] = _heads(sizes["n_embd"], model.n_embd // model.n_head)
-    return resized(model, sizes, "--target")
+    return with_sizes(model, sizes, "--target")
 
 
 def scale_up(case: Case, model: ModelSpec, target: Mapping[str, int]) -> ScaleUp | None:
@@ -128,7 +128,7 @@ def scale_up(case: Case, model: ModelSpec, target: Mapping[str, int]) -> ScaleUp
 def follows_width(blueprint: Blueprint, model: ModelSpec, init: str, activation: str) -> bool:
     """Whether the init's laws know the width: the first MLP matrix has another std in a network twice as wide."""
     double = {"n_embd": 2 * model.n_embd}
-    wider = blueprint_for(resized(model, double, "twice the width"), init, activation, blueprint.dims.vocab_size)
+    wider = blueprint_for(with_sizes(model, double, "twice the width"), init, activation, blueprint.dims.vocab_size)
     return not math.isclose(_up_std(wider), _up_std(blueprint), rel_tol=1e-6)
 
 

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from initlab.errors import InitlabError, did_you_mean
-from initlab.spec.run import ModelSpec, resized
+from initlab.spec.fields import FIELDS, SIZES
+from initlab.spec.run import ModelSpec, with_sizes
 from initlab.theory.growth import Growth, fit
 
 POINTS = 12
 """Sizes that a range ``2..96`` is looked at, its ends among them."""
-
-FIELDS = ("n_layer", "n_embd", "n_head", "block_size", "vocab_size", "ffn_ratio")
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Span:
 
     def model(self, base: ModelSpec, value: float) -> ModelSpec:
         """Return the model at one value; raises InitlabError where there is none."""
-        return resized(base, {self.field: value}, f"--over {self.field}")
+        return with_sizes(base, {self.field: value}, f"--over {self.field}")
 
 
 def parse_span(text: str, base: ModelSpec) -> Span:
@@ -35,13 +34,13 @@ def parse_span(text: str, base: ModelSpec) -> Span:
     name, equals, values = (part.strip() for part in text.partition("="))
     if not equals or not values:
         raise InitlabError(f"--over {text}: wants SIZE=FIRST..LAST or SIZE=A,B,C")
-    if name not in FIELDS:
-        raise InitlabError(f"--over {text}: no size {name!r}{did_you_mean(name, FIELDS)}")
+    if name not in SIZES:
+        raise InitlabError(f"--over {text}: no size {name!r}{did_you_mean(name, SIZES)}")
     found = re.fullmatch(r"(\d+)\.\.(\d+)", values)
     if found:
         return Span(name, _range(int(found[1]), int(found[2]), base.n_head if name == "n_embd" else 1, text))
     try:
-        number = float if name == "ffn_ratio" else int
+        number = float if FIELDS[f"model.{name}"].kind == "number" else int
         return Span(name, tuple(sorted({number(value) for value in values.split(",")})))
     except ValueError as error:
         raise InitlabError(f"--over {text}: {values!r} are no sizes; wants 2..96 or 2,4,8") from error

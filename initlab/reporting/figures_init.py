@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from initlab.reporting.canvas import INK, Drawing, Sheet, log_scale, looks, whole_ticks
-from initlab.reporting.panels import at_init, handles, lay_out, look, reference
+from initlab.reporting.panels import at_first_update, at_init, handles, lay_out, look, reference
 from initlab.results.frames import SweepFrames
 
 _BAND = "Lines are means over seeds, bands run from the least to the greatest seed."
@@ -78,7 +78,7 @@ def first_updates(frames: SweepFrames) -> Drawing | None:
         frames,
         {"update_ratio_ffn_up": "up projection", "update_ratio_ffn_down": "down projection"},
         step=1,
-        matters=lambda name: at_init(name) or name in ("train.lr", "train.warmup", "train.optimizer"),
+        matters=at_first_update,
         name="first-update",
         title="How far the first step moves the weights",
         ylabel="rms of the change\nover rms of weights",

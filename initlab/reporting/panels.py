@@ -15,6 +15,7 @@ from initlab.reporting.canvas import DASHES, INK, MARKERS, MUTED, PALETTE, Look
 from initlab.results.cells import Cell
 from initlab.results.frames import SweepFrames
 from initlab.results.labels import short
+from initlab.spec.fields import phase_of
 
 MOST_PANELS = 6
 MOST_LINES = 14  # of one panel; beyond, activations get panels of their own
@@ -54,7 +55,12 @@ class Layout:
 
 def at_init(name: str) -> bool:
     """Whether a field can change a network before its first step."""
-    return not name.startswith("train.")
+    return phase_of(name) == "init"
+
+
+def at_first_update(name: str) -> bool:
+    """Whether a field can change the first step."""
+    return phase_of(name) in ("init", "first update")
 
 
 def everything(name: str) -> bool:

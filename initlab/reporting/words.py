@@ -15,9 +15,9 @@ from initlab.results.frames import SweepFrames
 from initlab.results.labels import short
 from initlab.results.reading import Results
 from initlab.results.run import STATUSES
+from initlab.spec.fields import comparable
 from initlab.stats.describe import mean, mean_interval
 
-_BUDGET = frozenset({"train.steps", "train.batch_size"})
 _MOST_NAMES = 12
 _MOST_SETTINGS = 6
 
@@ -76,7 +76,7 @@ def headline(frames: SweepFrames, rows: list[CellRow]) -> list[str]:
     trained = [row for row in rows if row.trained]
     if not trained:
         return _growth_headline(rows)
-    names = [name for name in trained[0].axes if _decides(name) and _differs(name, trained)]
+    names = [name for name in trained[0].axes if not comparable(name) and _differs(name, trained)]
     settings: dict[str, list[CellRow]] = {}
     for row in trained:
         setting = ", ".join(f"{short(name)}={row.axes[name]}" for name in names)
@@ -159,17 +159,12 @@ def _growth_headline(rows: list[CellRow]) -> list[str]:
     ]
 
 
-def _decides(name: str) -> bool:
-    """Whether cells that differ in this field cannot be compared by loss."""
-    return not name.startswith("train.") or name in _BUDGET
-
-
 def _differs(name: str, rows: list[CellRow]) -> bool:
     return len({canonical_json(row.axes[name]) for row in rows}) > 1
 
 
 def _competitor(row: CellRow) -> str:
-    knobs = [f"{short(name)}={value}" for name, value in row.axes.items() if not _decides(name)]
+    knobs = [f"{short(name)}={value}" for name, value in row.axes.items() if comparable(name)]
     return " · ".join([row.init, row.activation, *knobs])
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from initlab.results.cells import Cell
 from initlab.results.metrics import METRICS, Metric, metric_named
 from initlab.results.reading import Results
+from initlab.spec.fields import BASE_SIZES
 from initlab.stats.compare import estimate_mean
 from initlab.stats.describe import Interval, geometric_mean, mean
 from initlab.stats.sensitivity import StableRange, optimum, sensitivity, stable_range
@@ -17,7 +18,7 @@ from initlab.stats.slopes import Slope, coordinate_check
 from initlab.verdicts.evidence import common_label, curves, grouped, number, varying
 
 RATE = "train.lr"
-SIZES = ("model.n_embd", "model.n_layer")
+SIZES = tuple(f"model.{name}" for name in BASE_SIZES)
 SCALES = ("residual_ms.last", "logit_var.last", "residual_ms.last@end", "logit_var.last@end")
 
 

@@ -11,13 +11,9 @@ from typing import Any
 from initlab.files.json import canonical_json
 from initlab.results.cells import Cell
 from initlab.results.reading import Results, canonical_init
-from initlab.spec.run import DataSpec, ModelSpec, TrainSpec
+from initlab.spec.fields import FIELDS
 
-DEFAULTS: dict[str, Any] = {
-    f"{table}.{name}": field.default
-    for table, spec in (("model", ModelSpec), ("data", DataSpec), ("train", TrainSpec))
-    for name, field in spec.model_fields.items()
-}
+BEFORE: dict[str, Any] = {path: field.neutral for path, field in FIELDS.items()}
 """What a field was before there was such a field: a baseline stays valid when a newer initlab has more of them."""
 
 MOST_NAMED = 8
@@ -61,11 +57,11 @@ def config_drift(sweep: Results, baseline: Results, ignore: Collection[str] = ()
     found += [f"{cell.label}: not in the baseline" for key, cell in here.items() if key not in there]
     pairs = list(matching(sweep, baseline))
     changed = [
-        (cell.label, _change(name, old.get(name, DEFAULTS.get(name)), new.get(name, DEFAULTS.get(name))))
+        (cell.label, _change(name, old.get(name, BEFORE.get(name)), new.get(name, BEFORE.get(name))))
         for cell, like in pairs
         for new, old in [(_config(cell), _config(like))]
         for name in {**old, **new}
-        if name not in ignore and old.get(name, DEFAULTS.get(name)) != new.get(name, DEFAULTS.get(name))
+        if name not in ignore and old.get(name, BEFORE.get(name)) != new.get(name, BEFORE.get(name))
     ]
     return DriftFound(_by_cells(changed, len(pairs)) + found, len(pairs))
 

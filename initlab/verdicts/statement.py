@@ -8,13 +8,13 @@ the result must lie.
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from initlab.errors import InitlabError
 from initlab.files.toml import TomlFile, read_toml
 from initlab.results.metrics import metric_named
 from initlab.results.reading import Scalar
-from initlab.spec.run import Fraction, Frozen, NonNegative
+from initlab.spec.declaration import Fraction, Frozen, NonNegative
 from initlab.stats.sensitivity import STABLE_WITHIN_NATS
 
 Selection = dict[str, Scalar | list[Scalar]]
@@ -33,7 +33,12 @@ def _percent(value: Any) -> Any:
     return value
 
 
-Share = Annotated[float, BeforeValidator(_percent), Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[
+    float,
+    BeforeValidator(_percent),
+    Field(ge=0, allow_inf_nan=False),
+    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": "%$"}]}),
+]
 
 
 class Compare(Frozen):

@@ -124,7 +124,7 @@ def test_explain_for_people_groups_layers() -> None:
     [
         (["list", "init"], "did you mean 'inits'"),
         (["explain", "gpt3"], "did you mean 'gpt2'"),
-        (["explain", "gpt2", "--n-layer", "2,3"], "takes one value"),
+        (["explain", "gpt2", "--n-layer", "2,3"], "expected one value"),
         (["explain", "gpt2", "--n-layer", "0"], "greater than 0"),
     ],
 )

@@ -100,9 +100,9 @@ def test_what_has_no_prediction_says_so_once(init: str) -> None:
         (["gpt3"], "did you mean"),
         (["gpt2", "--tokens", "no-such-corpus"], "no corpus and no file"),
         (["gpt2", "--over", "n_layr=2,3"], "did you mean 'n_layer'"),
-        (["gpt2", "--n-layer", "2,3"], "takes one value"),
+        (["gpt2", "--n-layer", "2,3"], "expected one value"),
         (["gpt2", "--target", "n_layr=3"], "--target n_layr=3: no size 'n_layr'; did you mean 'n_layer'"),
-        (["gpt2", "--target", "n_layer=x"], "wants a whole number"),
+        (["gpt2", "--target", "n_layer=x"], "expected a whole number"),
     ],
 )
 def test_mistakes_are_explained(arguments: list[str], message: str) -> None:

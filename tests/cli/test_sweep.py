@@ -124,7 +124,7 @@ def test_flags_win_over_the_spec_file(tmp_path: Path) -> None:
         (["--corpus", "synthetik"], "did you mean 'synthetic'"),
         (["--n-embd", "100", "--n-head", "3"], "not divisible"),
         (["--n-layer", "-1"], "greater than 0"),
-        (["--n-layer", "two"], "valid integer"),
+        (["--n-layer", "two"], "expected a whole number"),
         (["--set", "model.n_layr=2"], "did you mean 'n_layer'"),
         (["--set", "n_layer"], "KEY=VALUE"),
         (["--seeds", "x"], "--seeds"),

@@ -71,7 +71,7 @@ def test_a_file_is_replaced_only_by_force(tmp_path: Path) -> None:
         (["gpt2", "--format", "hf-gtp2"], "did you mean 'hf-gpt2'"),
         (["deepnorm", "--format", "nanogpt"], 'the network norm_at = "post"'),
         (["gpt2", "--activation", "gelo"], "did you mean 'gelu'"),
-        (["gpt2", "--n-layer", "1,2"], "takes one value"),
+        (["gpt2", "--n-layer", "1,2"], "expected one value"),
         (["gpt2", "--corpus", "sinthetic"], "did you mean 'synthetic'"),
         (["gpt2", "--corpus", "synthetic", "--vocab-size", "23"], "vocab_size"),
     ],

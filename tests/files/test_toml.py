@@ -82,10 +82,10 @@ def _file(tmp_path: Path, text: str) -> TomlFile:
         ),
         (
             "title = 'x'\n[[gate]]\nid = 'a'\nkind = 'beter'\n",
-            r"line 4: gate\.0\.kind: 'beter'.*did you mean 'better'",
+            r"line 4: gate\.0\.kind: unknown choice 'beter'; did you mean 'better'",
         ),
         ("title = 'x'\n[[gate]]\nkind = 'good'\n", r"line 2: gate\.0: 'id' is missing"),
-        ("title = 3\n", r"line 1: title: input should be a valid string, got 3"),
+        ("title = 3\n", r"line 1: title: expected text, got 3"),
         ("title = 'x'\n[[gate]]\nid = 'a'\nwhere = { initt = 'x' }\n", r"line 4: gate\.0\.where\.initt.*'init'"),
     ],
 )

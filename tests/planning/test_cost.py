@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from initlab.network.slot_table import Network
 from initlab.planning.cost import activation_entries, lane_bytes, run_flops, run_seconds
 from initlab.planning.expand import PlannedRun, expand
-from initlab.planning.source import Block, SweepSource
+from initlab.spec.sweep import Grid, SweepSpec
 from tests.networks import holding, random_values
 
 SIZES: dict[str, Any] = {"model.n_layer": 2, "model.n_head": 4, "model.n_embd": 32, "model.block_size": 16}
@@ -26,7 +26,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
 
 def planned(**fixed: Any) -> PlannedRun:
     named = {key.replace("__", "."): value for key, value in fixed.items()}
-    (run,) = expand(SweepSource(fixed={**SIZES, "model.vocab_size": 70, **named}, blocks=(Block({"seed": [0]}),)))
+    (run,) = expand(SweepSpec(fixed={**SIZES, "model.vocab_size": 70, **named}, grids=(Grid({"seed": [0]}),)))
     return run
 
 

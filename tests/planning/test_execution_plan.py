@@ -10,14 +10,14 @@ from initlab.machine.execution import Execution, Overrides
 from initlab.machine.profile import MachineProfile
 from initlab.planning.execution_plan import ExecutionPlan, compiling_pays, plan_execution
 from initlab.planning.expand import PlannedRun, expand
-from initlab.planning.source import Block, SweepSource
+from initlab.spec.sweep import Grid, SweepSpec
 from tests.planning.machines import CPU, described, gpu_machine, machine
 
 
 def runs(**axes: Any) -> list[PlannedRun]:
     fixed = {"model.n_layer": 2, "train.steps": 100}
     named = {key.replace("__", "."): values for key, values in axes.items()}
-    return expand(SweepSource(fixed=fixed, blocks=(Block(named or {"seed": [0]}),)))
+    return expand(SweepSpec(fixed=fixed, grids=(Grid(named or {"seed": [0]}),)))
 
 
 AUTO = Overrides()

@@ -6,8 +6,8 @@ import pytest
 
 from initlab.errors import InitlabError
 from initlab.planning.expand import PlannedRun, corpus_name, expand
-from initlab.planning.source import Block, SweepSource
 from initlab.spec.run import RunSpec
+from initlab.spec.sweep import Grid, SweepSpec
 
 SMALL = {"model.n_layer": 1, "model.n_head": 2, "model.n_embd": 16, "model.block_size": 8}
 
@@ -15,7 +15,7 @@ SMALL = {"model.n_layer": 1, "model.n_head": 2, "model.n_embd": 16, "model.block
 def _runs(
     *axes: dict[str, list[object]], zips: tuple[tuple[str, ...], ...] = (), **fixed: object
 ) -> list[PlannedRun]:
-    return expand(SweepSource(fixed={**SMALL, **fixed}, blocks=tuple(Block(a, zips) for a in axes)))
+    return expand(SweepSpec(fixed={**SMALL, **fixed}, grids=tuple(Grid(a, zips) for a in axes)))
 
 
 def test_a_grid_is_the_product_of_its_axes() -> None:
@@ -76,16 +76,16 @@ def test_ids_are_the_same_in_every_process_and_on_every_machine() -> None:
     [
         ({"init": ["gtp2"]}, "sweep.init: unknown init 'gtp2'; did you mean 'gpt2'"),
         ({"activation": ["rleu"]}, "sweep.activation: unknown activation 'rleu'; did you mean 'relu'"),
-        ({"init": [3]}, "sweep.init: wants names, got 3"),
-        ({"model.n_layer": [-1]}, "model.n_layer: input should be greater than 0, got -1"),
-        ({"model.n_layer": [2.5]}, "model.n_layer: input should be a valid integer"),
+        ({"init": [3]}, "init: expected text, got 3"),
+        ({"model.n_layer": [-1]}, "model.n_layer: expected a number greater than 0, got -1"),
+        ({"model.n_layer": [2.5]}, "model.n_layer: expected a whole number, got 2.5"),
         ({"model.n_embd": [30], "model.n_head": [4]}, "n_head = 3 would be"),
         ({"model.vocab_size": [10]}, "vocab_size = 10"),
         ({"model.block_size": [10_000_000]}, "block_size"),
         ({"data.corpus": ["synthetik"]}, "data.corpus.*did you mean 'synthetic'"),
-        ({"train.lr": [float("nan")]}, "train.lr: input should be"),
-        ({"train.betas": [1]}, "train.betas: extra inputs"),
-        ({"seed": [-1]}, "seed: input should be greater than or equal to 0"),
+        ({"train.lr": [float("nan")]}, "train.lr: expected a finite number, got nan"),
+        ({"train.betas": [1]}, "train.betas: unknown key; did you mean 'beta2'"),
+        ({"seed": [-1]}, "sweep.seed: expected a number from 0, got -1"),
         (
             {"init": ["gpt2:sdt=0.1"]},
             "sweep.init: .* gpt2 has no parameter 'sdt'; did you mean 'std'",

@@ -4,7 +4,7 @@ import pytest
 
 from initlab.planning.expand import PlannedRun, expand
 from initlab.planning.groups import LaneGroup, group_runs
-from initlab.planning.source import Block, SweepSource
+from initlab.spec.sweep import Grid, SweepSpec
 
 MAX_LANES = 4
 
@@ -15,7 +15,7 @@ def _grouped(runs: list[PlannedRun], jobs: int) -> list[LaneGroup]:
 
 def _runs(axes: dict[str, list[object]]) -> list[PlannedRun]:
     fixed = {"model.n_layer": 2, "model.n_head": 2, "model.n_embd": 16, "model.block_size": 8, "train.steps": 10}
-    return expand(SweepSource(fixed={**fixed}, blocks=(Block(axes),)))
+    return expand(SweepSpec(fixed={**fixed}, grids=(Grid(axes),)))
 
 
 def test_every_run_is_in_exactly_one_group_and_costly_groups_come_first() -> None:

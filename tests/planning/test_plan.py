@@ -9,7 +9,7 @@ from initlab.errors import InitlabError
 from initlab.machine.execution import Overrides
 from initlab.machine.profile import MachineProfile
 from initlab.planning.plan import EarlierPlan, Plan, make_plan
-from initlab.planning.source import Block, SweepSource
+from initlab.spec.sweep import Grid, SweepSpec
 from initlab.planning.storage import write_plan
 from initlab.results.folder import SweepFolder
 from initlab.results.run import RunDirectory, RunState, RunWriter, mark_failed
@@ -113,7 +113,7 @@ def test_each_run_is_asked_for_once_however_many_names_it_has(
 
 def test_a_machine_is_measured_the_first_time_and_only_to_train(tmp_path: Path, unmeasured: list[str]) -> None:
     lines: list[str] = []
-    spec = SweepSource(fixed=SIZES, blocks=(Block(AXES),))
+    spec = SweepSpec(fixed=SIZES, grids=(Grid(AXES),))
     dry = make_plan(spec, tmp_path, jobs=2, measure=False, note=lines.append)
     assert (dry.execution, dry.groups, dry.workers) == (None, (), 2)
     assert dry.missing
@@ -146,7 +146,7 @@ def test_what_was_chosen_before_stays_without_measuring(
 
 @pytest.mark.usefixtures("measured")
 def test_overrides_win_and_a_device_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    spec = SweepSource(fixed=SIZES, blocks=(Block(AXES),))
+    spec = SweepSpec(fixed=SIZES, grids=(Grid(AXES),))
     plan = make_plan(spec, tmp_path, overrides=Overrides(lanes=2), jobs=1)
     assert max(len(group.runs) for group in plan.groups) == 2
     with pytest.raises(InitlabError, match="no device 'cuda'"):
@@ -176,7 +176,7 @@ def test_a_sweep_without_a_name_is_called_by_its_content() -> None:
 
 
 def test_where_a_sweep_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = SweepSource(name="mine", fixed=SIZES, blocks=(Block({"seed": [0]}),))
+    spec = SweepSpec(name="mine", fixed=SIZES, grids=(Grid({"seed": [0]}),))
     assert make_plan(spec, measure=False).folder.path == Path("results/mine")
     monkeypatch.setenv("INITLAB_OUT", str(tmp_path))
     assert make_plan(spec, measure=False).folder.path == tmp_path / "mine"

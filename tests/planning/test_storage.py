@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from initlab.planning.plan import make_plan
-from initlab.planning.source import read_spec
+from initlab.spec.sweep import read_spec
 from initlab.planning.storage import write_plan
 from initlab.results.folder import SweepFolder
 from initlab.results.reading import load_results

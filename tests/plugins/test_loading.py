@@ -102,7 +102,7 @@ def test_probes_count_as_functions_and_as_entries(plugin_site: Path) -> None:
             "taken.py:strategy",
             r"cannot be loaded: init 'gpt2' is registered twice, by initlab\.inits\.gpt and by /.*taken\.py$",
         ),
-        ("default.py:x", "init 'open': parameter std wants a number, a bool or a string as its default"),
+        ("default.py:x", "init 'open': expected a number, a bool or text as the default of std"),
         ("tap.py:x", "no tap 'residul'; did you mean 'residual'"),
         ("loss.py:measured", "probe 'loss' has a name that initlab needs for itself"),
     ],

@@ -2,12 +2,12 @@
 
 from initlab.inits.catalogue import blueprint_for
 from initlab.predictions.inputs import Case
-from initlab.spec.run import ModelSpec, resized
+from initlab.spec.run import ModelSpec, with_sizes
 from initlab.theory.tokens import Tokens
 
 VOCAB = 64
 
 
 def case(init: str = "gpt2", activation: str = "gelu", batch: int = 4, **sizes: int) -> Case:
-    model = resized(ModelSpec(n_layer=3, n_head=2, n_embd=64, block_size=16), sizes, "a test")
+    model = with_sizes(ModelSpec(n_layer=3, n_head=2, n_embd=64, block_size=16), sizes, "a test")
     return Case(blueprint_for(model, init, activation, VOCAB), activation, Tokens.uniform(VOCAB), "uniform", batch)

@@ -1,0 +1,66 @@
+"""The names that a spec may hold: which there are of each kind, and how each is written."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from initlab.activations.functions import ACTIVATIONS
+from initlab.data.corpora import CORPORA
+from initlab.data.text import TOKENIZERS
+from initlab.inits.catalogue import INITS, resolve
+from initlab.plugins.registry import Registry
+from initlab.spec.declaration import SpecField
+
+OPTIMIZERS: Registry[str] = Registry("optimizer")
+for name in ("adamw", "sgd"):
+    OPTIMIZERS.add(name, name)
+
+
+@dataclass(frozen=True)
+class Names:
+    """One kind of names.
+
+    ``known`` lists them, aliases too. ``check`` returns a name as a run has it, and raises InitlabError, with the
+    nearest right one, for a name that there is not. ``parameters`` says whether ``name:key=value`` gives some.
+    Kinds that are not ``closed`` have other values too, which who reads them checks: a corpus may be a path, and a
+    plug-in's may know a tokenizer of its own.
+    """
+
+    known: Callable[[], list[str]]
+    check: Callable[[str], str]
+    parameters: bool = False
+    closed: bool = True
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of the names, with what is installed on this machine."""
+        known = self.known()
+        if not self.closed:
+            return {"type": "string", "examples": known}
+        if not self.parameters:
+            return {"type": "string", "enum": known}
+        written = "|".join(name.replace(".", r"\.") for name in known)
+        return {"type": "string", "pattern": f"^({written})(:.*)?$", "examples": known}
+
+
+def _known(registry: Registry[Any]) -> list[str]:
+    return [name for own, _ in registry.items() for name in (own, *registry.aliases(own))]
+
+
+def _init(text: str) -> str:
+    """Inits stay as they were asked for: two names of one law are two cells."""
+    resolve(text)
+    return text
+
+
+NAMES: dict[str, Names] = {
+    "init": Names(lambda: _known(INITS), _init, parameters=True),
+    "activation": Names(lambda: _known(ACTIVATIONS), ACTIVATIONS.canonical),
+    "optimizer": Names(lambda: _known(OPTIMIZERS), OPTIMIZERS.canonical),
+    "corpus": Names(lambda: _known(CORPORA), str, closed=False),
+    "tokenizer": Names(lambda: [*TOKENIZERS], str, closed=False),
+}
+
+
+def names_of(field: SpecField) -> Names | None:
+    """Return the names that are a field's values; None where its values are no names."""
+    return NAMES.get(field.traits.names or "")
