@@ -42,10 +42,6 @@ class Names:
         return {"type": "string", "pattern": f"^({written})(:.*)?$", "examples": known}
 
 
-def _known(registry: Registry[Any]) -> list[str]:
-    return [name for own, _ in registry.items() for name in (own, *registry.aliases(own))]
-
-
 def _init(text: str) -> str:
     """Inits stay as they were asked for: two names of one law are two cells."""
     resolve(text)
@@ -53,10 +49,10 @@ def _init(text: str) -> str:
 
 
 NAMES: dict[str, Names] = {
-    "init": Names(lambda: _known(INITS), _init, parameters=True),
-    "activation": Names(lambda: _known(ACTIVATIONS), ACTIVATIONS.canonical),
-    "optimizer": Names(lambda: _known(OPTIMIZERS), OPTIMIZERS.canonical),
-    "corpus": Names(lambda: _known(CORPORA), str, closed=False),
+    "init": Names(INITS.names, _init, parameters=True),
+    "activation": Names(ACTIVATIONS.names, ACTIVATIONS.canonical),
+    "optimizer": Names(OPTIMIZERS.names, OPTIMIZERS.canonical),
+    "corpus": Names(CORPORA.names, str, closed=False),
     "tokenizer": Names(lambda: [*TOKENIZERS], str, closed=False),
 }
 

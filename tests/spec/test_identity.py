@@ -129,9 +129,10 @@ def others(field: SpecField, text: str) -> list[Any]:
     """Return values of a field to try that are neither its default nor what an open default comes to."""
     if field.path == "data.corpus":
         return [text]
+    came_to = field.default or (field.traits.unset or "").split(",")[0]
     names = names_of(field)
     if names is not None:
-        return [name for name in names.known() if names.check(name) != names.check(field.default)]
+        return [name for name in names.known() if names.check(name) != names.check(came_to)]
     if field.choices:
         return [one for one in field.choices if one != field.default and one not in (field.traits.unset or "")]
     if field.kind == "boolean":
