@@ -10,6 +10,7 @@ from initlab.activations.functions import ACTIVATIONS
 from initlab.data.corpora import CORPORA
 from initlab.inits.catalogue import INITS, blueprint_for
 from initlab.launchers.base import LAUNCHERS
+from initlab.optimizers.registry import OPTIMIZERS
 from initlab.plugins import loading as plugins
 from initlab.plugins.registry import Registry
 from initlab.probes.reductions import PROBES
@@ -97,7 +98,7 @@ def undone() -> Iterator[None]:
     """Undo at the end whatever plug-ins did to this process."""
     modules, loaded = set(sys.modules), dict(plugins._loaded)
     with ExitStack() as stack:
-        for registry in (FRUIT, INITS, ACTIVATIONS, PROBES, CORPORA, LAUNCHERS):
+        for registry in (FRUIT, INITS, ACTIVATIONS, PROBES, OPTIMIZERS, CORPORA, LAUNCHERS):
             stack.enter_context(registry.isolated())
             registry._complete = False
         try:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from initlab.planning.plan import make_plan
-from initlab.spec.sweep import read_spec
 from initlab.results.reading import load_results
+from initlab.spec.sweep import read_spec
 from initlab.verdicts.gates import judge_gates, overall
 from initlab.verdicts.statement import GatesFile, read_gates
 

@@ -7,9 +7,9 @@ from initlab.launchers.task import Task
 from initlab.machine.execution import Execution
 from initlab.planning.groups import LaneGroup
 from initlab.planning.plan import Plan, Retry, make_plan
-from initlab.spec.sweep import Grid, SweepSpec
 from initlab.planning.storage import write_plan
 from initlab.running import task_of
+from initlab.spec.sweep import Grid, SweepSpec
 
 SIZES = {
     "model.n_layer": 1,

@@ -22,6 +22,7 @@ from initlab.inits.describe import NEED_HEADS, law_rows, plain_text
 from initlab.launchers.base import LAUNCHERS
 from initlab.network.blueprint import Blueprint
 from initlab.network.taps import TAPS
+from initlab.optimizers.registry import OPTIMIZERS
 from initlab.plugins.registry import Registry
 from initlab.probes.quantities import BACKWARD_PROBES, UPDATE_PROBES
 from initlab.probes.reductions import PROBES
@@ -75,6 +76,10 @@ def _probes() -> list[dict[str, Any]]:
     return forward + backward + updates
 
 
+def _optimizers() -> list[dict[str, Any]]:
+    return [_item(name, entry.summary, entry.source, OPTIMIZERS.aliases(name)) for name, entry in OPTIMIZERS.items()]
+
+
 def _item(
     name: str,
     summary: str,
@@ -95,6 +100,7 @@ KINDS = {
     "probes": _probes,
     "taps": _taps,
     "launchers": _launchers,
+    "optimizers": _optimizers,
 }
 REGISTRIES: dict[str, Registry[Any]] = {
     "inits": INITS,
@@ -102,6 +108,7 @@ REGISTRIES: dict[str, Registry[Any]] = {
     "corpora": CORPORA,
     "probes": PROBES,
     "launchers": LAUNCHERS,
+    "optimizers": OPTIMIZERS,
 }
 
 

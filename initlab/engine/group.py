@@ -69,7 +69,7 @@ class Group:
 
     ``execution`` says how they are computed and ``probes``, by name, what is measured on the way forward, with
     ``residual_ms`` among them; None means every probe that is registered. A lane that has ended, by its steps or by
-    diverging, leaves the others, unless ``keeps_lanes``: then its parameters stay as they were when it ended.
+    diverging, leaves the others.
     """
 
     def __init__(
@@ -78,7 +78,6 @@ class Group:
         corpora: Sequence[Corpus],
         execution: Execution | None = None,
         *,
-        keeps_lanes: bool = False,
         probes: Mapping[str, Probe] | None = None,
     ) -> None:
         execution = execution or Execution()
@@ -86,8 +85,8 @@ class Group:
         specs, corpora = [*specs, *[specs[-1]] * padding], [*corpora, *[corpora[-1]] * padding]
         self._train = specs[0].train
         self._device = torch.device(execution.device)
-        # What is compiled is compiled for a number of lanes: lanes that are over then stay, and nobody reads them.
-        self._keeps_all = keeps_lanes or (execution.compiled and execution.lanes > 1)
+        # torch.compile makes a graph for a number of lanes: lanes that are over then stay, and nobody reads them.
+        self._keeps_all = execution.compiled and execution.lanes > 1
         blueprints = [
             blueprint_for(spec.model, spec.init, spec.activation, corpus.vocab_size)
             for spec, corpus in zip(specs, corpora, strict=True)
@@ -97,7 +96,8 @@ class Group:
         self._model = LaneModel(blueprints[0].network, activation, specs[0].model.dropout, execution, probes)
         self._numbers = {name for name, one in self._model.probes.items() if one.quantity.layout == "end"}
         parameters, constants = lane_tensors(blueprints, self._draw(blueprints, specs, corpora))
-        self._parameters, self._constants = self._model.lay(self._placed(parameters)), self._placed(constants)
+        self._parameters = self._model.match_strides(self._on_device(parameters))
+        self._constants = self._on_device(constants)
         self._optimizer = optimizer_for(
             self._parameters, [blueprint.laws for blueprint in blueprints], [spec.train for spec in specs]
         )
@@ -113,22 +113,15 @@ class Group:
         """Train to the end, or until no lane is left, yielding every lane's rows and then its summary."""
         for step in range(max(lane.spec.train.steps for lane in self._lanes) + 1):
             yield from self._step(step)
-            left = [n for n, lane in enumerate(self._active) if not lane.is_over(step)]
-            if not left:
+            remaining = [n for n, lane in enumerate(self._active) if not lane.is_over(step)]
+            if not remaining:
                 break
-            if len(left) < len(self._active) and not self._keeps_all:
-                self._keep(left)
+            if len(remaining) < len(self._active) and not self._keeps_all:
+                self._select_lanes(remaining)
         for lane in self._lanes:
             if lane.padding:
                 continue
             yield Record(lane.number, "summary", summarise(lane, self.dims))
-
-    def activations(self) -> Tensors:
-        """Return what every place of the network holds now, on each lane's first training batch.
-
-        By the place's name, as the model taps it: (N, sites, B, T, C).
-        """
-        return self._model.activations(self._parameters, self._constants, self._batch(0).tokens)
 
     def _step(self, step: int) -> Iterator[Record]:
         """Evaluate, measure and update; probes see the parameters after ``step`` updates, on batch ``step``."""
@@ -137,27 +130,28 @@ class Group:
         probed = {lane.number for lane in live if probes(step, lane.spec.train)}
         val_losses = self._evaluate() if evaluated else []
         batch = self._batch(step)
-        seen: list[dict[str, Any]] = []
+        probe_rows: list[dict[str, Any]] = []  # one a lane
         if probed:
-            gradients, losses, measured = self._model.probe(self._parameters, self._constants, batch)
-            seen = _by_lane({**measured, "weight_grad_rms": self._weight_gradients(gradients)}, self._numbers)
+            gradients, losses, probe_values = self._model.probe(self._parameters, self._constants, batch)
+            probe_values = {**probe_values, "weight_grad_rms": self._weight_gradients(gradients)}
+            probe_rows = _by_lane(probe_values, self._numbers)
         else:
             gradients, losses = self._model.step(self._parameters, self._constants, batch)
         probes_next = any(probes(step + 1, lane.spec.train) for lane in live)
-        before, self._before = self._before, self._matrices_now() if probes_next else {}
-        numbers = torch.stack([losses, self._optimizer.norms(gradients)]).tolist()  # one copy off the device
+        before, self._before = self._before, self._copied_matrices() if probes_next else {}
+        numbers = torch.stack([losses, self._optimizer.set_gradients(gradients)]).tolist()  # one copy off the device
         rates: list[float | None] = [None] * len(self._active)
         for n, (lane, loss, norm) in enumerate(zip(self._active, *numbers, strict=True)):
             if lane not in live:
                 continue
             if lane.number in probed:
                 if step == 0:
-                    lane.residual_ms = seen[n]["residual_ms"][::2]
+                    lane.residual_ms = probe_rows[n]["residual_ms"][::2]
                 else:
-                    now = {name: self._parameters[name][n] for name in before}
-                    was = {name: x[n] for name, x in before.items()}
-                    seen[n] |= update_ratios(was, now, self._matrices[lane.number])
-                yield Record(lane.number, "layers", {"step": step, "loss": loss, **seen[n]})
+                    own_before = {name: x[n] for name, x in before.items()}
+                    own_after = {name: self._parameters[name][n] for name in before}
+                    probe_rows[n] |= update_ratios(own_before, own_after, self._matrices[lane.number])
+                yield Record(lane.number, "layers", {"step": step, "loss": loss, **probe_rows[n]})
             row = self._row(lane, step, loss, norm)
             rates[n] = row.get("lr")
             if lane.number in evaluated:
@@ -175,27 +169,29 @@ class Group:
             row["lr"] = learning_rate(step, lane.spec.train)
         return row
 
-    def _keep(self, left: list[int]) -> None:
+    def _select_lanes(self, lanes: list[int]) -> None:
         """Go on with these of the active lanes."""
-        self._active = [self._active[n] for n in left]
-        index = torch.tensor(left, dtype=torch.int64, device=self._device)
-        self._parameters = self._model.lay({name: stack[index] for name, stack in self._parameters.items()})
+        self._active = [self._active[n] for n in lanes]
+        index = torch.tensor(lanes, dtype=torch.int64, device=self._device)
+        self._parameters = self._model.match_strides({name: stack[index] for name, stack in self._parameters.items()})
         self._constants = {name: stack[index] for name, stack in self._constants.items()}
         self._before = {name: stack[index] for name, stack in self._before.items()}
-        self._optimizer.keep(left, self._parameters)
+        self._optimizer.select_lanes(lanes, self._parameters)
 
-    def _placed(self, tensors: Tensors) -> Tensors:
+    def _on_device(self, tensors: Tensors) -> Tensors:
         return {name: x.to(self._device) for name, x in tensors.items()}
 
     def _batch(self, step: int) -> Batch:
-        drawn = [self._lane_batch(lane.spec, lane.corpus, step) for lane in self._active]
+        """Return every active lane's batch of a step."""
+        batches = [self._lane_batch(lane.spec, lane.corpus, step) for lane in self._active]
         keys = torch.tensor([step_key(lane.spec.seed, step) for lane in self._active])
-        return Batch(*self._stacked(drawn), keys.to(self._device))
+        return Batch(*self._stacked(batches), keys.to(self._device))
 
-    def _stacked(self, drawn: list[tuple[Any, Any]]) -> tuple[Tensor, Tensor]:
-        """Put the lanes' tokens and targets on the device in one copy."""
-        both = torch.from_numpy(np.stack([np.stack(pair) for pair in zip(*drawn, strict=True)])).to(self._device)
-        return both[0], both[1]
+    def _stacked(self, batches: list[tuple[Any, Any]]) -> tuple[Tensor, Tensor]:
+        """Put the lanes' tokens and targets, (B, T) each, on the device in one copy; return them as (N, B, T)."""
+        both = np.stack([np.stack(arrays) for arrays in zip(*batches, strict=True)])  # (2, N, B, T)
+        tokens, targets = torch.from_numpy(both).to(self._device)
+        return tokens, targets
 
     def _lane_batch(self, spec: RunSpec, corpus: Corpus, step: int) -> tuple[Any, Any]:
         return draw_batch(
@@ -211,7 +207,7 @@ class Group:
         """Return each lane's mean loss over the same fixed validation batches, whatever its seed."""
         totals = torch.zeros(len(self._active), dtype=torch.float64, device=self._device)
         for number in range(self._train.eval_batches):
-            drawn = [
+            batches = [
                 draw_batch(
                     lane.corpus.val,
                     block_size=self.dims.block_size,
@@ -222,10 +218,11 @@ class Group:
                 )
                 for lane in self._active
             ]
-            totals += self._model.evaluate(self._parameters, self._constants, *self._stacked(drawn))
+            totals += self._model.evaluate(self._parameters, self._constants, *self._stacked(batches))
         return [total / self._train.eval_batches for total in totals.tolist()]
 
-    def _matrices_now(self) -> Tensors:
+    def _copied_matrices(self) -> Tensors:
+        """Return copies of the matrices whose updates are measured."""
         names = {name for lane in self._matrices for slots in lane.values() for name in slots if name}
         return {name: self._parameters[name].clone() for name in names}
 
@@ -296,15 +293,18 @@ def _rms(tensors: list[Tensor], device: torch.device) -> Tensor:
     return nn.utils.get_total_norm(tensors) / math.sqrt(sum(tensor.numel() for tensor in tensors))
 
 
-def _by_lane(measured: Tensors, numbers: Collection[str]) -> list[dict[str, Any]]:
-    """Return each lane's values by probe, off the device in one copy: lists over sites, ``numbers`` as a number."""
-    widths = [values.shape[1] for values in measured.values()]
-    rows = torch.cat([values.double() for values in measured.values()], 1).tolist()
+def _by_lane(probe_values: Tensors, numbers: Collection[str]) -> list[dict[str, Any]]:
+    """Return each lane's values by probe, off the device in one copy: lists over sites, ``numbers`` as a number.
+
+    ``probe_values`` are (N, sites) each.
+    """
+    widths = [values.shape[1] for values in probe_values.values()]
+    rows = torch.cat([values.double() for values in probe_values.values()], 1).tolist()  # (N, all probes' sites)
     ends = list(itertools.accumulate(widths))
     return [
         {
             name: row[end - width] if name in numbers else row[end - width : end]
-            for name, width, end in zip(measured, widths, ends, strict=True)
+            for name, width, end in zip(probe_values, widths, ends, strict=True)
         }
         for row in rows
     ]

@@ -1,6 +1,5 @@
 """The single-run loss, mapped over lanes: the one place where the lane axis is added."""
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -24,16 +23,16 @@ from initlab.probes.reductions import PROBES, Probe
 Tensors: TypeAlias = dict[str, Tensor]
 
 SINKS = "grad_rms of every site"
-"""Among the leaves of a probed step, beside the slots."""
+"""Among the leaves of a probed step, beside the slots: (N, sites) zeros whose gradients are the stream's moments."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """One step's input of every lane: (N, B, T) tokens and targets, (N,) dropout keys."""
+    """One step's input of every lane."""
 
-    tokens: Tensor
-    targets: Tensor
-    keys: Tensor
+    tokens: Tensor  # (N, B, T)
+    targets: Tensor  # (N, B, T)
+    keys: Tensor  # (N,), of the dropout masks
 
 
 class LaneModel:
@@ -54,18 +53,21 @@ class LaneModel:
     ) -> None:
         execution = execution or Execution()
         self.probes = dict(PROBES.items()) if probes is None else probes
-        # torch has no batching rule for the CPU's fused attention: over lanes it would be a slow loop.
-        batches = execution.lanes == 1 or execution.device != "cpu"
-        self._fused = execution.fused and batches and not dropout
-        called = _compilable if execution.compiled else Stateless
-        self._model = called(skeleton(network, activation, fused=self._fused))
-        self._tappable = called(skeleton(network, activation))  # fused attention hides what the taps look at
+        # torch has no batching rule for the CPU's fused attention: vmap would be a slow loop over lanes. And dropout
+        # is of attention's weights, which the fused kernel never shows.
+        has_rule = execution.lanes == 1 or execution.device != "cpu"
+        self._fused = execution.fused and has_rule and not dropout
+        stateless = _compilable if execution.compiled else Stateless  # torch.compile cannot follow Stateless
+        self._model = stateless(skeleton(network, activation, fused=self._fused))
+        self._tappable = stateless(skeleton(network, activation))  # fused attention hides what the taps look at
         self._sites = n_sites(network.dims.n_layer)
         self._dropout = dropout
         self._execution = execution
         together = execution.lanes > 1
+        # vmap's gradients of x @ weight.mT come transposed; one lane's and a compiled step's do not.
         by_vmap = together and not execution.compiled
-        self._laid = {slot.name for slot in network.slots if slot.is_linear and not slot.is_embedding and by_vmap}
+        matrices = {slot.name for slot in network.slots if slot.is_linear and not slot.is_embedding}
+        self._transposed = matrices if by_vmap else set()
         self._train = differentiated(self._loss, together)
         if execution.compiled:
             step = grad_and_value(self._loss)
@@ -73,18 +75,21 @@ class LaneModel:
         self._probe = differentiated(self._probed_loss, together)
         self._evaluate = vmap(self._eval_loss) if together else _one_by_one(self._eval_loss)
 
-    def lay(self, parameters: Tensors) -> Tensors:
-        """Lay matrices in memory as their gradients come, input by output, so that these need no copy."""
-        return {name: x.mT.contiguous().mT if name in self._laid else x for name, x in parameters.items()}
+    def match_strides(self, parameters: Tensors) -> Tensors:
+        """Return the parameters with matrices in memory as their gradients come, input by output.
+
+        So these need no copy; shapes stay (N, out, in).
+        """
+        return {name: x.mT.contiguous().mT if name in self._transposed else x for name, x in parameters.items()}
 
     def step(self, parameters: Tensors, constants: Tensors, batch: Batch) -> tuple[Tensors, Tensor]:
         """Return gradients and the (N,) losses in nats per token."""
         with matmul_precision(self._execution.matmul_precision):
             gradients, losses = self._train(parameters, constants, batch.tokens, batch.targets, batch.keys)
-        return _laid_out(gradients, parameters), losses
+        return _match_strides(gradients, parameters), losses
 
     def probe(self, parameters: Tensors, constants: Tensors, batch: Batch) -> tuple[Tensors, Tensor, Tensors]:
-        """Like ``step``, and what the probes saw: (N, sites) each.
+        """Return what ``step`` does, and the probes' values: (N, sites) each.
 
         A step that is compiled or fuses attention rounds differently from the one that measures, so losses and
         gradients then are that step's own: probing must change nothing.
@@ -93,23 +98,18 @@ class LaneModel:
         dtype = next(iter(parameters.values())).dtype
         sinks = torch.zeros(lanes, self._sites, dtype=dtype, device=batch.tokens.device)
         with matmul_precision(self._execution.matmul_precision):
-            gradients, (losses, seen) = self._probe(
+            gradients, (losses, values) = self._probe(
                 {**parameters, SINKS: sinks}, constants, batch.tokens, batch.targets, batch.keys
             )
-        seen = {**seen, "grad_rms": gradients.pop(SINKS).sqrt()}
+        values = {**values, "grad_rms": gradients.pop(SINKS).sqrt()}
         if self._execution.compiled or self._fused:
             gradients, losses = self.step(parameters, constants, batch)
-        return _laid_out(gradients, parameters), losses, seen
+        return _match_strides(gradients, parameters), losses, values
 
     def evaluate(self, parameters: Tensors, constants: Tensors, tokens: Tensor, targets: Tensor) -> Tensor:
-        """Return the (N,) losses without dropout."""
+        """Return the (N,) losses without dropout, of (N, B, T) tokens and targets."""
         with torch.no_grad(), matmul_precision(self._execution.matmul_precision):
             return self._evaluate(parameters, constants, tokens, targets)
-
-    def activations(self, parameters: Tensors, constants: Tensors, tokens: Tensor) -> Tensors:
-        """Return what the taps see without dropout, by place: (N, sites, B, T, C), sites as the forward pass goes."""
-        with torch.no_grad(), matmul_precision(self._execution.matmul_precision):
-            return vmap(self._tapped)(parameters, constants, tokens)
 
     def _call(self, parameters: Tensors, constants: Tensors, *args: Any, tap: Hook, drop: Hook) -> Tensor:
         scaled = {name: p * constants[name] if name in constants else p for name, p in parameters.items()}
@@ -127,16 +127,6 @@ class LaneModel:
     def _eval_loss(self, parameters: Tensors, constants: Tensors, tokens: Tensor, targets: Tensor) -> Tensor:
         return self._call(parameters, constants, tokens, targets, tap=untouched, drop=untouched)
 
-    def _tapped(self, parameters: Tensors, constants: Tensors, tokens: Tensor) -> Tensors:
-        seen: dict[str, list[Tensor]] = defaultdict(list)
-
-        def tap(place: str, x: Tensor) -> Tensor:
-            seen[place].append(x)
-            return x
-
-        self._call(parameters, constants, tokens, tap=tap, drop=untouched)
-        return {place: torch.stack(sites) for place, sites in seen.items()}
-
     def _probed_loss(
         self, leaves: Tensors, constants: Tensors, tokens: Tensor, targets: Tensor, key: Tensor
     ) -> tuple[Tensor, Tensors]:
@@ -147,6 +137,8 @@ class LaneModel:
 
 
 def _compilable(network: GPT) -> Callable[..., Any]:
+    """Return the network as a function of its tensors that torch.compile can follow."""
+
     def call(tensors: Tensors, *args: Any, **hooks: Any) -> Any:
         return functional_call(network, tensors, args, hooks)
 
@@ -163,16 +155,17 @@ def differentiated(function: Callable[..., Any], together: bool) -> Callable[...
 
     def run(leaves: Tensors, *rest: Any) -> tuple[Tensors, Any]:
         leaves = {name: x.detach().requires_grad_() for name, x in leaves.items()}
-        found = over_lanes(leaves, *rest)
-        losses = found[0] if isinstance(found, tuple) else found
+        results = over_lanes(leaves, *rest)
+        losses = results[0] if isinstance(results, tuple) else results
+        # No lane's loss depends on another's leaves, so the gradient of the sum is every lane's own.
         gradients = torch.autograd.grad(losses.sum(), list(leaves.values()), materialize_grads=True)
-        return dict(zip(leaves, gradients, strict=True)), tree_map(Tensor.detach, found)
+        return dict(zip(leaves, gradients, strict=True)), tree_map(Tensor.detach, results)
 
     return run if together else _one_by_one(run)
 
 
-def _laid_out(gradients: Tensors, parameters: Tensors) -> Tensors:
-    """Lay gradients out as their parameters: torch's fused AdamW reads memory in order, whatever the strides say."""
+def _match_strides(gradients: Tensors, parameters: Tensors) -> Tensors:
+    """Return gradients in memory as their parameters: torch's fused kernels read memory in order, not by strides."""
     return {
         name: x if x.stride()[1:] == parameters[name].stride()[1:] else torch.empty_like(parameters[name]).copy_(x)
         for name, x in gradients.items()
@@ -194,7 +187,7 @@ def _one_by_one(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def matmul_precision(precision: MatmulPrecision) -> Iterator[None]:
-    """Multiply float32 matrices of this block at ``precision``; float64 has but one."""
+    """Multiply float32 matrices inside a ``with`` block at ``precision``; float64 has only one."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest" if precision == "highest" else "medium")
     try:
@@ -207,4 +200,5 @@ def _rounded_operands(execution: Execution) -> AbstractContextManager[Any]:
     """bfloat16 products: autocast rounds their operands; weights, norms, softmax and loss stay float32."""
     if execution.matmul_precision != "bfloat16":
         return nullcontext()
+    # TODO-CACHE
     return torch.autocast(execution.device.partition(":")[0], torch.bfloat16, cache_enabled=False)

@@ -2,6 +2,8 @@
 
 from initlab.activations.functions import ACTIVATIONS
 from initlab.inits.catalogue import INITS
+from initlab.optimizers.registry import OPTIMIZERS
+from initlab.plugins.parameters import split_name
 from initlab.spec.run import RunSpec
 
 
@@ -10,5 +12,9 @@ def plugin_code(spec: RunSpec) -> tuple[str, ...]:
 
     Probes cannot: they get copies, and no random numbers.
     """
-    found = (INITS.fingerprint(spec.init.partition(":")[0].strip()), ACTIVATIONS.fingerprint(spec.activation))
-    return tuple(code for code in found if code is not None)
+    fingerprints = (
+        INITS.fingerprint(split_name(spec.init)[0]),
+        ACTIVATIONS.fingerprint(spec.activation),
+        OPTIMIZERS.fingerprint(split_name(spec.train.optimizer)[0]),
+    )
+    return tuple(code for code in fingerprints if code is not None)

@@ -16,6 +16,8 @@ from initlab.inits.catalogue import blueprint_for
 from initlab.inits.fingerprint import plugin_code
 from initlab.network.blueprint import Blueprint
 from initlab.network.topology import Dims
+from initlab.optimizers.registry import adam_like_names
+from initlab.optimizers.registry import resolve as resolve_optimizer
 from initlab.planning.names import names_of
 from initlab.results.cells import Cell
 from initlab.results.folder import Entry
@@ -172,9 +174,10 @@ def _blueprint(spec: RunSpec, corpus: Corpus, sweep: SweepSpec, grid: Grid) -> B
 
 
 def _check_optimizer(spec: RunSpec, blueprint: Blueprint) -> None:
-    """Learning-rate rules are those of one optimizer: what scales AdamW's steps right scales SGD's wrong."""
-    if spec.train.optimizer != "adamw" and blueprint.moves_by_slot:
+    """Learning rates by slot were made for one kind of step: what keeps Adam's alike makes SGD's unlike."""
+    if blueprint.moves_by_slot and not resolve_optimizer(spec.train.optimizer).entry.adam_like:
+        likes = " or ".join(f'"{name}"' for name in adam_like_names())
         raise InitlabError(
-            f"init {spec.init!r} sets learning rates, weight decays or eps by slot for AdamW, which optimizer = "
-            f'"{spec.train.optimizer}" would follow wrongly or not at all; set optimizer = "adamw"'
+            f"init {spec.init!r} sets learning rates, weight decays or eps by slot for steps like Adam's, which "
+            f'optimizer = "{spec.train.optimizer}" would follow wrongly or not at all; set optimizer = {likes}'
         )

@@ -8,12 +8,9 @@ from initlab.activations.functions import ACTIVATIONS
 from initlab.data.corpora import CORPORA
 from initlab.data.text import TOKENIZERS
 from initlab.inits.catalogue import INITS, resolve
-from initlab.plugins.registry import Registry
+from initlab.optimizers.registry import OPTIMIZERS
+from initlab.optimizers.registry import resolve as resolve_optimizer
 from initlab.spec.declaration import SpecField
-
-OPTIMIZERS: Registry[str] = Registry("optimizer")
-for name in ("adamw", "sgd"):
-    OPTIMIZERS.add(name, name)
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,7 @@ def _init(text: str) -> str:
 NAMES: dict[str, Names] = {
     "init": Names(INITS.names, _init, parameters=True),
     "activation": Names(ACTIVATIONS.names, ACTIVATIONS.canonical),
-    "optimizer": Names(OPTIMIZERS.names, OPTIMIZERS.canonical),
+    "optimizer": Names(OPTIMIZERS.names, lambda text: resolve_optimizer(text).name, parameters=True),
     "corpus": Names(CORPORA.names, str, closed=False),
     "tokenizer": Names(lambda: [*TOKENIZERS], str, closed=False),
 }

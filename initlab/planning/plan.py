@@ -20,11 +20,11 @@ from initlab.planning.execution_plan import ExecutionPlan, plan_execution
 from initlab.planning.expand import PlannedRun, expand
 from initlab.planning.groups import LaneGroup, group_runs
 from initlab.planning.predicted import PlannedPredictions, planned_predictions, proxy_hint, scale_ups
-from initlab.spec.sweep import SweepSpec
 from initlab.planning.workers import lanes_within, training_seconds, worker_count, worker_limit
 from initlab.predictions.scale_up import ScaleUp
 from initlab.results.folder import SweepFolder
 from initlab.results.run import RunState, Status
+from initlab.spec.sweep import SweepSpec
 
 Retry: TypeAlias = Literal["failed", "diverged", "none"]
 """Which runs that ended badly are trained again: failed ones, diverged ones too, or none."""

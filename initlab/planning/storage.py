@@ -5,9 +5,9 @@ import time
 from initlab.files.atomic import write_bytes
 from initlab.machine.environment import git_sha
 from initlab.planning.plan import Plan
-from initlab.spec.sweep import to_toml
 from initlab.predictions.records import store_predictions
 from initlab.probes.reductions import plugin_probes
+from initlab.spec.sweep import to_toml
 
 
 def write_plan(plan: Plan) -> None:

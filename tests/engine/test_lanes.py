@@ -131,25 +131,25 @@ def test_a_lane_trains_as_its_own_gradients_say(monkeypatch: pytest.MonkeyPatch)
     """
     specs = _specs(steps=3)[:4]
     right = _records(specs[:1])
-    monkeypatch.setattr("initlab.engine.lane_model._laid_out", lambda gradients, parameters: gradients)
+    monkeypatch.setattr("initlab.engine.lane_model._match_strides", lambda gradients, parameters: gradients)
     assert _records(specs)[0] != right[0] or _records(specs[:1])[0] != right[0]
 
 
-def test_gradients_of_matrices_come_laid_out_as_the_matrices(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gradients_of_matrices_come_match_strides_as_the_matrices(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that they need no copy, not even once a lane has left."""
     copied: list[set[str]] = []
-    laid_out = forward._laid_out
+    match_strides = forward._match_strides
 
     def counted(gradients: Tensors, parameters: Tensors) -> Tensors:
-        done = laid_out(gradients, parameters)
+        done = match_strides(gradients, parameters)
         copied.append({name for name in done if done[name] is not gradients[name] and name.startswith("blocks.")})
         return done
 
-    monkeypatch.setattr(forward, "_laid_out", counted)
+    monkeypatch.setattr(forward, "_match_strides", counted)
     specs = [*_specs(steps=1)[:1], *_specs(steps=3)[1:3]]
     _records(specs)
     assert copied == [set()] * 4
-    monkeypatch.setattr(forward.LaneModel, "lay", lambda self, parameters: parameters)
+    monkeypatch.setattr(forward.LaneModel, "match_strides", lambda self, parameters: parameters)
     _records(specs)
     assert all(copied[4:]), "as they are drawn they would"
 

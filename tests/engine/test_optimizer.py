@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from initlab.engine.optimizer import LaneByLane, LaneOptimizer, Optimizer, StackedOptimizer
+from initlab.engine.optimizer import GroupOptimizer, LaneByLane, LaneOptimizer, StackedOptimizer
 from initlab.network.laws import ZEROS, Law
 from initlab.network.slot_table import gpt_slots
 from initlab.network.slots import Slot
@@ -51,7 +51,7 @@ def lane(table: Table, train: TrainSpec, size: float = 1.0) -> tuple[Tensors, li
     optimizer = LaneOptimizer({name: x[1] for name, x in stacked.items()}, table, train)
     norms = []
     for step, rate in enumerate(RATES):
-        norm = optimizer.take(gradients(step, size))
+        norm = optimizer.set_gradients(gradients(step, size))
         norms.append(float(norm))
         optimizer.step(rate, norm)
     for name, x in random_tensors(DIMS, dtype=torch.float64).items():
@@ -134,7 +134,9 @@ def test_only_tensors_of_two_dimensions_decay() -> None:
     start = random_tensors(DIMS, dtype=torch.float64)
     parameters = {name: x.clone() for name, x in start.items()}
     optimizer = LaneOptimizer(parameters, plain_table(), TRAIN)
-    optimizer.step(0.5, optimizer.take(zero_gradients()))  # without a gradient AdamW only decays: x·(1 − lr·wd)
+    optimizer.step(
+        0.5, optimizer.set_gradients(zero_gradients())
+    )  # without a gradient AdamW only decays: x·(1 − lr·wd)
     for slot in gpt_slots(DIMS):
         kept = 0.95 if len(slot.shape) == 2 else 1.0
         assert torch.allclose(parameters[slot.name], start[slot.name] * kept, rtol=1e-15, atol=0)
@@ -154,7 +156,7 @@ def test_a_frozen_slot_neither_moves_nor_counts_in_the_norm() -> None:
 def test_a_rate_of_zero_moves_nothing() -> None:
     parameters = random_tensors(DIMS)
     optimizer = LaneOptimizer(parameters, plain_table(), TRAIN)
-    optimizer.step(0.0, optimizer.take(random_tensors(DIMS, seed=1)))
+    optimizer.step(0.0, optimizer.set_gradients(random_tensors(DIMS, seed=1)))
     assert all(torch.equal(parameters[name], x) for name, x in random_tensors(DIMS).items())
 
 
@@ -165,7 +167,7 @@ def clipped(norm: float) -> Tensor:
     one = {name: x * (norm / total) for name, x in one.items()}
     before = one["position_embedding.weight"][0, 0].clone()
     optimizer = LaneOptimizer(parameters, plain_table(), TRAIN)
-    optimizer.step(0.0, optimizer.take(one))
+    optimizer.step(0.0, optimizer.set_gradients(one))
     return one["position_embedding.weight"][0, 0] / before
 
 
@@ -197,7 +199,7 @@ def stacks() -> Tensors:
     return {name: torch.stack([lane[name] for lane in lanes]) for name in lanes[0]}
 
 
-def trained(kind: Callable[..., Optimizer], trains: list[TrainSpec]) -> tuple[Tensors, Tensors]:
+def trained(kind: Callable[..., GroupOptimizer], trains: list[TrainSpec]) -> tuple[Tensors, Tensors]:
     """Train three lanes with laws and settings of their own; the second one leaves on the way."""
     parameters = stacks()
     optimizer = kind(parameters, [plain_table(), varied_table(), varied_table()], trains)
@@ -206,9 +208,9 @@ def trained(kind: Callable[..., Optimizer], trains: list[TrainSpec]) -> tuple[Te
         if step == 3:
             lost = {name: stack[1].clone() for name, stack in parameters.items()}
             parameters = {name: stack[[0, 2]] for name, stack in parameters.items()}
-            optimizer.keep([0, 2], parameters)
+            optimizer.select_lanes([0, 2], parameters)
         lanes = (0, 1, 2) if step < 3 else (0, 2)
-        optimizer.norms(
+        optimizer.set_gradients(
             {name: torch.stack([g * (1 + lane) for lane in lanes]) for name, g in gradients(step).items()}
         )
         optimizer.step([rate * (1 + lane) for lane in lanes])
@@ -229,7 +231,7 @@ def test_norms_of_the_stacks_are_every_lanes_own() -> None:
     tables, both = [plain_table(), varied_table(), plain_table()], []
     for kind in (StackedOptimizer, LaneByLane):
         own = {name: torch.stack([g, 2 * g, 3 * g]) for name, g in gradients(0).items()}
-        both.append(kind(stacks(), tables, TRAINS).norms(own).tolist())
+        both.append(kind(stacks(), tables, TRAINS).set_gradients(own).tolist())
     assert both[0] == pytest.approx(both[1], rel=ROUNDING)
     assert both[0][1] < 2 * both[0][0] * 0.999, "what is frozen does not count"
 
@@ -238,7 +240,7 @@ def test_a_lane_without_a_rate_stays() -> None:
     for kind in (StackedOptimizer, LaneByLane):
         parameters = stacks()
         optimizer = kind(parameters, [plain_table()] * 3, TRAINS)
-        optimizer.norms({name: torch.stack([g] * 3) for name, g in gradients(0).items()})
+        optimizer.set_gradients({name: torch.stack([g] * 3) for name, g in gradients(0).items()})
         optimizer.step([1e-3, None, 1e-3])
         assert distance({n: x[1] for n, x in parameters.items()}, {n: x[1] for n, x in stacks().items()}) == 0
         assert distance({n: x[0] for n, x in parameters.items()}, {n: x[0] for n, x in stacks().items()}) > 0

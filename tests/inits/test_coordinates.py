@@ -28,13 +28,13 @@ from typing import Any
 import pytest
 
 from initlab.data.corpora import load_corpus
-from initlab.engine.coordinates import Coordinates, coordinates
 from initlab.inits.catalogue import INITS, resolve
 from initlab.inits.strategy import InitEntry, Strategy
 from initlab.network.laws import Law
 from initlab.network.slots import Slot
 from initlab.spec.run import ModelSpec, RunSpec, TrainSpec
 from initlab.stats.slopes import BAND, Slope, coordinate_check
+from tests.coordinates import Coordinates, coordinates
 
 WIDTHS, DEPTHS = (64, 128, 256, 512), (2, 4, 8, 16, 32)
 LANES = 16

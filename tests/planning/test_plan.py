@@ -9,10 +9,10 @@ from initlab.errors import InitlabError
 from initlab.machine.execution import Overrides
 from initlab.machine.profile import MachineProfile
 from initlab.planning.plan import EarlierPlan, Plan, make_plan
-from initlab.spec.sweep import Grid, SweepSpec
 from initlab.planning.storage import write_plan
 from initlab.results.folder import SweepFolder
 from initlab.results.run import RunDirectory, RunState, RunWriter, mark_failed
+from initlab.spec.sweep import Grid, SweepSpec
 from tests.planning.machines import machine
 from tests.tiny import SIZES, tiny_sweep
 

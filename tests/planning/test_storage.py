@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from initlab.planning.plan import make_plan
-from initlab.spec.sweep import read_spec
 from initlab.planning.storage import write_plan
 from initlab.results.folder import SweepFolder
 from initlab.results.reading import load_results
+from initlab.spec.sweep import read_spec
 from tests.planning.machines import machine
 from tests.tiny import tiny_sweep
 

@@ -4,9 +4,11 @@ from typing import Any
 import pytest
 
 from initlab.data.corpora import load_corpus
-from initlab.engine.coordinates import coordinates
 from initlab.engine.group import Group
 from initlab.spec.run import ModelSpec, RunSpec, TrainSpec
+from tests.coordinates import coordinates
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 CORPUS = load_corpus("synthetic")
 MODEL: dict[str, Any] = {"n_layer": 2, "n_head": 2, "n_embd": 16, "block_size": 8, "tied": False}
