@@ -9,6 +9,7 @@ from initlab.inits.catalogue import FAMILIES, INITS, blueprint_for, in_order
 from initlab.inits.describe import NEED_HEADS, brief_rows, plain_text
 from initlab.inits.strategy import InitEntry
 from initlab.network.blueprint import Blueprint
+from initlab.optimizers.registry import OPTIMIZERS, OptimizerEntry
 from initlab.spec.run import ModelSpec
 
 REFERENCE = ModelSpec(n_layer=12, n_head=12, n_embd=768, block_size=1024)
@@ -27,7 +28,7 @@ def write(folder: Path) -> None:
 
 def pages() -> dict[str, str]:
     """Return each page's text by file name; plug-ins are on none."""
-    return {"inits.md": _inits(), "activations.md": _activations()}
+    return {"inits.md": _inits(), "activations.md": _activations(), "optimizers.md": _optimizers()}
 
 
 def _inits() -> str:
@@ -107,6 +108,30 @@ def _activations() -> str:
             _table(heads, rows) + "\n",
         ]
     )
+
+
+def _optimizers() -> str:
+    entries = [(name, entry) for name, entry in OPTIMIZERS.items() if OPTIMIZERS.is_built_in(name)]
+    introduction = (
+        "θ is a parameter, g its gradient after clipping, t the step from 1; what stands in words is a setting. "
+        "`weight_decay` is for tensors of two dimensions and 0 for others, and a law's factors multiply a slot's "
+        "learning rate, `weight_decay` and `eps`. Inits whose laws set any of these need an optimizer that moves "
+        "like Adam."
+    )
+    sections = [_optimizer(name, entry) for name, entry in entries]
+    return "\n\n".join([f"# Optimizers\n\n{MADE}", introduction, *sections]) + "\n"
+
+
+def _optimizer(name: str, entry: OptimizerEntry) -> str:
+    facts = {
+        "Source": entry.source,
+        "Also called": ", ".join(f"`{alias}`" for alias in OPTIMIZERS.aliases(name)),
+        "Of the spec": ", ".join(f"`{field}`" for field in entry.spec_fields),
+        "Parameters": ", ".join(f"`{key}={default}`" for key, default in entry.parameters.items()),
+        "Moves like Adam": "yes" if entry.adam_like else "no",
+    }
+    listed = "\n".join(f"- {key}: {value}" for key, value in facts.items() if value)
+    return "\n\n".join(filter(None, [f"## {name}", entry.summary, entry.why, listed]))
 
 
 def _four_digits(value: float) -> str:

@@ -7,9 +7,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import torch
 
 from initlab.activations.functions import moments
 from initlab.inits.catalogue import resolve
+from initlab.optimizers.registry import SlotSettings
+from initlab.optimizers.registry import resolve as resolve_optimizer
 from initlab.plugins.loading import load_plugin
 from tests.cli.run import Outcome, initlab
 from tests.installing import install
@@ -26,7 +29,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Metadata beside the sources, made from the project file: what an editable install comes to."""
     folder = tmp_path_factory.mktemp("site")
     project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]
-    assert set(project["entry-points"]) == {"initlab.inits", "initlab.activations", "initlab.probes"}
+    assert set(project["entry-points"]) == {
+        f"initlab.{kind}" for kind in ("inits", "activations", "optimizers", "probes")
+    }
     install(folder, project["name"].replace("-", "_"), project["entry-points"])
     return folder
 
@@ -49,6 +54,36 @@ def test_that_file_is_enough(plugin_site: Path) -> None:
         assert laws[f"blocks.{layer}.ffn_up.weight"].dist.std == 0.5
 
 
+def test_an_optimizer_moves_as_its_paper_says(plugin_site: Path) -> None:
+    load_plugin(f"{SOURCE}/initlab_example/lion.py:lion")
+    lion = resolve_optimizer("lion")
+    settings = lion.settings(SlotSettings(beta1=0.75, beta2=0.5, eps=0.0, weight_decay=0.5))
+    theta, state = torch.tensor([2.0, 2.0]), {"momentum": torch.zeros(2)}
+    # Step 1: the direction is the gradient's sign, m is half the gradient; θ ← θ - 0.25·(±1 + 0.5·2).
+    lion.update(theta, torch.tensor([1.0, -2.0]), state, settings, 0.25, 1)
+    assert (theta.tolist(), state["momentum"].tolist()) == ([1.5, 2.0], [0.5, -1.0])
+    # Step 2: 0.75·0.5 + 0.25·(-1) is above zero, 0.75·(-1) + 0.25·4 too; θ ← θ - 0.25·(1 + 0.5·θ).
+    lion.update(theta, torch.tensor([-1.0, 4.0]), state, settings, 0.25, 2)
+    assert (theta.tolist(), state["momentum"].tolist()) == ([1.5 - 0.4375, 1.5], [-0.25, 1.5])
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_an_optimizer_from_a_file_trains_with_the_rates_of_mup(tmp_path: Path) -> None:
+    plugin = f"{SOURCE}/initlab_example/lion.py:lion"
+    arguments = ["--plugin", plugin, "--optimizer", "lion,sgd", "--init", "gpt2", *SIZES, "--steps", "2"]
+    done = initlab("sweep", *arguments, "--seeds", "1", "-o", str(tmp_path / "x"), "--eval-batches", "1", "--json")
+    assert done.code == 0, done.err
+    assert {(run["axes"]["train.optimizer"], run["status"]) for run in done.json["runs"]} == {
+        ("lion", "finished"),
+        ("sgd", "finished"),
+    }
+    refused = initlab("sweep", *SIZES, "--init", "mup", "--plugin", plugin, "--optimizer", "sgd", "--steps", "2")
+    assert refused.code == 2
+    assert 'set optimizer = "adamw" or "lion"' in refused.err
+    rates = ["--init", "mup", "--optimizer", "lion", "--steps", "2", "--seeds", "1", "-o", str(tmp_path / "y")]
+    assert initlab("sweep", "--plugin", plugin, *SIZES, *rates, "--eval-batches", "1").code == 0
+
+
 def test_the_moments_of_a_torch_function_need_no_formula(plugin_site: Path) -> None:
     load_plugin(f"{SOURCE}/initlab_example/sine.py:sine")
     found = moments("sine", 0.25)
@@ -60,7 +95,13 @@ def test_the_moments_of_a_torch_function_need_no_formula(plugin_site: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"), [("inits", "front-loaded"), ("activations", "sine"), ("probes", "residual_kurtosis")]
+    ("kind", "name"),
+    [
+        ("inits", "front-loaded"),
+        ("activations", "sine"),
+        ("optimizers", "lion"),
+        ("probes", "residual_kurtosis"),
+    ],
 )
 def test_it_is_listed_once_installed(kind: str, name: str, site: Path) -> None:
     done = example(site, "list", kind, "--json")
@@ -78,12 +119,14 @@ def test_it_is_explained(site: Path) -> None:
     assert "divided by l^power" in people
 
 
-def test_workers_train_with_its_init_its_activation_and_its_probe(site: Path, tmp_path: Path) -> None:
+def test_workers_train_with_its_init_its_activation_its_optimizer_and_its_probe(site: Path, tmp_path: Path) -> None:
     arguments = [
         "--init",
         "gpt2,front-loaded:power=2",
         "--activation",
         "sine",
+        "--optimizer",
+        "lion",
         *SIZES,
         "--steps",
         "2",
@@ -106,7 +149,7 @@ def test_workers_train_with_its_init_its_activation_and_its_probe(site: Path, tm
         assert len(rows[0]["residual_kurtosis"]) == 2 * 2 + 1
         config = json.loads((folder / "config.json").read_text())
         assert [code.split()[0] for code in config["code"]] == ["initlab_example"] * (
-            1 if run["init"] == "gpt2" else 2
+            2 if run["init"] == "gpt2" else 3
         )
         assert list(json.loads((folder / "env.json").read_text())["probes"]) == ["residual_kurtosis"]
     assert (tmp_path / "x" / "report" / "index.html").exists()

@@ -64,7 +64,7 @@ class LaneModel:
         self._dropout = dropout
         self._execution = execution
         together = execution.lanes > 1
-        # vmap's gradients of x @ weight.mT come transposed; one lane's and a compiled step's do not.
+        # vmap's gradients of x @ weight.mT come transposed; an embedding's, one lane's and a compiled step's do not.
         by_vmap = together and not execution.compiled
         matrices = {slot.name for slot in network.slots if slot.is_linear and not slot.is_embedding}
         self._transposed = matrices if by_vmap else set()
@@ -200,5 +200,5 @@ def _rounded_operands(execution: Execution) -> AbstractContextManager[Any]:
     """bfloat16 products: autocast rounds their operands; weights, norms, softmax and loss stay float32."""
     if execution.matmul_precision != "bfloat16":
         return nullcontext()
-    # TODO-CACHE
+    # A pass casts every weight once: a cache of casts would hold memory and spare nothing.
     return torch.autocast(execution.device.partition(":")[0], torch.bfloat16, cache_enabled=False)

@@ -16,8 +16,8 @@ def lane_tensors(blueprints: Sequence[Blueprint], drawn: Sequence[Tensors]) -> t
     parameters, constants = {}, {}
     for row in zip(*(blueprint.laws for blueprint in blueprints), strict=True):
         name, laws = row[0][0].name, [law for _, law in row]
-        values = torch.stack([tensors[name] for tensors in drawn])
-        factors = torch.tensor([law.mult for law in laws], dtype=values.dtype)
+        values = torch.stack([tensors[name] for tensors in drawn])  # (N, *slot.shape)
+        factors = torch.tensor([law.mult for law in laws], dtype=values.dtype)  # (N,)
         if any(law.train for law in laws):
             parameters[name] = values
             if any(law.mult != 1 for law in laws):

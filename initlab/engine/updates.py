@@ -13,11 +13,11 @@ Matrices = dict[str, list[str | None]]
 
 def moving_matrices(blueprint: Blueprint) -> Matrices:
     """Return the slots of each role that moves, block by block; None for a block where it stands still."""
-    found: Matrices = {}
+    matrices: Matrices = {}
     for slot, law in blueprint.laws:
         if slot.role in HIDDEN_ROLES and slot.layer is not None and law.train:
-            found.setdefault(slot.role, [None] * blueprint.dims.n_layer)[slot.layer] = slot.name
-    return found
+            matrices.setdefault(slot.role, [None] * blueprint.dims.n_layer)[slot.layer] = slot.name
+    return matrices
 
 
 def update_ratios(

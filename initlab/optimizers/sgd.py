@@ -29,7 +29,8 @@ def _fused(
 
     functional(
         parameters, gradients, [state["momentum"] for state in states], fused=True, lr=lr,
-        weight_decay=float(settings.weight_decay), momentum=float(settings.beta1), dampening=0.0, nesterov=False, maximize=False,
+        weight_decay=float(settings.weight_decay), momentum=float(settings.beta1),
+        dampening=0.0, nesterov=False, maximize=False,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from initlab.network.slot_table import Network
 from initlab.network.slots import FFN_INPUT_ROLES, Slot
+from initlab.optimizers.registry import resolve
 from initlab.planning.expand import PlannedRun
 from initlab.spec.run import RunSpec
 
@@ -17,9 +18,6 @@ An estimate where the machine was not measured; see docs/performance.md."""
 
 WORKER_BYTES = 400 * 2**20
 """A process with torch imported, before it holds a network."""
-
-STATE_COPIES = 4
-"""Tensors of a parameter's size while it trains: itself, its gradient and AdamW's two moments."""
 
 
 def run_flops(run: PlannedRun) -> int:
@@ -46,7 +44,8 @@ def lane_bytes(run: PlannedRun, *, fused: bool) -> int:
     size = 8 if run.spec.train.precision == "float64" else 4
     network = run.blueprint.network
     tokens = run.spec.train.batch_size * run.dims.block_size
-    return size * (STATE_COPIES * network.n_parameters + tokens * activation_entries(network, fused=fused))
+    copies = 2 + len(resolve(run.spec.train.optimizer).entry.buffers)  # a parameter, its gradient, and its state
+    return size * (copies * network.n_parameters + tokens * activation_entries(network, fused=fused))
 
 
 def activation_entries(network: Network, *, fused: bool) -> int:

@@ -8,7 +8,7 @@ from initlab.inits.catalogue import INITS
 from tests.cli.run import initlab
 
 
-@pytest.mark.parametrize("kind", ["inits", "activations", "corpora", "probes", "taps", "launchers"])
+@pytest.mark.parametrize("kind", ["inits", "activations", "optimizers", "corpora", "probes", "taps", "launchers"])
 def test_every_kind_lists_the_same_keys(kind: str) -> None:
     document = initlab("list", kind, "--json").json
     assert document["schema_version"] == 1
@@ -25,6 +25,12 @@ def test_the_inits_of_the_note_and_their_neighbours_are_there() -> None:
     assert {"gpt2", "depth-scaled", "pytorch"} < set(names)
     assert sum(name.startswith("note-") for name in names) == 5
     assert set(names["depth-scaled"]["aliases"]) == {"nanogpt", "gpt2-scaled"}
+
+
+def test_optimizers_are_listed_with_their_rule() -> None:
+    items = {item["name"]: item for item in initlab("list", "optimizers", "--json").json["items"]}
+    assert items["sgd"]["summary"] == "θ ← θ - lr·b with b ← beta1·b + g + weight_decay·θ."
+    assert "1711.05101" in items["adamw"]["source"]
 
 
 def test_activations_are_listed_with_what_people_call_them() -> None:

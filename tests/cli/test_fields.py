@@ -128,6 +128,7 @@ def test_values_have_the_type_of_their_field() -> None:
     assert parse_values("train.lr", "1e-3") == [1e-3]
     assert parse_values("data.corpus", "1984") == ["1984"], "a corpus is a name, whatever it looks like"
     assert parse_values("train.schedule", "cosine,constant") == ["cosine", "constant"]
+    assert parse_values("train.optimizer", "lion:a=1,b=2, sgd") == ["lion:a=1,b=2", "sgd"]
     assert parse_values("model.bias", "true,false") == [True, False]
     assert parse_values("init", "gpt2:std=0.1,depth-scaled") == ["gpt2:std=0.1", "depth-scaled"]
     with pytest.raises(InitlabError, match="seeds"):

@@ -89,6 +89,8 @@ def test_bytes_by_hand() -> None:
     run = planned(train__batch_size=3, model__bias=False)
     assert lane_bytes(run, fused=False) == 4 * (4 * 27488 + 48 * (2 * 960 + 210))
     assert lane_bytes(run, fused=True) == 4 * (4 * 27488 + 48 * (2 * 768 + 210))
+    sgd = planned(train__batch_size=3, model__bias=False, train__optimizer="sgd")  # one buffer, where AdamW has two
+    assert lane_bytes(sgd, fused=False) == 4 * (3 * 27488 + 48 * (2 * 960 + 210))
 
 
 def test_bytes_of_a_gated_mlp_by_hand() -> None:

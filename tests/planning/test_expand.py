@@ -96,6 +96,9 @@ def test_ids_are_the_same_in_every_process_and_on_every_machine() -> None:
         ({"init": ["zero-residual"], "model.norm_at": ["sandwich"]}, 'sweep.init: norm_at = "sandwich" normalises'),
         ({"init": ["zero-residual"], "model.norm_at": ["branch-out"]}, 'sweep.init: norm_at = "branch-out"'),
         ({"init": ["looks-linear"], "activation": ["swiglu"]}, "sweep.init: looks-linear pairs hidden units"),
+        ({"train.optimizer": ["adamv"]}, "^train.optimizer: unknown optimizer 'adamv'; did you mean 'adamw'"),
+        ({"train.optimizer": ["sgd:nesterov=true"]}, "^train.optimizer: .* sgd has no parameter 'nesterov'"),
+        ({"train.optimizer": [3]}, "train.optimizer: input should be a valid string, got 3"),
         ({"init": ["mup"], "train.optimizer": ["sgd"]}, "sweep.init: init 'mup' sets .* set optimizer = \"adamw\""),
     ],
 )
@@ -107,6 +110,12 @@ def test_a_run_that_cannot_be_is_named(axes: dict[str, list[object]], message: s
 @pytest.mark.parametrize("init", ["gpt2", "deepnorm", "wesar", "rezero"])
 def test_sgd_trains_what_sets_no_rates(init: str) -> None:
     assert _runs({"init": [init], "train.optimizer": ["sgd"]})
+
+
+def test_an_optimizer_has_one_text_in_a_run_and_its_id() -> None:
+    plain, spelled = (_runs({"train.optimizer": [text]})[0] for text in ("adamw", " adamw :"))
+    assert (spelled.spec, spelled.id) == (plain.spec, plain.id)
+    assert _runs({"train.optimizer": ["sgd"]})[0].id != plain.id
 
 
 def test_sgd_trains_mup_at_its_base_where_all_its_factors_are_one() -> None:

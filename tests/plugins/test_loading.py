@@ -17,6 +17,7 @@ from initlab.inits.catalogue import INITS, resolve
 from initlab.launchers.base import LAUNCHERS
 from initlab.launchers.task import Task
 from initlab.launchers.train import train_task
+from initlab.optimizers.registry import OPTIMIZERS
 from initlab.planning.progress import RunOutcome, Silent
 from initlab.plugins.loading import PLUGIN_KINDS, load_plugin, loaded_plugins
 from initlab.plugins.registry import registries
@@ -111,7 +112,7 @@ def test_a_plug_in_that_cannot_be_loaded_gets_one_message(
     text: str, message: str, wave: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(wave.parent)
-    before = [registry.items() for registry in (INITS, ACTIVATIONS, PROBES)]
+    before = [registry.items() for registry in (INITS, ACTIVATIONS, PROBES, OPTIMIZERS)]
     for name, source in {
         "syntax": "x = 1\nx = (",
         "raises": "raise KeyError('no')",
@@ -126,7 +127,7 @@ def test_a_plug_in_that_cannot_be_loaded_gets_one_message(
     assert "\n" not in str(caught.value)
     assert loaded_plugins() == ()
     if "wave" not in text:
-        assert [registry.items() for registry in (INITS, ACTIVATIONS, PROBES)] == before
+        assert [registry.items() for registry in (INITS, ACTIVATIONS, PROBES, OPTIMIZERS)] == before
 
 
 def test_a_file_that_was_broken_can_be_mended(wave: Path) -> None:
@@ -237,6 +238,48 @@ def test_changed_code_is_another_run_and_the_same_code_elsewhere_is_not(wave: Pa
     assert run_id(moved) == first
     wave.write_text(wave.read_text() + "# the laws are the same; what a hook does could be another\n")
     assert run_id(wave) != first
+
+
+OPTIMIZER_FILE = """
+from dataclasses import dataclass
+from initlab.optimizers.registry import Scalar, optimizer
+
+@dataclass(frozen=True)
+class Settings:
+    weight_decay: Scalar
+    scale: float = 1.0
+
+@optimizer("descent", settings=Settings, source="a test")
+def descent(parameter, gradient, state, settings, lr, step):
+    parameter.sub_(lr * (settings.scale * gradient + settings.weight_decay * parameter))
+"""
+
+
+def test_an_optimizer_in_a_file_trains_elsewhere_and_its_code_is_part_of_the_run(
+    plugin_site: Path, tmp_path: Path
+) -> None:
+    file = plugin_site / "descent.py"
+    file.write_text(OPTIMIZER_FILE)
+    load_plugin(f"{file}:descent")
+    fixed: dict[str, list[object]] = {"seed": [0], "train.weight_decay": [0.0]}
+    axes: dict[str, list[object]] = {**fixed, "train.optimizer": ["descent:scale=2"], "train.lr": [0.25]}
+    task = planned(tmp_path / "own", axes)
+    assert task.runs[0].code == (OPTIMIZERS.fingerprint("descent"),)
+    forget(file)
+    train_task(task, ignore)
+    # Without momentum torch's SGD is the same rule, and twice the rate is twice the scale.
+    theirs = planned(tmp_path / "sgd", {**fixed, "train.optimizer": ["sgd"], "train.beta1": [0.0], "train.lr": [0.5]})
+    train_task(theirs, ignore)
+    own, sgd = (
+        [row["train_loss"] for row in SweepFolder(Path(one.folder)).run(one.runs[0].id).metrics()]
+        for one in (task, theirs)
+    )
+    assert own == pytest.approx(sgd, rel=1e-5)
+    assert own[0] - own[-1] > 1e-3
+    file.write_text(OPTIMIZER_FILE + "# changed\n")
+    forget(file)
+    load_plugin(f"{file}:descent")
+    assert planned(tmp_path / "again", axes).runs[0].id != task.runs[0].id
 
 
 def test_a_probe_is_measured_and_changes_neither_ids_nor_results(plugin_site: Path, tmp_path: Path) -> None:
