@@ -29,9 +29,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Metadata beside the sources, made from the project file: what an editable install comes to."""
     folder = tmp_path_factory.mktemp("site")
     project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]
-    assert set(project["entry-points"]) == {
-        f"initlab.{kind}" for kind in ("inits", "activations", "optimizers", "probes")
-    }
+    kinds = ("inits", "activations", "optimizers", "probes")
+    assert set(project["entry-points"]) == {f"initlab.{kind}" for kind in kinds}
     install(folder, project["name"].replace("-", "_"), project["entry-points"])
     return folder
 

@@ -274,7 +274,7 @@ def test_any_rule_has_clipping_and_the_factors_of_laws_and_decay_groups(kind: Ki
     found, start = stepped(kind, varied_table(), "restless:pull=0.5", [1e-3, 2e-3, 3e-3]), stacks()
     moving = [gradients(0)[slot.name] for slot, law in varied_table() if law.train]
     norm = torch.sqrt(torch.stack([g.square().sum() for g in moving]).sum())
-    shares = [1 / (norm + 1e-6), 1.0, 0.01 / (norm + 1e-6)]
+    shares = [1 / float(norm + 1e-6), 1.0, 0.01 / float(norm + 1e-6)]
     assert norm > 1, "the first lane is clipped too"
     for slot, law in varied_table():
         for lane, (train, rate, share) in enumerate(zip(TRAINS, (1e-3, 2e-3, 3e-3), shares, strict=True)):
