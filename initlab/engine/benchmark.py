@@ -70,7 +70,7 @@ def measure_step(execution: Execution, context: int) -> float:
     model = LaneModel(network, F.gelu, 0.0, execution)
     generator = torch.Generator().manual_seed(0)
     drawn = {name: torch.randn(lanes, *shape, generator=generator) for name, shape in network.shapes.items()}
-    parameters = model.lay({name: 0.02 * x.to(device) for name, x in drawn.items()})
+    parameters = model.match_strides({name: 0.02 * x.to(device) for name, x in drawn.items()})
     tokens = torch.randint(65, (lanes, max(1, STEP_TOKENS // context), context), generator=generator).to(device)
     batch = Batch(tokens, tokens, torch.zeros(lanes, dtype=torch.int64, device=device))
     return round(1e3 * seconds(lambda: model.step(parameters, {}, batch), device) / lanes, 3)

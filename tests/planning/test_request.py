@@ -16,14 +16,14 @@ def test_nothing_at_all_is_the_quickstart() -> None:
 def test_fields_alone_are_a_sweep_over_three_seeds() -> None:
     spec = requested_spec(axes={"init": ["gpt2"]})
     assert spec.name is None
-    assert spec.blocks[0].axes == {"init": ["gpt2"], "seed": [0, 1, 2]}
-    assert requested_spec(axes={"seed": [7]}).blocks[0].axes == {"seed": [7]}
+    assert spec.grids[0].axes == {"init": ["gpt2"], "seed": [0, 1, 2]}
+    assert requested_spec(axes={"seed": [7]}).grids[0].axes == {"seed": [7]}
 
 
 def test_fields_win_over_a_file_whose_seeds_stay(tmp_path: Path) -> None:
     (tmp_path / "sweep.toml").write_text('name = "x"\n[sweep]\ninit = ["gpt2"]\nseed = [4, 5]\n')
     spec = requested_spec(tmp_path, {"init": ["pytorch"]})
-    assert (spec.name, spec.blocks[0].axes) == ("x", {"init": ["pytorch"], "seed": [4, 5]})
+    assert (spec.name, spec.grids[0].axes) == ("x", {"init": ["pytorch"], "seed": [4, 5]})
     assert spec.overridden
     assert not requested_spec(tmp_path).overridden
 
