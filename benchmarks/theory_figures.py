@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from theory_validation import CURVES, Case, Row, Store, judge
 
-from initlab.reporting.canvas import PALETTE
+from initlab.reporting.views.panels import PALETTE
 
 NAMES = {"residual_ms": "residual", "attn_ms": "attention", "mlp_ms": "MLP", "token_cosine": "cosine (0.01)",
          "grad_ms": "gradient"}  # fmt: skip

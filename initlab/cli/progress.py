@@ -12,7 +12,7 @@ from initlab.planning.groups import LaneGroup
 from initlab.planning.plan import Plan
 from initlab.planning.progress import LineProgress, RunOutcome, Shares
 
-REPORT = "initlab.reporting.write"
+REPORT = "initlab.reporting.render.write"
 """What the end of a sweep needs; matplotlib and pandas take half a second to import."""
 
 

@@ -29,13 +29,13 @@ def report(
         if name not in FORMATS:
             raise InitlabError(f"--format: no format {name!r}{did_you_mean(name, FORMATS)}")
     results = load_results(path)
-    from initlab.reporting.content import gather
-    from initlab.reporting.write import write_report
+    from initlab.reporting.analysis import analyse
+    from initlab.reporting.render.write import write_report
 
-    content = gather(results)
-    written = write_report(content, formats=chosen)
+    analysis = analyse(results)
+    written = write_report(analysis, formats=chosen)
     if as_json:
         print_json({"schema_version": SCHEMA_VERSION, **sweep_document(results)})
     else:
-        print_table(stdout(), content)
+        print_table(stdout(), analysis)
     stderr().print(f"report: {written}", soft_wrap=True, markup=False)

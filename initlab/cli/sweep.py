@@ -128,19 +128,18 @@ def _sigterm_raises() -> Iterator[None]:
 
 def _finish(results: Results, as_json: bool) -> None:
     """Show table and verdicts, write the report, and say by exit code whether every run has a result."""
-    from initlab.reporting.content import gather
-    from initlab.reporting.expected import flags
-    from initlab.reporting.write import write_report
+    from initlab.reporting.analysis import analyse
+    from initlab.reporting.render.write import write_report
 
-    content = gather(results)
-    html = write_report(content)
-    for flag in flags(content.expected):
+    analysis = analyse(results)
+    html = write_report(analysis)
+    for flag in analysis.flags:
         stderr().print(flag, soft_wrap=True, markup=False)
     if as_json:
         print_json({"schema_version": SCHEMA_VERSION, **sweep_document(results)})
     else:
-        print_table(stdout(), content)
-        print_claims(stdout(), content.answers.judged, results.path)
+        print_table(stdout(), analysis)
+        print_claims(stdout(), analysis.tables.judged, results.path)
         stdout().print(f"report: {html}", soft_wrap=True, markup=False)
     if not all(run.done for run in results.runs):
         raise typer.Exit(EXIT_INCOMPLETE)

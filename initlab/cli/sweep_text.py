@@ -13,7 +13,7 @@ from initlab.planning.plan import Plan
 from initlab.results.run import Status
 
 if TYPE_CHECKING:  # pandas takes as long to import as all else here together
-    from initlab.reporting.content import Content
+    from initlab.reporting.analysis import Analysis
     from initlab.verdicts.claims import JudgedClaims
 
 
@@ -66,9 +66,9 @@ def print_stopped(console: Console, counts: Mapping[Status, int], command: str) 
     console.print(text, soft_wrap=True, markup=False)
 
 
-def print_table(console: Console, content: "Content") -> None:
+def print_table(console: Console, analysis: "Analysis") -> None:
     """Print one row a cell, and every run without a plain result by name."""
-    rows = content.table
+    rows = analysis.table
     table = Table(box=None, header_style="bold", pad_edge=False)
     for number, header in enumerate(rows.headers):
         numeric = all(isinstance(row[number].value, int | float | None) for row in rows.rows)
@@ -77,7 +77,7 @@ def print_table(console: Console, content: "Content") -> None:
     for row in rows.rows:
         table.add_row(*(escape(entry.text) for entry in row))
     console.print(table)
-    for run in content.not_ok:
+    for run in analysis.not_ok:
         console.print(f"{run.status}: {run.label} ({run.id}): {run.reason}", soft_wrap=True, markup=False)
 
 

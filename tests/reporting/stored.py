@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from initlab.reporting.content import gather
-from initlab.reporting.write import write_report
+from initlab.reporting.analysis import analyse
+from initlab.reporting.render.write import write_report
 from initlab.results.cells import cells_of
 from initlab.results.folder import Entry, SweepFolder
 from initlab.results.frames import SweepFrames, to_frames
@@ -39,7 +39,7 @@ def frames_of(path: Path) -> SweepFrames:
 
 def write(path: Path, **how: Any) -> Path:
     """Write a stored sweep's report and return its page."""
-    return write_report(gather(load_results(path)), **how)
+    return write_report(analyse(load_results(path)), **how)
 
 
 def finished(init: str, activation: str, seed: int) -> str:

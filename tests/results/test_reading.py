@@ -104,8 +104,8 @@ sys.addaudithook(hook)
 
 from initlab.cli.sweep_text import print_table
 from initlab.cli.console import print_json, stderr
-from initlab.reporting.content import gather
-from initlab.reporting.write import write_report
+from initlab.reporting.analysis import analyse
+from initlab.reporting.render.write import write_report
 from initlab.results.document import sweep_document
 from initlab.results.reading import load_results
 from initlab.verdicts.claims import judge_claims
@@ -114,9 +114,9 @@ from initlab.verdicts.statement import GatesFile, read_claims, read_gates
 
 for _ in range(loads):
     results = load_results(path)
-    content = gather(results)
-    write_report(content)
-    print_table(stderr(), content)
+    analysis = analyse(results)
+    write_report(analysis)
+    print_table(stderr(), analysis)
     assert [verdict.verdict for verdict in judge_claims(*read_claims(path), results)] == ["SUPPORTED", "SUPPORTED"]
     gates, file = read_gates(path)
     assert [verdict.verdict for verdict in judge_gates(gates, file, results, results)][-1] == "pass"

@@ -1,12 +1,12 @@
 """Figures of networks before their first step, which every run has, trained or not, and of that step."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
-from matplotlib.axes import Axes
 
-from initlab.reporting.canvas import INK, Drawing, Sheet, log_scale, looks, whole_ticks
-from initlab.reporting.panels import at_first_update, at_init, handles, lay_out, look, reference
+from initlab.reporting.views.figure import INK, Band, FigureView, PanelSheet, Scale, Sheet, Style
+from initlab.reporting.views.panels import at_first_update, at_init, keys, lay_out, reference, style_of
 from initlab.results.frames import SweepFrames
 
 _BAND = "Lines are means over seeds, bands run from the least to the greatest seed."
@@ -18,7 +18,7 @@ PREDICTED = (0, (3, 2))
 _LAYERS = "Layer 0 is after the embedding, b after block b, and a half after the attention of the next."
 
 
-def residual_variance(frames: SweepFrames) -> Drawing | None:
+def residual_variance(frames: SweepFrames) -> FigureView | None:
     """Residual variance against layer at step 0."""
     return _along_depth(
         frames,
@@ -32,7 +32,7 @@ def residual_variance(frames: SweepFrames) -> Drawing | None:
     )
 
 
-def token_cosine(frames: SweepFrames) -> Drawing | None:
+def token_cosine(frames: SweepFrames) -> FigureView | None:
     """Mean cosine between tokens against layer at step 0."""
     return _along_depth(
         frames,
@@ -46,7 +46,7 @@ def token_cosine(frames: SweepFrames) -> Drawing | None:
     )
 
 
-def gradient_rms(frames: SweepFrames) -> Drawing | None:
+def gradient_rms(frames: SweepFrames) -> FigureView | None:
     """Root mean square of the loss gradient at the residual stream against layer at step 0."""
     return _along_depth(
         frames,
@@ -59,7 +59,7 @@ def gradient_rms(frames: SweepFrames) -> Drawing | None:
     )
 
 
-def branches(frames: SweepFrames) -> Drawing | None:
+def branches(frames: SweepFrames) -> FigureView | None:
     """Mean square of what attention and MLP of each block add to the stream at step 0."""
     return _by_block(
         frames,
@@ -72,7 +72,7 @@ def branches(frames: SweepFrames) -> Drawing | None:
     )
 
 
-def first_updates(frames: SweepFrames) -> Drawing | None:
+def first_updates(frames: SweepFrames) -> FigureView | None:
     """How far the first update moves the MLP's two matrices of each block, against their size."""
     return _by_block(
         frames,
@@ -97,28 +97,29 @@ def _by_block(
     title: str,
     ylabel: str,
     caption: str,
-) -> Drawing | None:
-    """Draw two probes side by side, a number a block."""
+) -> FigureView | None:
+    """Show two probes side by side, a number a block."""
     data = {probe: _at_step(frames, probe, step) for probe in probes}
-    drawn = pd.concat(list(data.values()))
-    if drawn.empty:
+    shown = pd.concat(list(data.values()))
+    if shown.empty:
         return None
-    known = set(drawn["cell_index"])
-    layout = lay_out([cell for cell in frames.results.cells if cell.index in known], matters, most=3)
-    with looks():
-        sheet = Sheet(name, 2 * len(layout.panels), columns=2, height=2.7)
-        masked: list[str] = []
-        for number, panel in enumerate(layout.panels):
-            for side, (probe, what) in enumerate(probes.items()):
-                ax = sheet.axes[2 * number + side]
-                sheet.title(ax, " · ".join(part for part in (what, panel.title) if part))
-                _scale_log(ax, drawn)
-                own = data[probe].assign(layer=(data[probe]["site"] + 1) // 2)
-                masked += _lines(frames, sheet, ax, own, panel.lines)
-                whole_ticks(ax)
-        sheet.label("block", ylabel)
-        sheet.legend(handles(frames, layout))
-        return sheet.drawing(title, _join(caption, _BAND, _masked(masked), layout.left_out))
+    measured = set(shown["cell_index"])
+    layout = lay_out([cell for cell in frames.results.cells if cell.index in measured], matters, most=3)
+    sheet = Sheet(name, 2 * len(layout.panels), columns=2, height=2.7)
+    masked: list[str] = []
+    for number, panel in enumerate(layout.panels):
+        for side, (probe, what) in enumerate(probes.items()):
+            own = sheet.panels[2 * number + side]
+            own.set(title=" · ".join(filter(None, (what, panel.title))), y=_log_over(shown), x="whole")
+            blocks = data[probe].assign(layer=(data[probe]["site"] + 1) // 2)
+            masked += _add_lines(frames, own, blocks, panel.lines)
+    return sheet.view(
+        title,
+        _join(caption, _BAND, _masked(masked), layout.left_out),
+        xlabel="block",
+        ylabel=ylabel,
+        legend=keys(frames, layout),
+    )
 
 
 def _along_depth(
@@ -131,86 +132,85 @@ def _along_depth(
     caption: str,
     log: bool = True,
     predicted: bool = False,
-) -> Drawing | None:
+) -> FigureView | None:
+    """Show one probe against depth, and what was predicted of it."""
     data = _at_step(frames, probe)
     if data.empty:
         return None
-    known = set(data["cell_index"])
-    layout = lay_out([cell for cell in frames.results.cells if cell.index in known], at_init)
+    measured = set(data["cell_index"])
+    layout = lay_out([cell for cell in frames.results.cells if cell.index in measured], at_init)
     theory = frames.predictions[frames.predictions["probe"] == (probe if predicted else "")]
-    legend = handles(frames, layout)
+    sheet = Sheet(name, len(layout.panels))
+    masked: list[str] = []
+    for own, panel in zip(sheet.panels, layout.panels, strict=True):
+        own.set(title=panel.title, y=_log_over(data) if log else Scale(), x="whole")
+        masked += _add_lines(frames, own, data, panel.lines)
+        _add_theory(frames, own, theory, panel.lines)
+    legend = keys(frames, layout)
     if len(theory):
         legend.append(reference("predicted, ± sd of one draw", PREDICTED))
-    with looks():
-        sheet = Sheet(name, len(layout.panels))
-        masked: list[str] = []
-        for ax, panel in zip(sheet.axes, layout.panels, strict=True):
-            sheet.title(ax, panel.title)
-            if log:
-                _scale_log(ax, data)
-            masked += _lines(frames, sheet, ax, data, panel.lines)
-            _theory(frames, sheet, ax, theory, panel.lines)
-            whole_ticks(ax)
-        sheet.label("layer", ylabel)
-        sheet.legend(legend)
-        said = _PREDICTED if len(theory) else ""
-        return sheet.drawing(title, _join(caption, _LAYERS, _BAND, said, _masked(masked), layout.left_out))
+    about_theory = _PREDICTED if len(theory) else ""
+    return sheet.view(
+        title,
+        _join(caption, _LAYERS, _BAND, about_theory, _masked(masked), layout.left_out),
+        xlabel="layer",
+        ylabel=ylabel,
+        legend=legend,
+    )
 
 
-def _theory(
-    frames: SweepFrames, sheet: Sheet, ax: Axes, theory: pd.DataFrame, lines: list[tuple[str, str, list[int]]]
+def _add_theory(
+    frames: SweepFrames, panel: PanelSheet, theory: pd.DataFrame, lines: list[tuple[str, str, list[int]]]
 ) -> None:
-    """Draw what was predicted of each line, and the band of one draw about it."""
+    """Add what was predicted of each line, and the band of one draw about it."""
     for init, activation, cells in lines:
         own = theory[theory["cell_index"].isin(cells)].groupby("layer")[["value", "band"]].mean()
         if own.empty:
             continue
-        seen, layers = look(frames, init, activation), own.index.to_list()
+        colour = style_of(frames, init, activation).colour
+        band = band_over(own.index.to_list(), own["value"] - own["band"], own["value"] + own["band"], colour)
         who = (f"{init} · {activation}, predicted", init, activation)
-        gid = sheet.plot(ax, layers, own["value"].to_list(), who, color=INK, linestyle=PREDICTED, linewidth=0.8)
-        if gid is not None:
-            sheet.band(ax, gid, layers, own["value"] - own["band"], own["value"] + own["band"], seen.colour)
+        style = Style(colour=INK, dash=PREDICTED, width=0.8)
+        panel.plot(own.index.to_list(), own["value"].to_list(), who, style, band)
 
 
 def _at_step(frames: SweepFrames, probe: str, step: int = 0) -> pd.DataFrame:
-    """Rows of one probe at a step that hold a number."""
+    """Return the rows of one probe at a step that hold a number."""
     layers = frames.layers
     chosen = layers[(layers["step"] == step) & (layers["probe"] == probe)]
     return chosen[chosen["value"].notna()]
 
 
-def _scale_log(ax: Axes, data: pd.DataFrame) -> None:
+def _log_over(data: pd.DataFrame) -> Scale:
+    """Return a logarithmic axis over all that is positive."""
     positive = data["value"][data["value"] > 0]
-    log_scale(ax, float(positive.min()), float(positive.max())) if len(positive) else log_scale(ax, 0, 0)
+    return (
+        Scale(log=True, low=float(positive.min()), high=float(positive.max())) if len(positive) else Scale(log=True)
+    )
 
 
-def _lines(
-    frames: SweepFrames, sheet: Sheet, ax: Axes, data: pd.DataFrame, lines: list[tuple[str, str, list[int]]]
+def band_over(x: Sequence[float], low: "pd.Series[float]", high: "pd.Series[float]", colour: str) -> Band:
+    """Return a band between two columns."""
+    return Band(x=tuple(map(float, x)), low=tuple(map(float, low)), high=tuple(map(float, high)), colour=colour)
+
+
+def _add_lines(
+    frames: SweepFrames, panel: PanelSheet, data: pd.DataFrame, lines: list[tuple[str, str, list[int]]]
 ) -> list[str]:
-    """Draw mean and seed range of each line; return the names of those that are zero throughout."""
+    """Add mean and seed range of each line; return the names of those that are zero throughout."""
     zero = []
     for init, activation, cells in lines:
         own = data[data["cell_index"].isin(cells)]
         if own.empty:
             continue
         values = own.groupby("layer")["value"].agg(["min", "mean", "max"])
-        seen = look(frames, init, activation)
-        who = (f"{init} · {activation}", init, activation)
         layers = values.index.to_list()
-        gid = sheet.plot(
-            ax,
-            layers,
-            values["mean"].to_list(),
-            who,
-            color=seen.colour,
-            linestyle=seen.dash,
-            marker=seen.marker or None,
-            markevery=max(1, len(layers) // 8),
-        )
-        if gid is None:
+        style = replace(style_of(frames, init, activation), every=max(1, len(layers) // 8))
+        spread = bool((values["max"] > values["min"]).any())
+        band = band_over(layers, values["min"], values["max"], style.colour) if spread else None
+        who = (f"{init} · {activation}", init, activation)
+        if not panel.plot(layers, values["mean"].to_list(), who, style, band):
             zero.append(who[0])
-        elif (values["max"] > values["min"]).any():
-            sheet.band(ax, gid, layers, values["min"], values["max"], seen.colour)
     return zero
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from initlab.errors import InitlabError
-from initlab.reporting.table import cell_rows
+from initlab.reporting.views.cell_table import cell_rows
 from initlab.results.reading import load_results
 from tests.reporting.stored import Shape, frames_of, make_sweep, write
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from initlab.reporting.expected import expected, flags
+from initlab.reporting.views.expectations import expected, flags
 from tests.cli.run import initlab
 from tests.reporting.stored import frames_of, make_sweep
 

@@ -1,11 +1,11 @@
-"""Tables of answers that a report shows: claims before its cells; differences, sensitivities, scaling at its end.
+"""Tables that a report shows: claims before its cells; differences, sensitivities, scaling at its end.
 
 Each is left out where the sweep has nothing to say.
 """
 
 from dataclasses import dataclass
 
-from initlab.reporting.table import NOTHING, number
+from initlab.reporting.views.cell_table import NOTHING, number
 from initlab.results.labels import short
 from initlab.results.reading import Results
 from initlab.stats.compare import TIE_MARGIN_NATS
@@ -19,7 +19,7 @@ from initlab.verdicts.verdict import Verdict
 
 
 @dataclass(frozen=True)
-class Section:
+class TableSection:
     """A table with a title, and a note on how it is to be read."""
 
     title: str
@@ -29,29 +29,29 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Answers:
+class AnalysisTables:
     """What the statements beside a sweep and its axes come to; ``judged`` are its claims, ``claims`` their table."""
 
     judged: JudgedClaims = NO_CLAIMS
-    claims: tuple[Section, ...] = ()
-    sections: tuple[Section, ...] = ()
+    claims: tuple[TableSection, ...] = ()
+    sections: tuple[TableSection, ...] = ()
 
 
-def answers(results: Results) -> Answers:
-    """Return every answer that a sweep has."""
+def analysis_tables(results: Results) -> AnalysisTables:
+    """Return every table that a sweep has something for."""
     judged = stored_claims(results)
     claims = [_claims(judged.verdicts)] if judged.verdicts else []
     if judged.problem:
-        claims = [Section("Claims", f"Not judged: {judged.problem}")]
+        claims = [TableSection("Claims", f"Not judged: {judged.problem}")]
     rates, scales = sensitivities(results), scalings(results)
     compared = pairs(results)
     settings = ([_pairs(compared)] if compared else []) + ([_overall(many)] if (many := overall(compared)) else [])
     measured = ([_sensitivities(rates)] if rates else []) + ([_scalings(scales)] if scales else [])
-    return Answers(judged, tuple(claims), (*settings, *measured))
+    return AnalysisTables(judged, tuple(claims), (*settings, *measured))
 
 
-def _claims(verdicts: tuple[Verdict, ...]) -> Section:
-    return Section(
+def _claims(verdicts: tuple[Verdict, ...]) -> TableSection:
+    return TableSection(
         "Claims",
         "A claim is supported where the whole 95% interval is within what it states, in every cell it is about; "
         "refuted where the evidence against it stands after Holm's correction; else undecided.",
@@ -60,8 +60,8 @@ def _claims(verdicts: tuple[Verdict, ...]) -> Section:
     )
 
 
-def _pairs(rows: list[Pair]) -> Section:
-    return Section(
+def _pairs(rows: list[Pair]) -> TableSection:
+    return TableSection(
         "Differences",
         "Difference in final loss (nats per token) against the first init or activation of the sweep, all else "
         "equal, paired by seed; diverged runs count at the loss at init. p is corrected for the whole table (Holm). "
@@ -85,8 +85,8 @@ def _pairs(rows: list[Pair]) -> Section:
     )
 
 
-def _overall(rows: list[Overall]) -> Section:
-    return Section(
+def _overall(rows: list[Overall]) -> TableSection:
+    return TableSection(
         "Differences over all settings",
         "Interquartile mean of the paired differences in final loss over settings and seeds, with a 95% bootstrap "
         "stratified by setting, which takes settings for independent.",
@@ -98,8 +98,8 @@ def _overall(rows: list[Overall]) -> Section:
     )
 
 
-def _sensitivities(rows: list[Sensitivity]) -> Section:
-    return Section(
+def _sensitivities(rows: list[Sensitivity]) -> TableSection:
+    return TableSection(
         "Sensitivity to the learning rate",
         "Mean over the grid of the final loss above the best one, diverged runs at the loss at init (Wortsman et "
         f"al., arXiv 2309.14322). Stable are the rates around the best within {STABLE_WITHIN_NATS:g} nats of it at "
@@ -120,8 +120,8 @@ def _sensitivities(rows: list[Sensitivity]) -> Section:
     )
 
 
-def _scalings(rows: list[Scaling]) -> Section:
-    return Section(
+def _scalings(rows: list[Scaling]) -> TableSection:
+    return TableSection(
         "Scaling with width and depth",
         "The exponent b of value ∝ size^b, one per seed, with Student's 95% interval. Constant where the interval is "
         f"within ±{BAND:g}. Moments are second moments: an rms has half the exponent.",

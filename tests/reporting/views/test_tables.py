@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from initlab.reporting.answers import Answers, answers
+from initlab.reporting.views.tables import AnalysisTables, analysis_tables
 from initlab.results.reading import load_results
 from tests.reporting.stored import Shape, make_sweep, write
 
 
 def test_a_sweep_without_such_axes_or_claims_has_none(tmp_path: Path) -> None:
-    assert answers(load_results(make_sweep(tmp_path / "s", ["gpt2"], ["gelu"]).path)) == Answers()
+    assert analysis_tables(load_results(make_sweep(tmp_path / "s", ["gpt2"], ["gelu"]).path)) == AnalysisTables()
 
 
 def test_differences_are_shown_where_there_are_any(tmp_path: Path) -> None:
-    found = answers(load_results(make_sweep(tmp_path / "s", seeds=[0, 1, 2]).path))
+    found = analysis_tables(load_results(make_sweep(tmp_path / "s", seeds=[0, 1, 2]).path))
     (section,) = found.sections
     assert section.title == "Differences"
     assert [row[:3] for row in section.rows] == [
@@ -28,7 +28,7 @@ def test_differences_are_shown_where_there_are_any(tmp_path: Path) -> None:
 def test_many_settings_get_one_number(tmp_path: Path) -> None:
     shapes = [Shape(n_layer=depth, n_embd=width) for depth in (1, 2, 3, 4) for width in (16, 32, 64)]
     path = make_sweep(tmp_path / "s", ["gpt2", "depth-scaled"], ["gelu"], [0, 1, 2], shapes).path
-    titles = {section.title: section for section in answers(load_results(path)).sections}
+    titles = {section.title: section for section in analysis_tables(load_results(path)).sections}
     (row,) = titles["Differences over all settings"].rows
     assert row[:3] == ("depth-scaled", "gpt2", "12")
     assert row[3].startswith("+0.0")
@@ -36,7 +36,7 @@ def test_many_settings_get_one_number(tmp_path: Path) -> None:
 
 def test_learning_rates_and_depths_get_a_table_each(tmp_path: Path) -> None:
     shapes = [Shape(n_layer=depth, lr=lr) for depth in (2, 4) for lr in (1e-4, 1e-3)]
-    found = answers(load_results(make_sweep(tmp_path / "s", ["gpt2"], ["gelu"], [0, 1], shapes).path))
+    found = analysis_tables(load_results(make_sweep(tmp_path / "s", ["gpt2"], ["gelu"], [0, 1], shapes).path))
     rates, scales = found.sections
     assert rates.title == "Sensitivity to the learning rate"
     assert [row[0] for row in rates.rows] == ["gpt2 · gelu · n_layer=2", "gpt2 · gelu · n_layer=4"]
@@ -49,7 +49,7 @@ def test_learning_rates_and_depths_get_a_table_each(tmp_path: Path) -> None:
 def test_claims_come_first(tmp_path: Path) -> None:
     path = make_sweep(tmp_path / "s", ["gpt2"], ["gelu"], [0, 1, 2], [Shape(lr=1e-4), Shape(lr=1e-3)]).path
     (path / "claims.toml").write_text('[[claim]]\nid = "x"\nmetric = "final_loss"\nmax = 9.0\n')
-    found = answers(load_results(path))
+    found = analysis_tables(load_results(path))
     assert [section.title for section in found.claims] == ["Claims"]
     assert [section.title for section in found.sections] == ["Sensitivity to the learning rate"]
     assert found.claims[0].rows[0][:2] == ("SUPPORTED", "x")

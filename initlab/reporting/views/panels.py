@@ -5,17 +5,19 @@ few, which are the deepest and widest, and the caption says how many are not dra
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
-from matplotlib.lines import Line2D
+from dataclasses import dataclass, replace
 
 from initlab.files.json import canonical_json
-from initlab.reporting.canvas import DASHES, INK, MARKERS, MUTED, PALETTE, Look
+from initlab.reporting.views.figure import INK, MUTED, Dash, Key, Style
 from initlab.results.cells import Cell
 from initlab.results.frames import SweepFrames
 from initlab.results.labels import short
 from initlab.spec.fields import phase_of
+
+# Okabe and Ito's palette, which colour-blind readers can tell apart; their yellow vanishes on white, and is left out.
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", INK)
+MARKERS = ("", "s", "^", "D", "v", "X", "P")
+DASHES: tuple[Dash, ...] = ("-", "--", ":", "-.", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3)))
 
 MOST_PANELS = 6
 MOST_LINES = 14  # of one panel; beyond, activations get panels of their own
@@ -94,32 +96,35 @@ def lay_out(
     return Layout(tuple(panels[:most]), left_out)
 
 
-def look(frames: SweepFrames, init: str, activation: str) -> Look:
-    """One look per init and activation, the same in every figure of a report."""
+def style_of(frames: SweepFrames, init: str, activation: str) -> Style:
+    """Return the style of an init with an activation, the same in every figure of a report.
+
+    Colour and marker tell the init, the dash tells the activation.
+    """
     number = frames.results.inits.index(init)
-    return Look(
+    return Style(
         colour=PALETTE[number % len(PALETTE)],
         marker=MARKERS[number // len(PALETTE) % len(MARKERS)],
         dash=DASHES[frames.results.activations.index(activation) % len(DASHES)],
     )
 
 
-def handles(frames: SweepFrames, layout: Layout, *, dashes: bool = True) -> list[Line2D]:
-    """Legend entries: the inits by colour, then the activations by dash where there are several."""
-    made = []
+def keys(frames: SweepFrames, layout: Layout) -> list[Key]:
+    """Return legend entries: the inits by colour, then the activations by dash where there are several."""
+    entries = []
     for init in layout.inits:
-        seen = look(frames, init, frames.results.activations[0])
-        made.append(Line2D([], [], color=seen.colour, marker=seen.marker, label=init))
-    if dashes and len(layout.activations) > 1:
+        style = style_of(frames, init, frames.results.activations[0])
+        entries.append(Key(label=init, style=replace(style, dash="-")))
+    if len(layout.activations) > 1:
         for activation in layout.activations:
-            dash = look(frames, frames.results.inits[0], activation).dash
-            made.append(Line2D([], [], color=MUTED, linestyle=dash, label=activation))
-    return made
+            dash = style_of(frames, frames.results.inits[0], activation).dash
+            entries.append(Key(label=activation, style=Style(colour=MUTED, dash=dash)))
+    return entries
 
 
-def reference(label: str, dash: Any) -> Line2D:
-    """A legend entry for a level that belongs to no cell."""
-    return Line2D([], [], color=INK, linestyle=dash, linewidth=0.9, label=label)
+def reference(label: str, dash: Dash) -> Key:
+    """Return a legend entry for a level that belongs to no cell."""
+    return Key(label=label, style=Style(colour=INK, dash=dash, width=0.9))
 
 
 def _size(cell: Cell) -> float:

@@ -7,8 +7,8 @@ from typing import Any
 from initlab.predictions.inputs import growth_law
 from initlab.predictions.judge import ABSOLUTE, UNEXPLAINED, Fit, Misfit, judge
 from initlab.predictions.scale_up import ScaleUp
-from initlab.reporting.answers import Section
-from initlab.reporting.table import NOTHING, factor, number
+from initlab.reporting.views.cell_table import NOTHING, factor, number
+from initlab.reporting.views.tables import TableSection
 from initlab.results.cells import Cell
 from initlab.results.frames import SweepFrames
 from initlab.results.reading import Results
@@ -62,7 +62,7 @@ def expected(frames: SweepFrames) -> list[Expected]:
     return found
 
 
-def sections(results: Results, rows: Sequence[Expected]) -> list[Section]:
+def sections(results: Results, rows: Sequence[Expected]) -> list[TableSection]:
     """Return the tables of predictions and of outlooks, each where there is something to say."""
     found = []
     if rows:
@@ -70,9 +70,11 @@ def sections(results: Results, rows: Sequence[Expected]) -> list[Section]:
     without = {index: one["reason"] for index, one in results.predictions.items() if "reason" in one}
     if without:
         reasons = dict.fromkeys((results.cells[index].init, reason) for index, reason in without.items())
-        found.append(Section("Not predicted", "Theory has nothing to say of these.", ("init", "why"), tuple(reasons)))
+        found.append(
+            TableSection("Not predicted", "Theory has nothing to say of these.", ("init", "why"), tuple(reasons))
+        )
     if results.outlooks:
-        found.append(_outlooks([ScaleUp.from_json(document) for document in results.outlooks]))
+        found.append(_scale_ups([ScaleUp.from_json(document) for document in results.outlooks]))
     return found
 
 
@@ -95,8 +97,8 @@ def _measured(frames: SweepFrames, index: int) -> dict[str, list[list[float]]]:
     return found
 
 
-def _agreement(rows: Sequence[Expected]) -> Section:
-    return Section(
+def _agreement(rows: Sequence[Expected]) -> TableSection:
+    return TableSection(
         "Predicted before training",
         "Theory knows the laws, the sizes and how often tokens repeat, never the model; each prediction was stored "
         "before step 0. Errors are of the residual stream's second moment over all sites (mean over seeds against "
@@ -146,8 +148,8 @@ def _misfit(misfit: Misfit) -> str:
     return f"{_NAMES[misfit.curve]} is off by {unit}{where} ({misfit.bands:.0f} bands): {misfit.explanation}"
 
 
-def _outlooks(rows: Sequence[ScaleUp]) -> Section:
-    return Section(
+def _scale_ups(rows: Sequence[ScaleUp]) -> TableSection:
+    return TableSection(
         "What the target would do",
         "The sizes that this sweep stands for, by theory. A fixed std gives the matrices of a narrow network less "
         "gain than those of a wide one (gain = width · std²), so its branches are quieter than the target's. The "

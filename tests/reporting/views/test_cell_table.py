@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from initlab.reporting.table import cell_rows, factor, not_ok, number, text_table
+from initlab.reporting.views.cell_table import cell_rows, factor, not_ok, number, text_table
 from initlab.results.reading import load_results
 from tests.reporting.stored import FLOOR, Shape, frames_of, make_sweep
 

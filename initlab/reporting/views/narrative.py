@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from initlab.files.json import canonical_json
-from initlab.reporting.table import CellRow, factor, number
+from initlab.reporting.views.cell_table import CellRow, factor, number
 from initlab.results.cells import NAMES
 from initlab.results.frames import SweepFrames
 from initlab.results.labels import short

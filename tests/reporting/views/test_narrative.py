@@ -4,8 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from initlab.reporting.table import CellRow, cell_rows
-from initlab.reporting.words import banner, describe, headline, shared_settings, versions
+from initlab.reporting.views.cell_table import CellRow, cell_rows
+from initlab.reporting.views.narrative import banner, describe, headline, shared_settings, versions
 from initlab.results.frames import SweepFrames
 from initlab.results.reading import load_results
 from tests.reporting.stored import Shape, frames_of, make_sweep

@@ -1,35 +1,38 @@
 """The report as one HTML file: nothing to fetch, everything visible without scripts."""
 
 import json
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from initlab.reporting.canvas import Drawing
-from initlab.reporting.content import Content
-from initlab.reporting.markdown import reproduce
+from initlab.reporting.render.drawing import Drawing
+from initlab.reporting.render.markdown import reproduce
+
+if TYPE_CHECKING:
+    from initlab.reporting.analysis import Analysis
 
 
-def render(content: Content) -> str:
+def render(analysis: "Analysis", drawings: Sequence[Drawing]) -> str:
     """Return the page. Every name and text of the sweep is escaped; only our own SVG, CSS and script are not."""
     return _template().render(
-        content=content,
-        frames=content.frames,
-        figures=[(drawing, Markup(drawing.inline_svg())) for drawing in content.drawings],
+        analysis=analysis,
+        results=analysis.results,
+        figures=[(drawing, Markup(drawing.inline_svg())) for drawing in drawings],
         reproduce=reproduce(),
         css=Markup(_text("page.css")),
         script=Markup(_text("page.js")),
-        island=Markup(island(content)),
+        island=Markup(island(analysis, drawings)),
     )
 
 
-def island(content: Content) -> str:
+def island(analysis: "Analysis", drawings: Sequence[Drawing]) -> str:
     """Return the figures' series as JSON that can stand inside a script element."""
-    series = {key: value for drawing in content.drawings for key, value in _points(drawing)}
-    results = content.frames.results
+    series = {key: value for drawing in drawings for key, value in _points(drawing)}
+    results = analysis.results
     document = {"inits": results.inits, "activations": results.activations, "series": series}
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.replace("<", "\\u003c")  # no </script> and no <!-- can occur
@@ -65,4 +68,4 @@ def _template() -> Template:
 
 
 def _text(name: str) -> str:
-    return (files("initlab.reporting") / name).read_text(encoding="utf-8")
+    return (files("initlab.reporting.render") / name).read_text(encoding="utf-8")

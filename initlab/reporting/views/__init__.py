@@ -1,0 +1,1 @@
+"""What a report shows, as values: tables, sentences and figures. No matplotlib."""
