@@ -4,6 +4,7 @@ The same plan made again resumes: a run is its content, so what is finished is n
 """
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 
 from initlab.errors import InitlabError
@@ -20,7 +21,7 @@ from initlab.planning.storage import write_plan
 from initlab.plugins.loading import loaded_plugins
 from initlab.results.folder import SweepFolder
 from initlab.results.reading import Results, load_results
-from initlab.results.run import DONE, mark_failed
+from initlab.results.run import DONE, STATUSES, Status, mark_failed
 
 
 def run_plan(plan: Plan, progress: Progress | None = None) -> Results:
@@ -40,7 +41,7 @@ def run_plan(plan: Plan, progress: Progress | None = None) -> Results:
     with _launcher(plan, tasks, plan.execution.machine) as launcher:  # workers need a second to import torch
         write_plan(plan)
         for run in plan.missing:
-            forget(plan.folder, run.id)
+            _forget(plan.folder, run.id)
         try:
             progress.start()
             for event in launcher.run(tasks):
@@ -48,6 +49,12 @@ def run_plan(plan: Plan, progress: Progress | None = None) -> Results:
         finally:
             progress.stop()
     return load_results(plan.folder.path)
+
+
+def current_counts(plan: Plan) -> dict[Status, int]:
+    """Return how many of a plan's runs have each status now: where a sweep stands that was stopped, at any moment."""
+    counter = Counter(plan.folder.run(run.id).state().status for run in plan.runs)
+    return {status: counter[status] for status in STATUSES}
 
 
 def _launcher(plan: Plan, tasks: Sequence[Task], machine: MachineProfile) -> Launcher:
@@ -64,7 +71,7 @@ def _gpus(tasks: Sequence[Task], machine: MachineProfile) -> list[str]:
     return ([numbers[int(index)]] if colon else numbers)[: len(tasks)]
 
 
-def forget(folder: SweepFolder, run_id: str) -> None:
+def _forget(folder: SweepFolder, run_id: str) -> None:
     """Take back a result that is to be had again, so that a worker does not skip it."""
     (folder.run(run_id).path / "summary.json").unlink(missing_ok=True)
 

@@ -24,8 +24,8 @@ from initlab.planning.plan import Plan, make_plan
 from initlab.planning.request import requested_spec
 from initlab.probes.reductions import PROBES
 from initlab.results.document import sweep_document
-from initlab.results.reading import Results, load_results
-from initlab.running import run_plan
+from initlab.results.reading import Results
+from initlab.running import current_counts, run_plan
 
 EXIT_INCOMPLETE = 3
 EXIT_INTERRUPTED = 130
@@ -101,7 +101,7 @@ def _run(plan: Plan) -> Results:
         with _sigterm_raises():
             return run_plan(plan, _progress(plan) if plan.missing else None)
     except (KeyboardInterrupt, Terminated) as stop:
-        print_stopped(stderr(), load_results(plan.folder.path).counts, shlex.join(["initlab", *sys.argv[1:]]))
+        print_stopped(stderr(), current_counts(plan), shlex.join(["initlab", *sys.argv[1:]]))
         raise typer.Exit(EXIT_TERMINATED if isinstance(stop, Terminated) else EXIT_INTERRUPTED) from None
 
 

@@ -9,11 +9,12 @@ import time
 from pathlib import Path
 
 import pytest
+import typer
 
-from initlab.cli.sweep import Terminated, _sigterm_raises
+from initlab.cli.sweep import Terminated, _run, _sigterm_raises
 from initlab.results.run import RunWriter, mark_failed
 from tests.cli.run import initlab
-from tests.tiny import FLAGS
+from tests.tiny import FLAGS, tiny_sweep
 
 
 @pytest.fixture(scope="module")
@@ -212,6 +213,24 @@ def test_claims_that_the_sweep_cannot_answer_are_no_reason_to_fail(tmp_path: Pat
     assert done.code == 0, done.err
     assert "claims not judged: claims.toml, line 2" in done.out
     assert "REFUTED" not in done.out
+
+
+@pytest.mark.parametrize(("stop", "code"), [(KeyboardInterrupt, 130), (Terminated, 143)])
+def test_a_sweep_that_is_stopped_before_its_plan_is_stored_ends_as_any_other(
+    stop: type[BaseException],
+    code: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stopped(plan: object, progress: object) -> None:
+        raise stop
+
+    monkeypatch.setattr("initlab.cli.sweep.run_plan", stopped)
+    with pytest.raises(typer.Exit) as ended:
+        _run(tiny_sweep(tmp_path / "x", {"seed": [0, 1]}))
+    assert ended.value.exit_code == code
+    assert "stopped; 2 missing. To go on" in capsys.readouterr().err
 
 
 def _terminate_myself() -> None:
