@@ -58,7 +58,12 @@ def group_runs(
 def shape_of(run: PlannedRun) -> str:
     """Return equal text for runs that one batched model can train: fields that are declared to be per lane are data.
 
-    Runs that are only probed are apart from those that train, so that neither waits for the other.
+    Runs that are only probed are apart from those that train, so that neither waits for the other. A field that is as
+    it was before there was such a field says nothing, so that a stored choice for a shape outlives new fields.
     """
-    fixed = {path: value for path, value in field_values(run.spec).items() if not FIELDS[path].traits.per_lane}
+    fixed = {
+        path: value
+        for path, value in field_values(run.spec).items()
+        if not FIELDS[path].traits.per_lane and value != FIELDS[path].neutral
+    }
     return content_hash([run.blueprint.shape, run.spec.train.steps == 0, fixed])
