@@ -41,10 +41,10 @@ def test_what_is_written_is_read(checkpoint: Checkpoint, tmp_path: Path) -> None
 WRITE = """
 import sys
 from pathlib import Path
-from initlab.checkpoints.make import make_checkpoint
+from initlab.checkpoints.build import make_checkpoint
 from initlab.checkpoints.request import Request
 from initlab.checkpoints.write import write_checkpoint
-from initlab.spec import ModelSpec
+from initlab.spec.run import ModelSpec
 sizes = ModelSpec(n_layer=1, n_head=2, n_embd=16, block_size=8)
 init = sys.argv[2]
 print(write_checkpoint(Path(sys.argv[1]), make_checkpoint(Request("nanogpt", sizes, init, 23))))
