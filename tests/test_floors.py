@@ -1,4 +1,4 @@
-"""Imports only point down, and what need not import torch does not."""
+"""The rules of the house: imports point down, what need not import torch does not, knowledge has one home."""
 
 import ast
 import importlib

@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 import typer
 from rich.console import Console
 
+from initlab.api.progress import is_interactive
 from initlab.errors import InitlabError
 
 P = ParamSpec("P")
@@ -17,11 +18,6 @@ R = TypeVar("R")
 
 CI_WIDTH = 160
 """Columns of tables where there is no terminal to ask; 80 would break every label."""
-
-
-def is_interactive() -> bool:
-    """Whether a person watches: a terminal on stderr, and no CI."""
-    return sys.stderr.isatty() and not os.environ.get("CI")
 
 
 def stderr() -> Console:

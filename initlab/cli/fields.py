@@ -10,13 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+from initlab.api.axes import BASE, BASE_SIZES, FIELDS, TARGET_SIZES, SpecField, field_path, names_of, split_names
 from initlab.errors import InitlabError, did_you_mean
-from initlab.planning.expand import check_table
-from initlab.planning.names import names_of
-from initlab.plugins.parameters import split_names
-from initlab.spec.declaration import SpecField
-from initlab.spec.fields import BASE, BASE_SIZES, FIELDS, TARGET_SIZES, field_path
-from initlab.spec.run import ModelSpec
 
 PANELS = {"model": "Model", "data": "Data", "train": "Training"}
 MARK = "field_"
@@ -162,15 +157,9 @@ def _sizes(flag: str, text: str, names: tuple[str, ...]) -> dict[str, Any]:
     return sizes
 
 
-def one_model(fields: dict[str, Any]) -> ModelSpec:
-    """Return the model that flags describe, each with one value."""
-    axes = axes_from_flags(fields, None, None, None, [])
-    several = [path for path, values in axes.items() if len(values) > 1]
-    if several:
-        raise InitlabError(f"{several[0]}: expected one value, got {axes[several[0]]}")
-    model = check_table("model", {FIELDS[path].name: values[0] for path, values in axes.items()})
-    assert isinstance(model, ModelSpec)
-    return model
+def model_fields(fields: dict[str, Any]) -> dict[str, list[Any]]:
+    """Return what flags say of one model, by path."""
+    return axes_from_flags(fields, None, None, None, [])
 
 
 def parse_seeds(text: str) -> list[int]:

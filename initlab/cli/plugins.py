@@ -1,12 +1,13 @@
 """``--plugin``, for every command that names what plug-ins may add, and the warning about broken ones."""
 
-from typing import Annotated, Any, TypeAlias
+from collections.abc import Iterable
+from typing import Annotated, TypeAlias
 
 import typer
+from rich.markup import escape
 
+from initlab.api.listing import PLUGIN_KINDS
 from initlab.cli.console import stderr
-from initlab.plugins.loading import PLUGIN_KINDS, load_plugin
-from initlab.plugins.registry import Registry
 
 Plugins: TypeAlias = Annotated[
     list[str] | None,
@@ -20,18 +21,7 @@ Plugins: TypeAlias = Annotated[
 ]
 
 
-def load_plugins(plugins: list[str] | None) -> None:
-    """Load what ``--plugin`` named; raises InitlabError for one that cannot be."""
-    for plugin in plugins or []:
-        load_plugin(plugin)
-
-
-def name_broken(registry: Registry[Any]) -> None:
-    """Say on stderr which installed plug-ins are skipped, and why."""
-    registry.items()
-    for reason in registry.broken.values():
-        stderr().print(f"[yellow]skipped:[/] {_plain(reason)}", soft_wrap=True)
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", r"\[")
+def say_skipped(reasons: Iterable[str]) -> None:
+    """Say on stderr which installed plug-ins cannot be used, and why."""
+    for reason in reasons:
+        stderr().print(f"[yellow]skipped:[/] {escape(reason)}", soft_wrap=True)

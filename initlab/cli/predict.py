@@ -1,29 +1,16 @@
 """``initlab predict``: what theory expects of a network before it is trained, in a second or two."""
 
-from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
-from initlab.cli.catalogue import GPT2_VOCABULARY
+from initlab.api.axes import split_names
+from initlab.api.forecast import predict as forecast
 from initlab.cli.console import guarded, print_json, stdout
-from initlab.cli.fields import one_model, parse_sizes, with_fields
-from initlab.cli.plugins import Plugins, load_plugins
+from initlab.cli.fields import model_fields, parse_sizes, with_fields
+from initlab.cli.plugins import Plugins
 from initlab.cli.prediction_text import print_over, print_prediction, print_several
-from initlab.data.corpora import load_corpus
-from initlab.data.corpus import Corpus
-from initlab.errors import InitlabError
-from initlab.files.json import SCHEMA_VERSION, finite
-from initlab.inits.catalogue import blueprint_for, resolve
-from initlab.plugins.parameters import split_names
-from initlab.predictions.inputs import Case, document, tokens_of
-from initlab.predictions.scale_up import ScaleUp, scale_up
-from initlab.predictions.size_range import Span, law_over, parse_span
-from initlab.spec.run import ModelSpec
-from initlab.theory.from_laws import Unpredictable
-from initlab.theory.tokens import Tokens
 
 
 @guarded
@@ -50,92 +37,27 @@ def predict(
     fields: dict[str, Any],
 ) -> None:
     """Print what theory expects of an init at step 0: residual stream, gradients, loss. Nothing is trained."""
-    load_plugins(plugin)
-    request = Request(one_model(fields), activation, Reading(tokens, tokenizer), batch_size, lr)
-    inits = [init, *(split_names(compare) if compare else [])]
-    if over is not None:
-        _over(request, inits, parse_span(over, request.model), as_json)
-        return
-    documents = [request.document(name) for name in inits]
-    looks = [_outlook(request, name, target) for name in inits] if target else []
+    found = forecast(
+        [init, *split_names(compare)] if compare else init,
+        activation,
+        tokens=tokens,
+        tokenizer=tokenizer,
+        batch_size=batch_size,
+        lr=lr,
+        over=over,
+        target=parse_sizes("--target", target) if target else None,
+        plugins=plugin or [],
+        **model_fields(fields),
+    )
     if as_json:
-        for found, look in zip(documents, looks, strict=False):
-            found["target"] = look.to_json()
-        whole = {"schema_version": SCHEMA_VERSION, "predictions": documents} if compare else documents[0]
-        print_json(finite(whole))
+        print_json(found.to_json())
         return
     console = stdout()
-    print_several(console, documents) if compare else print_prediction(console, documents[0])
-    _print_outlooks(console, looks)
-
-
-@dataclass(frozen=True)
-class Reading:
-    """The tokens that networks are to read."""
-
-    name: str
-    tokenizer: str | None
-
-    @property
-    def corpus(self) -> Corpus | None:
-        return None if self.name in ("uniform", "zipf") else load_corpus(self.name, self.tokenizer)
-
-
-@dataclass(frozen=True)
-class Request:
-    """What every prediction of one command shares but the init and a size."""
-
-    model: ModelSpec
-    activation: str
-    reading: Reading
-    batch: int
-    lr: float
-
-    def case(self, init: str, model: ModelSpec | None = None) -> Case:
-        model, corpus = model or self.model, self.reading.corpus
-        blueprint = blueprint_for(model, init, self.activation, corpus.vocab_size if corpus else GPT2_VOCABULARY)
-        vocab = blueprint.dims.vocab_size
-        if corpus:
-            tokens = tokens_of(corpus, vocab, model.block_size)
-        else:
-            tokens = (Tokens.zipf if self.reading.name == "zipf" else Tokens.uniform)(vocab)
-        return Case(blueprint, self.activation, tokens, self.reading.name, self.batch)
-
-    def document(self, init: str, model: ModelSpec | None = None) -> dict[str, Any]:
-        """Return a prediction's document; raises InitlabError naming the init where there is none to be had."""
-        case = self.case(init, model)
-        try:
-            return document(case, case.predict(), lr=self.lr)
-        except Unpredictable as error:
-            raise InitlabError(f"{resolve(init).name}: {error}") from error
-
-
-def _over(request: Request, inits: list[str], span: Span, as_json: bool) -> None:
-    rows = {
-        init: [request.document(init, span.model(request.model, value)) for value in span.values] for init in inits
-    }
-    laws = {init: law_over(span, [one["growth"] for one in found]) for init, found in rows.items()}
-    if not as_json:
-        print_over(stdout(), span, rows, laws)
-        return
-    fitted = [{"init": init, "growth_law": None if law is None else asdict(law)} for init, law in laws.items()]
-    print_json(
-        finite(
-            {
-                "schema_version": SCHEMA_VERSION,
-                "over": {"field": span.field, "values": list(span.values), "laws": fitted},
-                "predictions": [one for found in rows.values() for one in found],
-            }
-        )
-    )
-
-
-def _outlook(request: Request, init: str, target: str) -> ScaleUp:
-    found = scale_up(request.case(init), request.model, parse_sizes("--target", target))
-    assert found is not None  # it was predicted at its own size
-    return found
-
-
-def _print_outlooks(console: Console, looks: list[ScaleUp]) -> None:
-    for look in looks:
-        console.print(f"target: {escape(look.describe())}", soft_wrap=True)
+    if found.sizes is not None:
+        print_over(console, found)
+    elif found.single:
+        print_prediction(console, found.predictions[0])
+    else:
+        print_several(console, found.predictions)
+    for line in found.scale_up_lines:
+        console.print(f"target: {escape(line)}", soft_wrap=True)

@@ -6,9 +6,8 @@ from typing import Any
 
 from rich.console import Console
 
+from initlab.api.forecast import Forecast, Growth
 from initlab.cli.plot import Curve, plot
-from initlab.predictions.size_range import Span
-from initlab.theory.growth import Growth
 
 ROWS = 17
 """Layers that a table shows; of deeper networks every so many."""
@@ -57,14 +56,11 @@ def print_several(console: Console, documents: Sequence[Mapping[str, Any]]) -> N
         _print_notes(console, found, f"{found['init']}: ")
 
 
-def print_over(
-    console: Console,
-    span: Span,
-    rows: Mapping[str, Sequence[Mapping[str, Any]]],
-    laws: Mapping[str, Growth | None],
-) -> None:
-    """Print growth and final moments at each size of a span, and the law that growth follows over it."""
-    for init, documents in rows.items():
+def print_over(console: Console, forecast: Forecast) -> None:
+    """Print growth and final moments at each of a range of sizes, and the law that growth follows over it."""
+    span = forecast.sizes
+    assert span is not None
+    for init, law in forecast.laws.items():
         console.print(f"{init} over {span.field}", markup=False)
         _print_grid(
             console,
@@ -80,10 +76,9 @@ def print_over(
                     f"{found['token_cosine'][-1]:.3f}",
                     f"{found['initial_loss']:.3f}",
                 ]
-                for value, found in zip(span.values, documents, strict=True)
+                for value, found in zip(span.values, forecast.of(init), strict=True)
             ],
         )
-        law = laws[init]
         if law is not None:
             _say(console, f"growth over {span.field}: {law.law}, R² = {law.r2:.3f}{_formula(law, span.field)}")
         console.print()

@@ -12,20 +12,12 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from initlab.cli.console import guarded, is_interactive, print_json, stderr, stdout
+from initlab.api.progress import progress_for
+from initlab.api.sweeping import Overrides, Plan, Results, load, planned_sweep, report, run_sweep
+from initlab.cli.console import guarded, print_json, stderr, stdout
 from initlab.cli.fields import axes_from_flags, parse_sizes, with_fields
-from initlab.cli.plugins import Plugins, load_plugins, name_broken
-from initlab.cli.progress import LiveProgress, PlainProgress
+from initlab.cli.plugins import Plugins, say_skipped
 from initlab.cli.sweep_text import announce, print_claims, print_dry_run, print_stopped, print_table
-from initlab.files.json import SCHEMA_VERSION
-from initlab.launchers.base import parse_launcher
-from initlab.machine.execution import Overrides
-from initlab.planning.plan import Plan, make_plan
-from initlab.planning.request import requested_spec
-from initlab.probes.reductions import PROBES
-from initlab.results.document import sweep_document
-from initlab.results.reading import Results
-from initlab.running import current_counts, run_plan
 
 EXIT_INCOMPLETE = 3
 EXIT_INTERRUPTED = 130
@@ -72,25 +64,26 @@ def sweep(
     A sweep is a spec file, flags, or both (flags win). Every flag of a field takes several values, separated by
     commas, and becomes an axis.
     """
-    load_plugins(plugin)
-    name_broken(PROBES)
-    parse_launcher(launcher)
-    plan = make_plan(
-        requested_spec(spec, axes_from_flags(fields, init, activation, seeds, settings or []), name),
-        out,
+    plan = planned_sweep(
+        spec,
+        axes=lambda: axes_from_flags(fields, init, activation, seeds, settings or []),
+        name=name,
+        out=out,
         target=None if target is None else parse_sizes("--target", target),
         overrides=Overrides(None if device == "auto" else device, lanes, compiled),
         jobs=jobs,
         retry=retry,
         launcher=launcher,
+        plugins=plugin or [],
         measure=not dry_run,
         note=lambda line: stderr().print(line, soft_wrap=True, markup=False),
     )
+    say_skipped(plan.skipped)
     if not dry_run:
         announce(stderr(), plan)
         _finish(_run(plan), as_json)
     elif as_json:
-        print_json({"schema_version": SCHEMA_VERSION, **plan.document()})
+        print_json(plan.to_json())
     else:
         print_dry_run(stdout(), plan)
 
@@ -99,14 +92,10 @@ def _run(plan: Plan) -> Results:
     """Train with progress on stderr; a signal ends the sweep with what is stored intact."""
     try:
         with _sigterm_raises():
-            return run_plan(plan, _progress(plan) if plan.missing else None)
+            return run_sweep(plan, progress_for(plan, stderr()))
     except (KeyboardInterrupt, Terminated) as stop:
-        print_stopped(stderr(), current_counts(plan), shlex.join(["initlab", *sys.argv[1:]]))
+        print_stopped(stderr(), load(plan.folder.path).counts, shlex.join(["initlab", *sys.argv[1:]]))
         raise typer.Exit(EXIT_TERMINATED if isinstance(stop, Terminated) else EXIT_INTERRUPTED) from None
-
-
-def _progress(plan: Plan) -> LiveProgress | PlainProgress:
-    return (LiveProgress if is_interactive() else PlainProgress)(stderr(), plan)
 
 
 @contextmanager
@@ -128,18 +117,14 @@ def _sigterm_raises() -> Iterator[None]:
 
 def _finish(results: Results, as_json: bool) -> None:
     """Show table and verdicts, write the report, and say by exit code whether every run has a result."""
-    from initlab.reporting.analysis import analyse
-    from initlab.reporting.render.write import write_report
-
-    analysis = analyse(results)
-    html = write_report(analysis)
-    for flag in analysis.flags:
+    written = report(results)
+    for flag in written.analysis.flags:
         stderr().print(flag, soft_wrap=True, markup=False)
     if as_json:
-        print_json({"schema_version": SCHEMA_VERSION, **sweep_document(results)})
+        print_json(results.to_json())
     else:
-        print_table(stdout(), analysis)
-        print_claims(stdout(), analysis.tables.judged, results.path)
-        stdout().print(f"report: {html}", soft_wrap=True, markup=False)
+        print_table(stdout(), written.analysis)
+        print_claims(stdout(), written.analysis.tables.judged, results.path)
+        stdout().print(written.describe(), soft_wrap=True, markup=False)
     if not all(run.done for run in results.runs):
         raise typer.Exit(EXIT_INCOMPLETE)

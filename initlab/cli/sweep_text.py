@@ -8,13 +8,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from initlab.api.sweeping import Plan
 from initlab.cli.verdicts import counted, print_statements
-from initlab.planning.plan import Plan
-from initlab.results.run import Status
 
-if TYPE_CHECKING:  # pandas takes as long to import as all else here together
-    from initlab.reporting.analysis import Analysis
-    from initlab.verdicts.claims import JudgedClaims
+if TYPE_CHECKING:
+    from initlab.api.sweeping import Analysis, JudgedClaims
 
 
 def announce(console: Console, plan: Plan) -> None:
@@ -59,7 +57,7 @@ def print_dry_run(console: Console, plan: Plan) -> None:
     )
 
 
-def print_stopped(console: Console, counts: Mapping[Status, int], command: str) -> None:
+def print_stopped(console: Console, counts: Mapping[str, int], command: str) -> None:
     """Print where a sweep that was stopped stands, and the command that goes on with it."""
     standing = ", ".join(f"{number} {status}" for status, number in counts.items() if number)
     text = f"\nstopped; {standing}. To go on, run the same command again:\n  {command}"

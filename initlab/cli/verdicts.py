@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.markup import escape
 
-from initlab.verdicts.verdict import Verdict
+from initlab.api.judging import Verdict
 
 COLOURS = {"pass": "green", "SUPPORTED": "green", "fail": "red", "REFUTED": "red", "error": "red"}
 

@@ -1,24 +1,18 @@
 """``initlab weights``: an initial checkpoint for a trainer that is not ours."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from initlab.adapters.formats import ANY, FORMATS
-from initlab.checkpoints.request import Request, planned
-from initlab.checkpoints.write import check_target, write_checkpoint
-from initlab.cli.catalogue import GPT2_VOCABULARY
+from initlab.api.initial_weights import ANY
+from initlab.api.initial_weights import weights as write_weights
+from initlab.api.listing import list_formats
 from initlab.cli.console import guarded, print_json, stderr, stdout
-from initlab.cli.fields import one_model, with_fields
-from initlab.cli.plugins import Plugins, load_plugins
-from initlab.data.corpora import load_corpus
-from initlab.files.json import SCHEMA_VERSION
+from initlab.cli.fields import model_fields, with_fields
+from initlab.cli.plugins import Plugins
 
-if TYPE_CHECKING:
-    from initlab.checkpoints.build import Checkpoint
-
-NAMES = ", ".join(name for name, _ in FORMATS.items())
+NAMES = ", ".join(list_formats().names)
 
 
 @guarded
@@ -46,49 +40,22 @@ def weights(
     fields: dict[str, Any],
 ) -> None:
     """Write an initial checkpoint in the names of your trainer's model, for it to start from."""
-    load_plugins(plugin)
-    check_target(out, force=force)
-    text = load_corpus(corpus, tokenizer) if corpus else None
-    vocabulary = text.vocab_size if text else GPT2_VOCABULARY
-    request = Request(format_, one_model(fields), init, vocabulary, activation, seed, dtype, text)
-    planned(request)  # says what does not fit before torch takes its seconds to load
-    from initlab.checkpoints.build import make_checkpoint
-
-    checkpoint = make_checkpoint(request)
-    document = _document(out, request.format, seed, checkpoint, write_checkpoint(out, checkpoint))
+    written = write_weights(
+        init,
+        out,
+        format=format_,
+        activation=activation,
+        seed=seed,
+        dtype=dtype,
+        corpus=corpus,
+        tokenizer=tokenizer,
+        force=force,
+        plugins=plugin or [],
+        **model_fields(fields),
+    )
     if as_json:
-        print_json(document)
+        print_json(written.to_json())
     else:
-        counts = f"{document['tensors']} tensors, {checkpoint.parameters:,} parameters, sha256 {document['sha256']}"
-        stdout().print(f"{out}: {counts}", soft_wrap=True, markup=False)
-    _say(checkpoint)
-
-
-def _document(out: Path, format_: str, seed: int, checkpoint: "Checkpoint", sha256: str) -> dict[str, Any]:
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "path": str(out),
-        "format": format_,
-        "init": checkpoint.blueprint.init,
-        "seed": seed,
-        "activation": checkpoint.activation,
-        "tensors": len(checkpoint.contents.tensors),
-        "parameters": checkpoint.parameters,
-        "config": checkpoint.contents.config,
-        "needs": checkpoint.contents.needs,
-        "sha256": sha256,
-    }
-
-
-def _say(checkpoint: "Checkpoint") -> None:
-    """Tell people what the file alone does not do."""
-    console, contents = stderr(), checkpoint.contents
-    if contents.config:
-        settings = ", ".join(f"{key}={value!r}" for key, value in contents.config.items())
-        console.print(f"config of the model: {settings}", soft_wrap=True, markup=False)
-    console.print(f"activation: {checkpoint.activation}", soft_wrap=True, markup=False)
-    for note in contents.notes:
-        console.print(f"note: {note}", soft_wrap=True, markup=False)
-    if contents.needs:
-        needs = f"{', '.join(contents.needs)}: `initlab explain {checkpoint.blueprint.init}` has the numbers"
-        console.print(f"your trainer must still honour {needs}", soft_wrap=True, markup=False)
+        stdout().print(written.describe(), soft_wrap=True, markup=False)
+    for line in written.notes:
+        stderr().print(line, soft_wrap=True, markup=False)

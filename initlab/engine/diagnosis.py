@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from initlab.engine.selfcheck import lanes_are_independent
+from initlab.files.public import PublicValue
 from initlab.machine.environment import cpu_name, versions
 from initlab.machine.profile import CPU_LANES, FLOAT32_TOLERANCE, MachineProfile, StepTimes, machine_profile
 
@@ -32,8 +33,8 @@ class Device:
     description: str
 
 
-@dataclass(frozen=True)
-class Diagnosis:
+@dataclass(frozen=True, repr=False)
+class Diagnosis(PublicValue):
     """This machine: versions by package, its devices, what they were measured to do, and whether all is well."""
 
     versions: dict[str, str | None]
@@ -45,8 +46,7 @@ class Diagnosis:
     def ok(self) -> bool:
         return all(check.ok for check in self.checks)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the public JSON document; its ``schema_version`` is added where it is printed."""
+    def document(self) -> dict[str, Any]:
         return {
             "versions": self.versions,
             "devices": [asdict(device) for device in self.devices],

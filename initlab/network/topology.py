@@ -86,3 +86,6 @@ class Topology:
 
 
 GPT2_TOPOLOGY = Topology()
+
+GPT2_VOCABULARY = 50257
+"""Of GPT-2's tokenizer (openai/gpt-2): the vocabulary where no corpus gives one."""

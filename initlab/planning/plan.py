@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 from initlab.errors import InitlabError
 from initlab.files.json import content_hash
+from initlab.files.public import PublicValue
 from initlab.machine.execution import Overrides
 from initlab.machine.profile import cached_profile, machine_profile
 from initlab.planning.execution_plan import ExecutionPlan, plan_execution
@@ -54,8 +55,8 @@ class EarlierPlan:
         )
 
 
-@dataclass(frozen=True)
-class Plan:
+@dataclass(frozen=True, repr=False)
+class Plan(PublicValue):
     """A planned sweep.
 
     ``states`` says by id where each run stood when this was made, ``missing`` are those to train. ``execution`` says
@@ -84,8 +85,12 @@ class Plan:
     earlier: EarlierPlan
     launcher: str = "local"
 
+    def describe(self) -> str:
+        to_train = f"{len(self.missing)} to train, about {self.seconds:.0f} s on {self.workers} workers"
+        return f"{self.name}: {len(self.runs)} runs, {to_train}; in {self.folder.path}"
+
     def document(self) -> dict[str, Any]:
-        """Return the keys of the public document: one entry a run, with where it stands."""
+        """Return one entry a run, with where it stands."""
         runs = [
             {
                 "id": run.id,

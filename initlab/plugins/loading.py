@@ -6,6 +6,7 @@ from a path: a spec file names what is registered.
 
 import importlib
 import sys
+from collections.abc import Iterable
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -46,6 +47,12 @@ def load_plugin(text: str) -> str:
         _check_registered(module, name, text)
         _loaded[canonical] = module
     return canonical
+
+
+def load_plugins(texts: Iterable[str]) -> None:
+    """Import plug-ins in turn; raises InitlabError for the first that cannot be."""
+    for text in texts:
+        load_plugin(text)
 
 
 def loaded_plugins() -> tuple[str, ...]:

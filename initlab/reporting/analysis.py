@@ -13,7 +13,7 @@ from initlab.reporting.views.figure import FigureView
 from initlab.reporting.views.gallery import all_figures
 from initlab.reporting.views.narrative import Banner, banner, describe, headline, shared_settings, versions
 from initlab.reporting.views.tables import AnalysisTables, analysis_tables
-from initlab.results.frames import SweepFrames, to_frames
+from initlab.results.frames import SweepFrames
 from initlab.results.reading import Results
 
 TABLE_NOTE = (
@@ -59,7 +59,7 @@ class Analysis:
 
 def analyse(results: Results) -> Analysis:
     """Return what results say; nothing is drawn yet."""
-    frames, tables = to_frames(results), analysis_tables(results)
+    frames, tables = results.frames, analysis_tables(results)
     rows, agreement = cell_rows(frames), expected(frames)
     flagged = flags(agreement)
     return Analysis(

@@ -10,14 +10,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from initlab.errors import InitlabError, did_you_mean
 from initlab.files.json import read_json
+from initlab.files.public import PublicTable
 from initlab.inits.strategy import INITS
 from initlab.results.cells import Cell, Run, cells_of
 from initlab.results.labels import join_label, short
 from initlab.results.run import STATUSES, Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from initlab.results.frames import SweepFrames
 
 PREDICTIONS = "predictions"
 """Folder, inside a sweep's, of what theory expected: one file a distinct network."""
@@ -26,8 +32,8 @@ Scalar: TypeAlias = str | int | float | bool
 Selection: TypeAlias = Mapping[str, Scalar | list[Scalar]]
 
 
-@dataclass(frozen=True)
-class Results:
+@dataclass(frozen=True, repr=False)
+class Results(PublicTable):
     """A stored sweep. ``runs`` are in the order of the plan; ``outlooks`` are documents of what each init would do at
     the sizes that the sweep is a proxy for; ``plugin_probes`` says what the probes of plug-ins were tapped at.
     """
@@ -43,6 +49,28 @@ class Results:
     plugin_probes: Mapping[str, str]
     prediction_keys: Mapping[int, str]
     """Which stored prediction is of a cell, by the cell's index."""
+
+    def document(self) -> dict[str, Any]:
+        from initlab.results.document import sweep_document  # which takes a Results
+
+        return sweep_document(self)
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return one row a planned run: see :class:`~initlab.results.frames.SweepFrames` for its columns."""
+        return self.frames.runs
+
+    @cached_property
+    def frames(self) -> "SweepFrames":
+        """Runs, curves, layers and predictions as tidy frames; reads metrics and layers of every run."""
+        from initlab.results.frames import to_frames  # with pandas, which many need not wait for
+
+        return to_frames(self)
+
+    def describe(self) -> str:
+        standing = ", ".join(f"{number} {status}" for status, number in self.counts.items() if number)
+        question = f": {self.question}" if self.question else ""
+        cells = f"{len(self.cells)} cells" if len(self.cells) != 1 else "1 cell"
+        return f"{self.name}{question}\n{len(self.runs)} runs of {cells} ({standing}) in {self.path}"
 
     @cached_property
     def fields(self) -> list[str]:

@@ -15,7 +15,7 @@ from initlab.inits.catalogue import blueprint_for
 from initlab.network.blueprint import Blueprint
 from initlab.network.laws import Law
 from initlab.network.slots import LM_HEAD, Role, Slot
-from initlab.network.topology import Dims
+from initlab.network.topology import GPT2_VOCABULARY, Dims
 from initlab.results.reading import Scalar
 from initlab.spec.run import ModelSpec, RunSpec
 from initlab.verdicts.statement import DefaultFact, Factor, LawFact
@@ -25,8 +25,6 @@ SIZES: tuple[dict[str, Scalar], ...] = (
     {"n_layer": 24, "n_head": 16, "n_embd": 1024, "block_size": 1024},
 )
 """GPT-2 small and medium (Radford et al. 2019, table 2)."""
-
-GPT2_VOCABULARY = 50257
 
 FACTORS: dict[Factor, Callable[[Dims], float]] = {
     "1/sqrt(2*n_layer)": lambda dims: 1 / math.sqrt(2 * dims.n_layer),

@@ -1,5 +1,7 @@
-"""How a running sweep looks to who called a command: a live bar on a terminal, plain lines everywhere else."""
+"""How a running sweep looks: a live bar on a terminal and in a notebook, plain lines everywhere else."""
 
+import os
+import sys
 import threading
 from collections.abc import Sequence
 from importlib import import_module
@@ -10,10 +12,23 @@ from rich.progress import Progress as Bar
 
 from initlab.planning.groups import LaneGroup
 from initlab.planning.plan import Plan
-from initlab.planning.progress import LineProgress, RunOutcome, Shares
+from initlab.planning.progress import LineProgress, Progress, RunOutcome, Shares, Silent
 
 REPORT = "initlab.reporting.render.write"
 """What the end of a sweep needs; matplotlib and pandas take half a second to import."""
+
+
+def is_interactive() -> bool:
+    """Whether a person watches: a terminal on stderr, and no CI."""
+    return sys.stderr.isatty() and not os.environ.get("CI")
+
+
+def progress_for(plan: Plan, console: Console | None = None) -> Progress:
+    """Return what shows a plan's progress on ``console``, stderr by default: a bar where a person watches."""
+    console = console or Console(stderr=True, highlight=False)
+    if not plan.groups:
+        return Silent()
+    return LiveProgress(console, plan) if is_interactive() or console.is_jupyter else PlainProgress(console, plan)
 
 
 class LiveProgress:

@@ -1,0 +1,79 @@
+"""From plain Python values to fields of a spec: sizes of one model, and the axes of a sweep."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from initlab.errors import InitlabError
+from initlab.planning.expand import check_table
+from initlab.planning.names import names_of
+from initlab.plugins.parameters import split_names
+from initlab.spec.declaration import SpecField
+from initlab.spec.fields import BASE, BASE_SIZES, FIELDS, TARGET_SIZES, field_path
+from initlab.spec.run import ModelSpec
+
+__all__ = [
+    "BASE",
+    "BASE_SIZES",
+    "FIELDS",
+    "TARGET_SIZES",
+    "Scalar",
+    "SpecField",
+    "Values",
+    "axes_of",
+    "field_path",
+    "names_in",
+    "names_of",
+    "one_model",
+    "seeds_of",
+    "split_names",
+]
+
+Scalar: TypeAlias = str | int | float | bool
+Values: TypeAlias = Scalar | Sequence[Scalar] | None
+"""A field's value, or several, which make an axis; None leaves the field at its default."""
+
+
+def names_in(value: str | Iterable[str]) -> list[str]:
+    """Return the names in ``"a,b"`` or ``["a", "b"]``."""
+    return list(split_names(value)) if isinstance(value, str) else list(value)
+
+
+def listed(value: Values) -> list[Any]:
+    """Return an axis: a value alone is one of one value."""
+    return [value] if isinstance(value, str | int | float) or value is None else list(value)
+
+
+def axes_of(fields: Mapping[str, Values]) -> dict[str, list[Any]]:
+    """Return axes by the fields' paths; raises InitlabError for a name that is no field, with the nearest one."""
+    axes: dict[str, list[Any]] = {}
+    for key, value in fields.items():
+        if value is None:
+            continue
+        values = listed(value)
+        if not values:
+            raise InitlabError(f"{key}: an axis needs at least one value")
+        axes[field_path(key)] = values
+    return axes
+
+
+def seeds_of(seeds: int | Iterable[int]) -> list[int]:
+    """Return the seeds that ``3`` (0, 1, 2) or a list names; raises InitlabError where there are none."""
+    listed_seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
+    if not listed_seeds:
+        raise InitlabError(f"seeds = {seeds!r}: names no seed")
+    return listed_seeds
+
+
+def one_model(fields: Mapping[str, Values]) -> ModelSpec:
+    """Return the model that fields describe, each with one value; raises InitlabError for any other field."""
+    values: dict[str, Any] = {}
+    for path, axis in axes_of(fields).items():
+        table, _, name = path.partition(".")
+        if table != "model":
+            raise InitlabError(f"{path} is no field of the model")
+        if len(axis) > 1:
+            raise InitlabError(f"{path}: expected one value, got {axis}")
+        values[name] = axis[0]
+    model = check_table("model", values)
+    assert isinstance(model, ModelSpec)
+    return model

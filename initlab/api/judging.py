@@ -1,0 +1,140 @@
+"""What a stored sweep says of statements: gates, which decide an exit code, and claims."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from initlab.errors import InitlabError
+from initlab.files.public import PublicTable
+from initlab.results.reading import load_results
+from initlab.verdicts.claims import judge_claims
+from initlab.verdicts.gates import Result, baseline_path, exit_code, judge_gates, overall
+from initlab.verdicts.github import publish
+from initlab.verdicts.junit import junit_xml
+from initlab.verdicts.statement import read_claims, read_gates
+from initlab.verdicts.verdict import Verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Judgement", "Verdict", "claims", "gate"]
+
+EXIT_INCOMPLETE = 3
+
+
+@dataclass(frozen=True, repr=False)
+class Judgement(PublicTable):
+    """The verdicts on a file of claims or gates; ``title`` heads them where they are shown.
+
+    ``result`` is pass, fail, inconclusive or error for gates, the worst of them; None for claims.
+    """
+
+    title: str
+    suite: str
+    verdicts: tuple[Verdict, ...]
+    result: Result | None = None
+
+    def __iter__(self) -> Iterator[Verdict]:
+        return iter(self.verdicts)
+
+    def __len__(self) -> int:
+        return len(self.verdicts)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How often each verdict was returned."""
+        return dict(Counter(verdict.verdict for verdict in self.verdicts))
+
+    @property
+    def complete(self) -> bool:
+        """Whether every run that a statement needs has a result."""
+        return all(verdict.complete for verdict in self.verdicts)
+
+    def exit_code(self, *, strict: bool = False) -> int:
+        """Return what the command ends with: see ``initlab gate --help`` and ``initlab claims --help``."""
+        if self.result is None:
+            return 0 if self.complete else EXIT_INCOMPLETE
+        return exit_code(self.result, strict=strict)
+
+    def to_junit(self) -> str:
+        """Return JUnit XML, a test case for each check."""
+        return junit_xml(list(self.verdicts), self.suite)
+
+    def write_junit(self, path: str | Path) -> None:
+        """Write the JUnit XML to a file; raises InitlabError where it cannot be written."""
+        try:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            Path(path).write_text(self.to_junit(), encoding="utf-8")
+        except OSError as error:
+            raise InitlabError(f"cannot write to {path}: {error.strerror or error}") from error
+
+    def publish_to_github(self, environ: Mapping[str, str]) -> list[str]:
+        """Write GitHub's step summary and outputs where ``environ`` names their files; return its annotations."""
+        words = ("pass", "fail", "inconclusive", "error")
+        outputs = {"verdict": str(self.result), **{word: str(self.counts.get(word, 0)) for word in words}}
+        return list(publish(list(self.verdicts), self.title, outputs, environ))
+
+    def document(self) -> dict[str, Any]:
+        return {"verdicts": [verdict.to_json() for verdict in self.verdicts]}
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return one row a verdict: id, verdict, about, value, limit, ci_low, ci_high, n, reason, text."""
+        import pandas as pd
+
+        columns = ["id", "verdict", "about", "metric", "value", "limit", "ci_low", "ci_high", "n", "reason", "text"]
+        rows = []
+        for verdict in self.verdicts:
+            low, high = verdict.ci or (None, None)
+            rows.append({**verdict.to_json(), "ci_low": low, "ci_high": high})
+        return pd.DataFrame(rows, columns=columns)
+
+    def describe(self) -> str:
+        counted = ", ".join(f"{number} {verdict}" for verdict, number in self.counts.items())
+        lines = [f"{verdict.verdict:<12} {verdict.id}: {verdict.reason}" for verdict in self.verdicts]
+        return "\n".join([f"{self.title} ({counted})", *lines])
+
+
+def gate(path: str | Path, gates: str | Path, *, baseline: str | Path | None = None) -> Judgement:
+    """Check the sweep stored at ``path`` against the limits in ``gates``: a gates.toml, or the folder it is in.
+
+    ``baseline`` is the folder of the sweep to compare with, where the file names none. Raises InitlabError where a
+    gate asks for what the sweep has not.
+
+    >>> import initlab
+    >>> from pathlib import Path
+    >>> _ = initlab.sweep(init="gpt2", n_layer=1, n_embd=16, n_head=1, block_size=8, steps=0, seeds=3, jobs=1,
+    ...                   out="results/gated", progress=False)
+    >>> text = '[[gate]]\\nid = "quiet"\\nmetric = "growth"\\nmax = 100.0\\n'
+    >>> _ = Path("gates.toml").write_text(text)
+    >>> initlab.gate("results/gated", "gates.toml").result
+    'pass'
+    """
+    statements, file = read_gates(Path(gates))
+    against = baseline_path(statements, file, None if baseline is None else Path(baseline))
+    sweep = load_results(Path(path))
+    verdicts = judge_gates(statements, file, sweep, None if against is None else load_results(against))
+    result = overall(verdicts)
+    return Judgement(f"initlab gate: {sweep.name}: {result}", sweep.name, tuple(verdicts), result)
+
+
+def claims(path: str | Path, claims: str | Path | None = None) -> Judgement:
+    """Say of each claim whether the sweep stored at ``path`` supports or refutes it.
+
+    ``claims`` is a claims.toml or the folder it is in; the sweep's own where it is not given. Raises InitlabError
+    where a claim asks for what the sweep or the laws have not.
+
+    >>> import initlab
+    >>> from pathlib import Path
+    >>> _ = initlab.sweep(init="gpt2", n_layer=1, n_embd=16, n_head=1, block_size=8, steps=0, seeds=3, jobs=1,
+    ...                   out="results/claimed", progress=False)
+    >>> text = '[[claim]]\\nid = "grows"\\ntext = "it grows"\\nmetric = "growth"\\nmin = 0.5\\n'
+    >>> _ = Path("claims.toml").write_text(text)
+    >>> [verdict.verdict for verdict in initlab.claims("results/claimed", "claims.toml")]
+    ['SUPPORTED']
+    """
+    statements, file = read_claims(Path(claims or path))
+    sweep = load_results(Path(path))
+    verdicts = judge_claims(statements, file, sweep)
+    return Judgement(f"initlab claims: {statements.title or sweep.name}", sweep.name, tuple(verdicts))

@@ -1,0 +1,267 @@
+"""Sweeps: planned, run, loaded again, reported, and where each of their runs stands."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from initlab.api.axes import Values, axes_of, names_in, seeds_of
+from initlab.api.progress import progress_for
+from initlab.errors import InitlabError, did_you_mean
+from initlab.files.public import PublicTable, PublicValue
+from initlab.launchers.base import parse_launcher
+from initlab.machine.execution import CompileMode, Overrides
+from initlab.planning.plan import Note, Plan, Retry, make_plan
+from initlab.planning.progress import Progress
+from initlab.planning.request import requested_spec
+from initlab.plugins.loading import load_plugins
+from initlab.results.reading import Results, load_results
+from initlab.running import run_plan
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from initlab.reporting.analysis import Analysis
+    from initlab.verdicts.claims import JudgedClaims
+
+__all__ = [
+    "FORMATS",
+    "Analysis",
+    "JudgedClaims",
+    "Overrides",
+    "Plan",
+    "Results",
+    "Standing",
+    "WrittenReport",
+    "load",
+    "planned_sweep",
+    "report",
+    "run_sweep",
+    "status",
+    "sweep",
+]
+
+FORMATS = ("html", "md", "csv", "json")
+
+Sweep: TypeAlias = str | Path | Results
+"""A stored sweep: its folder, or what was read of it."""
+
+
+def sweep(
+    spec: str | Path | None = None,
+    *,
+    init: str | Iterable[str] | None = None,
+    activation: str | Iterable[str] | None = None,
+    seeds: int | Iterable[int] | None = None,
+    name: str | None = None,
+    out: str | Path | None = None,
+    target: Mapping[str, int] | None = None,
+    jobs: int | None = None,
+    lanes: int | None = None,
+    compile: CompileMode = "auto",
+    device: str | None = None,
+    launcher: str = "local",
+    retry: Retry = "failed",
+    plugins: Sequence[str] = (),
+    progress: bool | Progress = True,
+    **fields: Values,
+) -> Results:
+    """Train what is missing of a sweep and return all its results; the same call again resumes it.
+
+    ``spec`` is a sweep.toml or its folder; without one, the arguments make the sweep, and nothing at all is the
+    quickstart. ``fields`` are fields of a run by name, such as ``n_layer=[4, 12]`` or ``lr=1e-3``: several values are
+    an axis, and win over the spec's. ``seeds`` is how many (3 are 0, 1, 2) or which. ``out`` is the sweep's own folder,
+    ``results/<name>`` by default. ``jobs``, ``lanes``, ``compile`` and ``device`` override what was measured to be fast.
+    ``progress`` shows how far it is: a bar on a terminal or in a notebook, plain lines on stderr elsewhere.
+
+    Training happens in processes of their own, which never run the calling script. Raises InitlabError for a mistake
+    in the spec, and KeyboardInterrupt with everything that is finished kept.
+
+    >>> import initlab
+    >>> results = initlab.sweep(init=["gpt2", "depth-scaled"], n_layer=2, n_embd=16, n_head=2, block_size=8, steps=2,
+    ...                         seeds=2, out="results/example", jobs=1, progress=False)
+    >>> len(results.runs), results.counts["finished"], sorted(set(results.to_frame()["init"]))
+    (4, 4, ['depth-scaled', 'gpt2'])
+    """
+    plan = planned_sweep(
+        spec,
+        axes=lambda: asked_axes(init, activation, seeds, fields),
+        name=name,
+        out=out,
+        target=target,
+        overrides=Overrides(device, lanes, compile),
+        jobs=jobs,
+        launcher=launcher,
+        retry=retry,
+        plugins=plugins,
+    )
+    return run_sweep(plan, progress)
+
+
+def asked_axes(
+    init: str | Iterable[str] | None,
+    activation: str | Iterable[str] | None,
+    seeds: int | Iterable[int] | None,
+    fields: Mapping[str, Values],
+) -> dict[str, list[Any]]:
+    """Return the axes that a call names, by the fields' paths."""
+    named: dict[str, list[Any]] = {}
+    if init is not None:
+        named["init"] = names_in(init)
+    if activation is not None:
+        named["activation"] = names_in(activation)
+    if seeds is not None:
+        named["seed"] = seeds_of(seeds)
+    return {**named, **axes_of(fields)}
+
+
+def planned_sweep(
+    spec: str | Path | None = None,
+    *,
+    axes: Callable[[], Mapping[str, list[Any]]],
+    name: str | None = None,
+    out: str | Path | None = None,
+    target: Mapping[str, int] | None = None,
+    overrides: Overrides = Overrides(),  # noqa: B008 - a frozen value
+    jobs: int | None = None,
+    launcher: str = "local",
+    retry: Retry = "failed",
+    plugins: Sequence[str] = (),
+    measure: bool = True,
+    note: Note = lambda line: None,
+) -> Plan:
+    """Return the plan of a sweep: its runs, which are missing, how they are computed, and what that costs.
+
+    Nothing is written or trained. ``axes`` is asked for the fields, by path, once the plug-ins are loaded that may
+    name their values. ``measure`` False leaves a machine that nobody measured unmeasured; ``note`` is told in a line
+    what takes a while.
+    """
+    load_plugins(plugins)
+    parse_launcher(launcher)
+    return make_plan(
+        requested_spec(None if spec is None else Path(spec), axes(), name),
+        None if out is None else Path(out),
+        target=target,
+        overrides=overrides,
+        jobs=jobs,
+        retry=retry,
+        launcher=launcher,
+        measure=measure,
+        note=note,
+    )
+
+
+def run_sweep(plan: Plan, progress: bool | Progress = True) -> Results:
+    """Train what is missing of a plan and return the results, read once."""
+    shown = progress_for(plan) if progress is True else progress or None
+    return run_plan(plan, shown)
+
+
+def load(path: str | Path) -> Results:
+    """Return the sweep stored in a folder: its cells and runs, as tidy frames too. Never trains.
+
+    Raises InitlabError where there is no sweep.
+
+    >>> import initlab
+    >>> _ = initlab.sweep(init="gpt2", n_layer=1, n_embd=16, n_head=1, block_size=8, steps=0, seeds=2, jobs=1,
+    ...                   out="results/loaded", progress=False)
+    >>> results = initlab.load("results/loaded")
+    >>> [run.status for run in results.runs], results.frames.layers["probe"].nunique() > 5
+    (['finished', 'finished'], True)
+    """
+    return load_results(Path(path))
+
+
+@dataclass(frozen=True, repr=False)
+class WrittenReport(PublicValue):
+    """A report beside its sweep. ``page`` is its HTML file; ``analysis`` all that it says."""
+
+    page: Path
+    analysis: "Analysis"
+
+    def document(self) -> dict[str, Any]:
+        return {"page": str(self.page), **self.analysis.document()}
+
+    def describe(self) -> str:
+        return f"report: {self.page}"
+
+    def _repr_html_(self) -> str:
+        """The page itself, in a frame."""
+        from html import escape
+
+        page = escape(self.page.read_text(encoding="utf-8"), quote=True)
+        return f'<iframe srcdoc="{page}" style="width:100%;height:40em;border:0"></iframe>'
+
+
+def report(sweep: Sweep, *, formats: Collection[str] = FORMATS) -> WrittenReport:
+    """Write the report of a stored sweep beside it, also while it is still running; return where it is.
+
+    Raises InitlabError for a folder that holds no sweep or cannot be written to, or a format that does not exist.
+
+    >>> import initlab
+    >>> results = initlab.sweep(init="gpt2", n_layer=1, n_embd=16, n_head=1, block_size=8, steps=0, seeds=2, jobs=1,
+    ...                         out="results/reported", progress=False)
+    >>> initlab.report(results, formats=["md"]).page.with_name("report.md").exists()
+    True
+    """
+    for name in formats:
+        if name not in FORMATS:
+            raise InitlabError(f"no report format {name!r}{did_you_mean(name, FORMATS)}")
+    from initlab.reporting.analysis import analyse  # with pandas, and matplotlib for the next
+    from initlab.reporting.render.write import write_report
+
+    analysis = analyse(results_of(sweep))
+    return WrittenReport(write_report(analysis, formats=formats), analysis)
+
+
+def results_of(sweep: Sweep) -> Results:
+    """Return a stored sweep, read where only its folder is known."""
+    return sweep if isinstance(sweep, Results) else load_results(Path(sweep))
+
+
+@dataclass(frozen=True, repr=False)
+class Standing(PublicTable):
+    """Where every run of a sweep stands."""
+
+    results: Results
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many runs have each status, zeros among them."""
+        return {str(status): number for status, number in self.results.counts.items()}
+
+    def document(self) -> dict[str, Any]:
+        return {"path": str(self.results.path), "counts": self.counts, "runs": self._rows()}
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return one row a run: id, label, status, reason."""
+        import pandas as pd
+
+        return pd.DataFrame(self._rows())
+
+    def describe(self) -> str:
+        lines = []
+        for run in self.results.runs:
+            reason = f"  ({run.state.reason})" if run.state.reason else ""
+            lines.append(f"{run.id}  {run.status:<11}  {run.label}{reason}")
+        return "\n".join(
+            [*lines, ", ".join(f"{number} {status}" for status, number in self.counts.items() if number)]
+        )
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [
+            {"id": run.id, "label": run.label, "status": run.status, "reason": run.state.reason}
+            for run in self.results.runs
+        ]
+
+
+def status(sweep: Sweep) -> Standing:
+    """Return where every run of a stored sweep stands, and why one failed.
+
+    >>> import initlab
+    >>> _ = initlab.sweep(init="gpt2", n_layer=1, n_embd=16, n_head=1, block_size=8, steps=0, seeds=2, jobs=1,
+    ...                   out="results/standing", progress=False)
+    >>> initlab.status("results/standing").counts["finished"]
+    2
+    """
+    return Standing(results_of(sweep))
