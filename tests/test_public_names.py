@@ -18,8 +18,8 @@ PUBLIC = {
     "explain",
     "gate",
     "list_activations",
-    "list_adapters",
     "list_corpora",
+    "list_formats",
     "list_inits",
     "list_launchers",
     "list_optimizers",
@@ -67,7 +67,7 @@ def test_predicting_and_listing_need_no_torch() -> None:
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'swep'"):
-        _ = initlab.swep  # type: ignore[attr-defined]
+        _ = initlab.swep
     assert set(initlab.__all__) <= set(dir(initlab))
 
 

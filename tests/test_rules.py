@@ -98,8 +98,12 @@ def listers(
         if module.startswith(homes):
             continue
         for node in ast.walk(tree):
-            parts = node.elts if isinstance(node, ast.List | ast.Tuple | ast.Set) else ()
-            parts = node.keys if isinstance(node, ast.Dict) else parts
+            if isinstance(node, ast.List | ast.Tuple | ast.Set):
+                parts: list[ast.expr | None] = [*node.elts]
+            elif isinstance(node, ast.Dict):
+                parts = node.keys
+            else:
+                continue
             texts = {part.value for part in parts if isinstance(part, ast.Constant) and part.value in names}
             if len(texts) >= 3:
                 found.setdefault(module, []).append(f"line {node.lineno}: {sorted(map(str, texts))}")
@@ -174,9 +178,9 @@ def closed_doors(everything: Iterator[tuple[str, ast.Module]], names: set[str]) 
     found: dict[str, list[str]] = {}
     for module, tree in everything:
         for node in ast.walk(tree):
-            if isinstance(node, ast.Subscript) and ast.unparse(node.value) in ("Literal", "typing.Literal"):
-                if {text.value for text in strings(node)} & names:
-                    found.setdefault(module, []).append(ast.unparse(node))
+            literal = isinstance(node, ast.Subscript) and ast.unparse(node.value) in ("Literal", "typing.Literal")
+            if literal and {text.value for text in strings(node)} & names:
+                found.setdefault(module, []).append(ast.unparse(node))
     return found
 
 

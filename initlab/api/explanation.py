@@ -76,7 +76,7 @@ class Explanation(PublicTable):
         }
 
     def to_frame(self) -> "pd.DataFrame":
-        """Return one row a slot: slot, role, layer, shape, of, aliases, drawn_as, and the law: dist, mean, std, ..."""
+        """Return one row a slot: slot, role, layer, shape, of, aliases, drawn_as, and its law."""
         import pandas as pd
 
         return pd.DataFrame(self.slots)

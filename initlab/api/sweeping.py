@@ -15,6 +15,7 @@ from initlab.planning.plan import Note, Plan, Retry, make_plan
 from initlab.planning.progress import Progress
 from initlab.planning.request import requested_spec
 from initlab.plugins.loading import load_plugins
+from initlab.probes.reductions import PROBES
 from initlab.results.reading import Results, load_results
 from initlab.running import run_plan
 
@@ -37,6 +38,7 @@ __all__ = [
     "planned_sweep",
     "report",
     "run_sweep",
+    "skipped_probes",
     "status",
     "sweep",
 ]
@@ -70,9 +72,10 @@ def sweep(
 
     ``spec`` is a sweep.toml or its folder; without one, the arguments make the sweep, and nothing at all is the
     quickstart. ``fields`` are fields of a run by name, such as ``n_layer=[4, 12]`` or ``lr=1e-3``: several values are
-    an axis, and win over the spec's. ``seeds`` is how many (3 are 0, 1, 2) or which. ``out`` is the sweep's own folder,
-    ``results/<name>`` by default. ``jobs``, ``lanes``, ``compile`` and ``device`` override what was measured to be fast.
-    ``progress`` shows how far it is: a bar on a terminal or in a notebook, plain lines on stderr elsewhere.
+    an axis, and win over the spec's. ``seeds`` is how many (3 are 0, 1, 2) or which. ``out`` is the sweep's own
+    folder, ``results/<name>`` by default. ``jobs``, ``lanes``, ``compile`` and ``device`` override what was measured
+    to be fast. ``progress`` shows how far it is: a bar on a terminal or in a notebook, plain lines on stderr
+    elsewhere.
 
     Training happens in processes of their own, which never run the calling script. Raises InitlabError for a mistake
     in the spec, and KeyboardInterrupt with everything that is finished kept.
@@ -149,6 +152,12 @@ def planned_sweep(
         measure=measure,
         note=note,
     )
+
+
+def skipped_probes() -> tuple[str, ...]:
+    """Return why installed probes cannot be used, a line each: every run is measured with the others."""
+    PROBES.items()
+    return tuple(PROBES.broken.values())
 
 
 def run_sweep(plan: Plan, progress: bool | Progress = True) -> Results:

@@ -1,13 +1,12 @@
 """The ``initlab`` command: names its subcommands and loads the one that is called; none waits for the rest."""
 
-import gc
 from importlib import import_module, metadata
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from initlab.machine.environment import ALLOCATIONS_PER_COLLECTION
+from initlab.api.process import collect_garbage_seldom
 
 COMMANDS = {
     "sweep": ("sweep:sweep", "Train what is missing of a sweep; the same command again resumes it."),
@@ -90,5 +89,5 @@ def main(
 
 def run() -> None:
     """Entry point of the ``initlab`` script."""
-    gc.set_threshold(ALLOCATIONS_PER_COLLECTION)
+    collect_garbage_seldom()
     app()
