@@ -17,7 +17,8 @@ from initlab.planning.request import requested_spec
 from initlab.plugins.loading import load_plugins
 from initlab.probes.reductions import PROBES
 from initlab.results.reading import Results, load_results
-from initlab.running import run_plan
+from initlab.results.run import Status
+from initlab.running import current_counts, run_plan
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +34,9 @@ __all__ = [
     "Plan",
     "Results",
     "Standing",
+    "Status",
     "WrittenReport",
+    "current_counts",
     "load",
     "planned_sweep",
     "report",

@@ -13,8 +13,16 @@ from typing import Annotated, Any, Literal
 import typer
 
 from initlab.api.progress import progress_for
-from initlab.api.sweeping import Overrides, Plan, Results, planned_sweep, report, run_sweep, skipped_probes
-from initlab.api.sweeping import status as standing
+from initlab.api.sweeping import (
+    Overrides,
+    Plan,
+    Results,
+    current_counts,
+    planned_sweep,
+    report,
+    run_sweep,
+    skipped_probes,
+)
 from initlab.cli.console import guarded, print_json, stderr, stdout
 from initlab.cli.fields import axes_from_flags, parse_sizes, with_fields
 from initlab.cli.plugins import Plugins, say_skipped
@@ -95,7 +103,7 @@ def _run(plan: Plan) -> Results:
         with _sigterm_raises():
             return run_sweep(plan, progress_for(plan, stderr()))
     except (KeyboardInterrupt, Terminated) as stop:
-        print_stopped(stderr(), standing(plan.folder.path).counts, shlex.join(["initlab", *sys.argv[1:]]))
+        print_stopped(stderr(), current_counts(plan), shlex.join(["initlab", *sys.argv[1:]]))
         raise typer.Exit(EXIT_TERMINATED if isinstance(stop, Terminated) else EXIT_INTERRUPTED) from None
 
 

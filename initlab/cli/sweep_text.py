@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from initlab.api.sweeping import Plan
+from initlab.api.sweeping import Plan, Status
 from initlab.cli.verdicts import counted, print_statements
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def print_dry_run(console: Console, plan: Plan) -> None:
     )
 
 
-def print_stopped(console: Console, counts: Mapping[str, int], command: str) -> None:
+def print_stopped(console: Console, counts: Mapping[Status, int], command: str) -> None:
     """Print where a sweep that was stopped stands, and the command that goes on with it."""
     standing = ", ".join(f"{number} {status}" for status, number in counts.items() if number)
     text = f"\nstopped; {standing}. To go on, run the same command again:\n  {command}"
