@@ -21,7 +21,7 @@ from initlab.planning.storage import write_plan
 from initlab.plugins.loading import loaded_plugins
 from initlab.results.folder import SweepFolder
 from initlab.results.reading import Results, load_results
-from initlab.results.run import DONE, STATUSES, Status, mark_failed
+from initlab.results.run import DONE, STATUSES, Status, forget_result, mark_failed
 
 
 def run_plan(plan: Plan, progress: Progress | None = None) -> Results:
@@ -41,7 +41,7 @@ def run_plan(plan: Plan, progress: Progress | None = None) -> Results:
     with _launcher(plan, tasks, plan.execution.machine) as launcher:  # workers need a second to import torch
         write_plan(plan)
         for run in plan.missing:
-            _forget(plan.folder, run.id)
+            forget_result(plan.folder.run(run.id).path)
         try:
             progress.start()
             for event in launcher.run(tasks):
@@ -69,11 +69,6 @@ def _gpus(tasks: Sequence[Task], machine: MachineProfile) -> list[str]:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     numbers = visible.split(",") if visible else [str(number) for number in range(len(machine.gpus))]
     return ([numbers[int(index)]] if colon else numbers)[: len(tasks)]
-
-
-def _forget(folder: SweepFolder, run_id: str) -> None:
-    """Take back a result that is to be had again, so that a worker does not skip it."""
-    (folder.run(run_id).path / "summary.json").unlink(missing_ok=True)
 
 
 def _report(event: Event, number: int, plan: Plan, progress: Progress) -> None:

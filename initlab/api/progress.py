@@ -1,7 +1,5 @@
 """How a running sweep looks: a live bar on a terminal and in a notebook, plain lines everywhere else."""
 
-import os
-import sys
 import threading
 from collections.abc import Sequence
 from importlib import import_module
@@ -10,17 +8,13 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from initlab.api.terminal import is_interactive
 from initlab.planning.groups import LaneGroup
 from initlab.planning.plan import Plan
 from initlab.planning.progress import LineProgress, Progress, RunOutcome, Shares, Silent
 
 REPORT = "initlab.reporting.render.write"
 """What the end of a sweep needs; matplotlib and pandas take half a second to import."""
-
-
-def is_interactive() -> bool:
-    """Whether a person watches: a terminal on stderr, and no CI."""
-    return sys.stderr.isatty() and not os.environ.get("CI")
 
 
 def progress_for(plan: Plan, console: Console | None = None) -> Progress:

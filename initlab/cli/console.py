@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 import typer
 from rich.console import Console
 
-from initlab.api.progress import is_interactive
+from initlab.api.terminal import is_interactive
 from initlab.errors import InitlabError
 
 P = ParamSpec("P")

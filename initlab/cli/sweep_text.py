@@ -8,14 +8,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from initlab.api.sweeping import Plan, Status
 from initlab.cli.verdicts import counted, print_statements
 
 if TYPE_CHECKING:
-    from initlab.api.sweeping import Analysis, JudgedClaims
+    from initlab.api.sweeping import Analysis, JudgedClaims, Plan, Status
 
 
-def announce(console: Console, plan: Plan) -> None:
+def announce(console: Console, plan: "Plan") -> None:
     """Print the question, what is to be trained, how, and at what cost, and what the sweep's sizes hide."""
     question = f": {plan.spec.question}" if plan.spec.question else ""
     console.print(f"[bold]{escape(plan.name)}[/]{escape(question)}", soft_wrap=True)
@@ -30,7 +29,7 @@ def announce(console: Console, plan: Plan) -> None:
         console.print(f"  {line}", soft_wrap=True, markup=False)
 
 
-def _executions(plan: Plan) -> list[str]:
+def _executions(plan: "Plan") -> list[str]:
     """Return a line for each way in which missing runs are computed."""
     if plan.execution is None:
         return []
@@ -46,7 +45,7 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def print_dry_run(console: Console, plan: Plan) -> None:
+def print_dry_run(console: Console, plan: "Plan") -> None:
     """Print every run with where it stands, and what training the missing ones would cost."""
     for run in plan.runs:
         console.print(f"{run.id}  {plan.states[run.id].status:<11}  {run.entry.label}", soft_wrap=True, markup=False)
@@ -57,7 +56,7 @@ def print_dry_run(console: Console, plan: Plan) -> None:
     )
 
 
-def print_stopped(console: Console, counts: Mapping[Status, int], command: str) -> None:
+def print_stopped(console: Console, counts: "Mapping[Status, int]", command: str) -> None:
     """Print where a sweep that was stopped stands, and the command that goes on with it."""
     standing = ", ".join(f"{number} {status}" for status, number in counts.items() if number)
     text = f"\nstopped; {standing}. To go on, run the same command again:\n  {command}"

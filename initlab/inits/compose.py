@@ -120,3 +120,8 @@ def inv_sqrt_fan_in(slot: Slot) -> float:
 
 def inv_sqrt_width(slot: Slot) -> float:
     return 1 / math.sqrt(slot.dims.n_embd)
+
+
+def root_width(slot: Slot) -> Law:
+    """A fixed multiplier of √width."""
+    return fixed(math.sqrt(slot.dims.n_embd))

@@ -14,13 +14,13 @@ from initlab.inits.compose import (
     normal,
     override,
     role_in,
+    root_width,
     scaled,
     trained,
     weights,
     without_biases,
 )
 from initlab.inits.gpt import torch_linear, torch_weight
-from initlab.inits.labs import root_width
 from initlab.inits.strategy import LawFunction, Strategy, init
 from initlab.network.laws import ONES, ZEROS, Dist, Law, Normal, Uniform
 from initlab.network.slots import (

@@ -1,7 +1,7 @@
 """Which code that did not come with initlab a run depends on."""
 
 from initlab.activations.functions import ACTIVATIONS
-from initlab.inits.catalogue import INITS
+from initlab.inits.strategy import INITS
 from initlab.optimizers.registry import OPTIMIZERS
 from initlab.plugins.parameters import split_name
 from initlab.spec.run import RunSpec

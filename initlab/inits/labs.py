@@ -15,6 +15,7 @@ from initlab.inits.compose import (
     normal,
     override,
     role_in,
+    root_width,
     scaled,
     weights,
     without_biases,
@@ -44,11 +45,6 @@ from initlab.network.topology import Topology
 def small_std(slot: Slot) -> float:
     """Nguyen & Salazar's √(2/(5d)), which gpt-neox calls small_init."""
     return math.sqrt(2 / (5 * slot.dims.n_embd))
-
-
-def root_width(slot: Slot) -> Law:
-    """A fixed multiplier of √width."""
-    return fixed(math.sqrt(slot.dims.n_embd))
 
 
 def inv_root_width(slot: Slot) -> Law:

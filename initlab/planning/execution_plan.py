@@ -11,9 +11,8 @@ from typing import Any
 
 from initlab.machine.execution import Execution, MatmulPrecision, Overrides
 from initlab.machine.profile import CPU_LANES, STEP_TOKENS, STEP_WIDTH, MachineProfile, machine_key
-from initlab.planning.cost import lane_bytes, run_seconds
+from initlab.planning.cost import COMPILED_TIME_SHARE, lane_bytes, run_seconds
 from initlab.planning.expand import PlannedRun
-from initlab.planning.groups import shape_of
 from initlab.planning.memory import free_bytes
 
 MAX_LANES = {"cpu": 16, "cuda": 1024}
@@ -28,8 +27,6 @@ SMALLEST_MATMUL = 16**3
 
 COMPILE_SECONDS = 17.0, 2.5
 """What torch.compile takes for a training step: once, and again for every block (4 layers: 25 s were measured)."""
-COMPILED_TIME_SHARE = 0.8
-"""Of the time of a step that is not compiled, on a CPU: 0.76 was measured with four lanes, 0.86 with one."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ class ExecutionPlan:
 
     machine: MachineProfile
     executions: Mapping[str, Execution]
-    """By ``initlab.planning.groups.shape_of``."""
+    """By ``initlab.planning.expand.PlannedRun.shape``."""
 
     def to_json(self) -> dict[str, Any]:
         shapes = {shape: execution.to_json() for shape, execution in self.executions.items()}
@@ -58,7 +55,7 @@ class ExecutionPlan:
             return None
 
     def execution_of(self, run: PlannedRun) -> Execution:
-        return self.executions[shape_of(run)]
+        return self.executions[run.shape]
 
 
 def plan_execution(
@@ -73,7 +70,7 @@ def plan_execution(
     """
     by_shape: dict[str, list[PlannedRun]] = defaultdict(list)
     for run in runs:
-        by_shape[shape_of(run)].append(run)
+        by_shape[run.shape].append(run)
     known = dict(previous.executions) if previous else {}
     device = overrides.device or ("cuda" if machine.gpus else "cpu")
     planned = {}

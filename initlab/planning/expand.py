@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from initlab.data.corpora import is_corpus_name, load_corpus
 from initlab.data.corpus import Corpus
 from initlab.errors import InitlabError
+from initlab.files.json import content_hash
 from initlab.files.toml import Location, explain
 from initlab.inits.catalogue import blueprint_for
 from initlab.inits.fingerprint import plugin_code
@@ -46,6 +48,20 @@ class PlannedRun:
     @property
     def dims(self) -> Dims:
         return self.blueprint.dims
+
+    @cached_property
+    def shape(self) -> str:
+        """Equal text for runs that one batched model can train: fields that are declared to be per lane are data.
+
+        Runs that are only probed are apart from those that train, so that neither waits for the other. A field that
+        is as it was before there was such a field says nothing: a stored choice for a shape outlives new fields.
+        """
+        fixed = {
+            path: value
+            for path, value in field_values(self.spec).items()
+            if not FIELDS[path].traits.per_lane and value != FIELDS[path].neutral
+        }
+        return content_hash([self.blueprint.shape, self.spec.train.steps == 0, fixed])
 
 
 def expand(sweep: SweepSpec) -> list[PlannedRun]:

@@ -4,10 +4,8 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from initlab.files.json import content_hash
 from initlab.planning.cost import run_seconds
 from initlab.planning.expand import PlannedRun
-from initlab.spec.fields import FIELDS, field_values
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ def group_runs(
     """
     by_shape: dict[str, list[PlannedRun]] = defaultdict(list)
     for run in {run.id: run for run in runs}.values():
-        by_shape[shape_of(run)].append(run)
+        by_shape[run.shape].append(run)
     costs = {run.id: run_seconds(run) for run in runs}
     share = sum(costs[run.id] for members in by_shape.values() for run in members) / (2 * jobs)
     groups = []
@@ -53,17 +51,3 @@ def group_runs(
         size = lanes(members[0]) if filled(members[0]) else min(lanes(members[0]), even)
         groups += [LaneGroup(tuple(members[i : i + size])) for i in range(0, len(members), size)]
     return sorted(groups, key=lambda group: -group.seconds)
-
-
-def shape_of(run: PlannedRun) -> str:
-    """Return equal text for runs that one batched model can train: fields that are declared to be per lane are data.
-
-    Runs that are only probed are apart from those that train, so that neither waits for the other. A field that is as
-    it was before there was such a field says nothing, so that a stored choice for a shape outlives new fields.
-    """
-    fixed = {
-        path: value
-        for path, value in field_values(run.spec).items()
-        if not FIELDS[path].traits.per_lane and value != FIELDS[path].neutral
-    }
-    return content_hash([run.blueprint.shape, run.spec.train.steps == 0, fixed])

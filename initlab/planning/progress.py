@@ -3,11 +3,13 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from initlab.planning.groups import LaneGroup
-from initlab.planning.plan import Plan
 from initlab.results.run import Status
+
+if TYPE_CHECKING:
+    from initlab.planning.plan import Plan
 
 QUIET_SECONDS = 30.0
 """Plain lines say that the sweep lives at least this often."""
@@ -81,7 +83,7 @@ class Shares:
 class LineProgress:
     """One line a finished group, and a sign of life in between: ``LineProgress(plan, print)`` for a script."""
 
-    def __init__(self, plan: Plan, write: Callable[[str], None]) -> None:
+    def __init__(self, plan: "Plan", write: Callable[[str], None]) -> None:
         self._groups, self._write = plan.groups, write
         self._shares = Shares(plan.groups)
         self._started = self._last_line = time.monotonic()

@@ -1,16 +1,19 @@
 """Stores a plan in its sweep's folder, before anything is trained."""
 
 import time
+from typing import TYPE_CHECKING
 
 from initlab.files.atomic import write_bytes
 from initlab.machine.environment import git_sha
-from initlab.planning.plan import Plan
 from initlab.predictions.records import store_predictions
 from initlab.probes.reductions import plugin_probes
 from initlab.spec.sweep import to_toml
 
+if TYPE_CHECKING:
+    from initlab.planning.plan import Plan
 
-def write_plan(plan: Plan) -> None:
+
+def write_plan(plan: "Plan") -> None:
     """Store the spec as given and as expanded, the law table of every init at every size, how runs are computed, what
     theory expects of each network, and the claims that stand beside the spec.
 
@@ -41,7 +44,7 @@ def write_plan(plan: Plan) -> None:
     _keep_claims(plan)
 
 
-def _keep_claims(plan: Plan) -> None:
+def _keep_claims(plan: "Plan") -> None:
     """Copy the claims that stand beside the spec into the sweep's folder, where its report finds them."""
     beside = plan.spec.path.parent / "claims.toml" if plan.spec.path else None
     if beside is not None and beside.is_file():

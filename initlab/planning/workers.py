@@ -2,13 +2,16 @@
 
 import os
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from initlab.errors import InitlabError
 from initlab.machine.environment import available_cores
-from initlab.planning.cost import WORKER_BYTES, lane_bytes, run_seconds
-from initlab.planning.execution_plan import COMPILED_TIME_SHARE, ExecutionPlan
+from initlab.planning.cost import COMPILED_TIME_SHARE, WORKER_BYTES, lane_bytes, run_seconds
 from initlab.planning.expand import PlannedRun
 from initlab.planning.memory import free_bytes
+
+if TYPE_CHECKING:
+    from initlab.planning.execution_plan import ExecutionPlan
 
 START_SECONDS = 4.0
 """Importing torch in the workers."""
@@ -27,7 +30,7 @@ def worker_limit(jobs: int | None = None) -> int:
     return int(text)
 
 
-def worker_count(execution: ExecutionPlan, runs: Sequence[PlannedRun], limit: int) -> int:
+def worker_count(execution: "ExecutionPlan", runs: Sequence[PlannedRun], limit: int) -> int:
     """Return how many workers run at once: one a GPU, else ``limit``, or as many as memory has room for."""
     executions = [execution.execution_of(run) for run in runs]
     if any(one.device.startswith("cuda") for one in executions):
@@ -36,7 +39,7 @@ def worker_count(execution: ExecutionPlan, runs: Sequence[PlannedRun], limit: in
     return max(1, min(limit, free_bytes("cpu", execution.machine) // (WORKER_BYTES + largest)))
 
 
-def lanes_within(execution: ExecutionPlan, workers: int) -> Callable[[PlannedRun], int]:
+def lanes_within(execution: "ExecutionPlan", workers: int) -> Callable[[PlannedRun], int]:
     """Return a function of a run: how many lanes of its shape fit beside each other in one of ``workers`` workers."""
 
     def lanes(run: PlannedRun) -> int:
@@ -50,7 +53,7 @@ def lanes_within(execution: ExecutionPlan, workers: int) -> Callable[[PlannedRun
     return lanes
 
 
-def training_seconds(runs: Sequence[PlannedRun], workers: int, execution: ExecutionPlan | None) -> float:
+def training_seconds(runs: Sequence[PlannedRun], workers: int, execution: "ExecutionPlan | None") -> float:
     """Return the estimated seconds of training, the start of the workers included.
 
     Without ``execution``, on a machine that nobody measured, by the rate of a usual one.
@@ -59,7 +62,7 @@ def training_seconds(runs: Sequence[PlannedRun], workers: int, execution: Execut
     return START_SECONDS + sum(_seconds(run, execution) for run in distinct) / workers if distinct else 0.0
 
 
-def _seconds(run: PlannedRun, execution: ExecutionPlan | None) -> float:
+def _seconds(run: PlannedRun, execution: "ExecutionPlan | None") -> float:
     if execution is None:
         return run_seconds(run)
     chosen = execution.execution_of(run)

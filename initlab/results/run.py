@@ -176,3 +176,8 @@ def mark_failed(path: Path, reason: str) -> None:
     path.mkdir(parents=True, exist_ok=True)
     lock.release(path / ".lock")
     write_json(path / "status.json", {"status": "failed", "reason": reason, "updated_at": time.time()})
+
+
+def forget_result(path: Path) -> None:
+    """Take back the result of a run that is to be trained again, so that no worker skips it."""
+    (path / "summary.json").unlink(missing_ok=True)
