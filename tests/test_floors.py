@@ -198,7 +198,7 @@ def torch_is_imported_by(code: str) -> bool:
 def test_planning_running_and_reporting_do_not_import_torch() -> None:
     report = importlib.import_module("initlab.reporting")
     reporting = [module.name for module in pkgutil.walk_packages(report.__path__, "initlab.reporting.")]
-    assert "initlab.reporting.render.write" in reporting
+    assert "initlab.reporting.render.publish" in reporting
     light = [
         "initlab.cli.main",
         "initlab.verdicts.claims",

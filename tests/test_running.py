@@ -174,7 +174,7 @@ SCRIPT = """
 from pathlib import Path
 from initlab.planning.plan import make_plan
 from initlab.planning.progress import LineProgress
-from initlab.planning.request import requested_spec
+from initlab.planning.requested import requested_spec
 from initlab.running import run_plan
 
 with Path("executed.txt").open("a") as file:

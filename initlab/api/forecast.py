@@ -1,6 +1,6 @@
 """What theory expects of a network before it is trained, for one init or several, at one size or over many."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -146,7 +146,7 @@ class _Setting:
         except Unpredictable as error:
             raise InitlabError(f"{resolve(init).name}: {error}") from error
 
-    def scale_up(self, init: str, target: dict[str, int]) -> ScaleUp:
+    def scale_up(self, init: str, target: Mapping[str, int]) -> ScaleUp:
         look = scale_up(self.case(init, self.model), self.model, target)
         assert look is not None  # it was predicted at its own size
         return look
@@ -161,7 +161,7 @@ def predict(
     batch_size: int = 12,
     lr: float = 1e-3,
     over: str | None = None,
-    target: dict[str, int] | None = None,
+    target: Mapping[str, int] | None = None,
     plugins: tuple[str, ...] | list[str] = (),
     **sizes: Values,
 ) -> Forecast:

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from initlab.api.axes import Values, axes_of, names_in, seeds_of
-from initlab.api.progress import progress_for
+from initlab.api.display import progress_for
 from initlab.errors import InitlabError, did_you_mean
 from initlab.files.public import PublicTable, PublicValue
 from initlab.launchers.base import parse_launcher
 from initlab.machine.execution import CompileMode, Overrides
 from initlab.planning.plan import Note, Plan, Retry, make_plan
 from initlab.planning.progress import Progress
-from initlab.planning.request import requested_spec
+from initlab.planning.requested import requested_spec
 from initlab.plugins.loading import load_plugins
 from initlab.probes.reductions import PROBES
 from initlab.results.reading import Results, load_results
@@ -220,7 +220,7 @@ def report(sweep: Sweep, *, formats: Collection[str] = FORMATS) -> WrittenReport
         if name not in FORMATS:
             raise InitlabError(f"no report format {name!r}{did_you_mean(name, FORMATS)}")
     from initlab.reporting.analysis import analyse  # with pandas, and matplotlib for the next
-    from initlab.reporting.render.write import write_report
+    from initlab.reporting.render.publish import write_report
 
     analysis = analyse(results_of(sweep))
     return WrittenReport(write_report(analysis, formats=formats), analysis)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from initlab.api.progress import progress_for
+from initlab.api.display import progress_for
 from initlab.api.sweeping import (
     Overrides,
     Plan,

@@ -122,7 +122,7 @@ OPTIMIZERS: Registry[OptimizerEntry] = Registry(
     "optimizer",
     code=lambda entry: entry.update,
     entry_points="initlab.optimizers",
-    built_ins="initlab.optimizers.catalogue",
+    built_ins="initlab.optimizers.built_ins",
 )
 
 

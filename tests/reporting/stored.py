@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from initlab.reporting.analysis import analyse
-from initlab.reporting.render.write import write_report
+from initlab.reporting.render.publish import write_report
 from initlab.results.cells import cells_of
 from initlab.results.folder import Entry, SweepFolder
 from initlab.results.frames import SweepFrames, to_frames

@@ -105,7 +105,7 @@ sys.addaudithook(hook)
 from initlab.cli.sweep_text import print_table
 from initlab.cli.console import print_json, stderr
 from initlab.reporting.analysis import analyse
-from initlab.reporting.render.write import write_report
+from initlab.reporting.render.publish import write_report
 from initlab.results.document import sweep_document
 from initlab.results.reading import load_results
 from initlab.verdicts.claims import judge_claims

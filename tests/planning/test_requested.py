@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from initlab.errors import InitlabError
-from initlab.planning.request import quickstart, requested_spec
+from initlab.planning.requested import quickstart, requested_spec
 
 
 def test_nothing_at_all_is_the_quickstart() -> None:

@@ -13,7 +13,7 @@ from initlab.planning.groups import LaneGroup
 from initlab.planning.plan import Plan
 from initlab.planning.progress import LineProgress, Progress, RunOutcome, Shares, Silent
 
-REPORT = "initlab.reporting.render.write"
+REPORT = "initlab.reporting.render.publish"
 """What the end of a sweep needs; matplotlib and pandas take half a second to import."""
 
 

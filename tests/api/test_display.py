@@ -7,7 +7,7 @@ import time
 import pytest
 from rich.console import Console
 
-from initlab.api.progress import REPORT, LiveProgress, PlainProgress
+from initlab.api.display import REPORT, LiveProgress, PlainProgress
 from initlab.planning.plan import Plan
 from initlab.planning.progress import RunOutcome
 from tests.planning.machines import machine

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from initlab.optimizers.catalogue import OPTIMIZERS
+from initlab.optimizers.built_ins import OPTIMIZERS
 from initlab.optimizers.registry import SPEC_FIELDS, Optimizer, resolve
 from initlab.spec.run import TrainSpec
 from tests.optimizers.trajectories import LR, SHARED, distance, gradient, rounding, stacked, start, trajectory, zeros
