@@ -68,7 +68,7 @@ def _init(name: str, entry: InitEntry, blueprint: Blueprint) -> str:
         "Also called": ", ".join(f"`{alias}`" for alias in INITS.aliases(name)),
         "Parameters": ", ".join(_parameter(entry, key) for key in entry.parameters),
         "Needs": ", ".join(blueprint.needs),
-        "Network": blueprint.words or "as GPT-2",
+        "Network": blueprint.describe() or "as GPT-2",
     }
     listed = "\n".join(f"- {key}: {value}" for key, value in facts.items() if value)
     text = "\n\n".join(filter(None, (entry.summary, entry.why)))

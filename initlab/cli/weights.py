@@ -20,7 +20,7 @@ NAMES = ", ".join(list_formats().names)
 def weights(
     init: Annotated[str, typer.Argument(help="an init, such as depth-scaled or gpt2:std=0.01")],
     out: Annotated[Path, typer.Option("--out", "-o", help="the safetensors file to write", dir_okay=True)],
-    format_: Annotated[str, typer.Option("--format", help=f"whose names: {NAMES}")] = ANY,
+    format_: Annotated[str, typer.Option("--format", help="whose names, such as nanogpt or hf-llama")] = NATIVE,
     activation: Annotated[
         str | None, typer.Option(help="default: the format's own; a gated one has a third matrix", show_default=False)
     ] = None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from initlab.inits.compose import changed, for_each, override, weights
 from initlab.inits.strategy import Strategy, init
-from initlab.network.blueprint import Setting, Tensors
+from initlab.network.blueprint import HookContext, Tensors
 from initlab.network.laws import Law, Normal, Orthogonal
 from initlab.network.slots import (
     HIDDEN_ROLES,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def unit_outputs(tensors: Tensors, setting: Setting) -> Tensors:
+def unit_outputs(tensors: Tensors, context: HookContext) -> Tensors:
     """Rescale every matrix so that its output on the batch has unit standard deviation, in the order they are met.
 
     Mishkin & Matas, arXiv 1511.06422, algorithm 1. Outputs are linear in the matrix, so one division is exact and
@@ -46,18 +46,18 @@ def unit_outputs(tensors: Tensors, setting: Setting) -> Tensors:
         rescaled[weight] = tensors[weight] / spread
         return x / spread
 
-    setting.forward(tensors, tap)
+    context.forward(tensors, tap)
     return rescaled
 
 
-def profile_skips(tensors: Tensors, setting: Setting) -> Tensors:
+def profile_skips(tensors: Tensors, context: HookContext) -> Tensors:
     """Set each skip multiplier ω to the root of the variance that entered the norm of the branch before it.
 
     Liu et al., arXiv 2004.08249, section 4.1, as LiyuanLucasLiu/Transformer-Clinic computes it: ω is 1 for the first
     branch, and after branch b the next is √(Var[ω·x] + Var[f(x)]), over all entries. The network reads a multiplier
     when it meets it, so writing them as the pass goes on is enough.
     """
-    names = [slot.name for slot, _ in setting.blueprint.laws if slot.role == SKIP_SCALE]
+    names = [slot.name for slot, _ in context.blueprint.laws if slot.role == SKIP_SCALE]
     skips = [tensors[name].clone() for name in names]
     profiled = {**tensors, **dict(zip(names, skips, strict=True))}
     branches = 0
@@ -74,7 +74,7 @@ def profile_skips(tensors: Tensors, setting: Setting) -> Tensors:
                 skips[branches].fill_(variance.sqrt())
         return x
 
-    setting.forward(profiled, tap)
+    context.forward(profiled, tap)
     return profiled
 
 

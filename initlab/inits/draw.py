@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from initlab.errors import InitlabError
-from initlab.network.blueprint import Blueprint, Forward, Setting, Tap, Tensors
+from initlab.network.blueprint import Blueprint, Forward, HookContext, Tap, Tensors
 from initlab.network.laws import Constant, Dist, Normal, Orthogonal, TruncNormal
 from initlab.network.slots import Slot
 
@@ -54,8 +54,8 @@ def draw_all(
     tensors = {slot.name: draw(slot, law.dist, seed=seed, dtype=dtype) for slot, law in blueprint.laws}
     if blueprint.prepare is None:
         return tensors
-    setting = Setting(blueprint, lambda name: slot_generator(name, seed), forward or _no_batch)
-    return blueprint.prepare(tensors, setting)
+    context = HookContext(blueprint, lambda name: slot_generator(name, seed), forward or _no_batch)
+    return blueprint.prepare(tensors, context)
 
 
 def orthogonal(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:

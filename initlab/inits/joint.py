@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from initlab.errors import InitlabError
 from initlab.inits.compose import changed, normal, role_in
 from initlab.inits.strategy import Strategy, init
-from initlab.network.blueprint import Setting, Tensors
+from initlab.network.blueprint import HookContext, Tensors
 from initlab.network.laws import Law
 from initlab.network.slots import (
     ATTENTION_ROLES,
@@ -46,12 +46,12 @@ def mimetic(
     re-implementations.
     """
 
-    def prepare(tensors: Tensors, setting: Setting) -> Tensors:
-        dims, drawn = setting.blueprint.dims, dict(tensors)
+    def prepare(tensors: Tensors, context: HookContext) -> Tensors:
+        dims, drawn = context.blueprint.dims, dict(tensors)
         sign = 1.0 if positive_vo else -1.0
         for layer in range(dims.n_layer):
             names = {role: weight_name(role, layer) for role in (*QKV_ROLES, ATTN_OUT)}
-            streams = {role: setting.generator(name) for role, name in names.items()}
+            streams = {role: context.generator(name) for role, name in names.items()}
             heads = [
                 _factors(_target(dims.n_embd, alpha_qk, beta_qk, streams[QUERY]), dims.head_size)
                 for _ in range(dims.n_head)
@@ -108,9 +108,9 @@ def looks_linear(std: float = 0.02) -> Strategy:
             raise InitlabError("looks-linear pairs hidden units: it needs an even number of them and no gate")
         return _jointly(slot, law)
 
-    def prepare(tensors: Tensors, setting: Setting) -> Tensors:
+    def prepare(tensors: Tensors, context: HookContext) -> Tensors:
         drawn = dict(tensors)
-        for slot, _ in setting.blueprint.laws:
+        for slot, _ in context.blueprint.laws:
             if slot.role in (FFN_UP, FFN_DOWN):
                 drawn[slot.name] = _mirrored(tensors[slot.name], axis=0 if slot.role == FFN_UP else 1)
         return drawn

@@ -11,15 +11,15 @@ parameters and which returns a :class:`Strategy`::
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypeAlias, get_args
 
 from initlab.errors import InitlabError
 from initlab.network.blueprint import Blueprint, Prepare, merge
 from initlab.network.laws import Law
-from initlab.network.slot_table import possible_slots
+from initlab.network.slot_table import Network, SlotTable, possible_slots, table_of
 from initlab.network.slots import TOKEN_EMBEDDING, Role, Slot
-from initlab.network.topology import GPT2_TOPOLOGY, Dims, Topology
+from initlab.network.topology import GPT2_TOPOLOGY, SCALE_SHAPES, Dims, Topology
 from initlab.plugins.parameters import TYPES, canonical_text, parse_parameters, split_name
 from initlab.plugins.registry import Registry
 
@@ -115,22 +115,33 @@ class Init:
         """Return the slot's law; a tied tensor is asked for under the role that it is drawn by."""
         return self.strategy.law(replace(slot, role=self.strategy.tied_as) if slot.aliases else slot)
 
-    def blueprint(self, dims: Dims, asked: Mapping[str, Any] | None = None) -> Blueprint:
-        """Apply the init to sizes, and to what a spec asks of the topology.
+    def blueprint(
+        self, dims: Dims, settings: Mapping[str, Any] | None = None, *, slots: SlotTable = possible_slots
+    ) -> Blueprint:
+        """Apply the init to sizes, and to a model's settings of the topology (None leaves one to the init).
 
-        Raises InitlabError where the two cannot go together, or where the result is degenerate.
+        ``slots`` are those that the network may have, the shared GPT's where nothing is said. Raises InitlabError
+        where init and settings cannot go together, or where the result is degenerate.
         """
-        topology = merge(self.strategy.topology, asked or {}, self.name)
-        slots = possible_slots(dims, topology)
+        topology = merge(self.strategy.topology, settings or {}, self.name)
+        possible = slots(dims, topology)
         with INITS.blame(self.name, self.entry):
-            laws = [(slot, self.law(slot)) for slot in slots]
+            laws = [(slot, self.law(slot)) for slot in possible]
         for slot, law in laws:
             if not isinstance(law, Law | None):
                 raise InitlabError(f"init {self.name!r}: the law of {slot.name} is a {type(law).__name__}, not a Law")
-        found = tuple((slot, law) for slot, law in laws if law is not None)
-        blueprint = Blueprint(self.name, dims, topology, found, self.strategy.tied_as, self.strategy.prepare)
-        blueprint.check()
+        existing = tuple((slot, law) for slot, law in laws if law is not None)
+        blueprint = Blueprint(self.name, dims, topology, existing, self.strategy.tied_as, self.strategy.prepare)
+        blueprint.check(possible)
         return blueprint
+
+    def blueprint_for(self, network: Network) -> Blueprint:
+        """Apply the init to a network that has slots of its own, such as a model that an adapter has read.
+
+        Raises InitlabError as :meth:`blueprint` does.
+        """
+        settings = {name: value for name, value in asdict(network.topology).items() if name not in SCALE_SHAPES}
+        return self.blueprint(network.dims, settings, slots=table_of(network))
 
     def table(self, dims: Dims) -> list[tuple[Slot, Law]]:
         """Return every slot that exists with its law."""

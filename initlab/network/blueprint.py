@@ -3,7 +3,7 @@
 This is what everything downstream reads: the engine draws and trains it, theory predicts it, ``explain`` prints it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from initlab.errors import InitlabError
 from initlab.files.json import content_hash
 from initlab.network.laws import Law
-from initlab.network.slot_table import Network, gpt_slots
+from initlab.network.slot_table import Network
 from initlab.network.slots import (
     KEY,
     NORM_SCALE,
@@ -24,7 +24,7 @@ from initlab.network.slots import (
     Role,
     Slot,
 )
-from initlab.network.topology import GPT2_TOPOLOGY, Dims, Topology
+from initlab.network.topology import GPT2_TOPOLOGY, SCALE_SHAPES, Dims, Topology, setting
 
 if TYPE_CHECKING:
     import torch
@@ -36,7 +36,7 @@ Forward: TypeAlias = Callable[["Tensors", Tap], None]
 
 
 @dataclass(frozen=True)
-class Setting:
+class HookContext:
     """What an init's hook may use besides the tensors drawn so far.
 
     ``generator(name)`` is a slot's own stream of random numbers; ``forward(tensors, tap)`` runs the network on the
@@ -48,7 +48,7 @@ class Setting:
     forward: Forward
 
 
-Prepare: TypeAlias = Callable[["Tensors", Setting], "Tensors"]
+Prepare: TypeAlias = Callable[["Tensors", HookContext], "Tensors"]
 """What is not a law per slot: returns the tensors a network starts with, given those drawn slot by slot."""
 
 
@@ -73,7 +73,7 @@ class Blueprint:
 
     @property
     def moves_by_slot(self) -> bool:
-        """Some slot wants a learning rate, weight decay or eps of its own, or none at all while others move."""
+        """Some slot has a learning rate, weight decay or eps of its own, or none at all while others move."""
         plain = (law for slot, law in self.laws if not slot.is_extra)
         return any((law.lr, law.wd, law.eps) != (1, 1, 1) for _, law in self.laws) or any(
             not law.train for law in plain
@@ -84,7 +84,7 @@ class Blueprint:
         """What a trainer must honour beyond drawing weights, derived from laws and topology."""
         topology, plain = self.topology, GPT2_TOPOLOGY
         norms = ("norm_at", "norm", "norm_gain", "embed_norm", "sub_norm", "qk_norm")
-        found = {
+        needed = {
             "weights": True,
             "multipliers": any(law.mult != 1 or slot.role in SCALE_ROLES for slot, law in self.laws),
             "scalar biases": any(slot.role == SCALAR_BIAS for slot, _ in self.laws),
@@ -96,17 +96,16 @@ class Blueprint:
             "joint draws": any(law.joint for _, law in self.laws),
             "calibration batch": any(law.calibrated for _, law in self.laws),
         }
-        return [name for name, needed in found.items() if needed]
+        return [name for name, is_needed in needed.items() if is_needed]
 
-    @property
-    def words(self) -> str:
-        """How the network differs from GPT-2's, for people; empty where it does not."""
-        plain, scales = asdict(GPT2_TOPOLOGY), ("channel_scales", "shared_scales")
+    def describe(self) -> str:
+        """Return how the network differs from GPT-2's, for people; empty where it does not."""
+        plain = asdict(GPT2_TOPOLOGY)
         differs = {name: value for name, value in asdict(self.topology).items() if value != plain[name]}
         named = [
             name.replace("_", " ") if value is True else f"{name} = {value}"
             for name, value in differs.items()
-            if name not in scales
+            if name not in SCALE_SHAPES
         ]
         return ", ".join([*named, *["untied"] * (not self.dims.tied)])
 
@@ -131,10 +130,13 @@ class Blueprint:
         names = [slot.name for slot, _ in self.laws]
         return content_hash({"dims": asdict(self.dims), "topology": self.topology.to_json(), "slots": names})
 
-    def check(self) -> None:
-        """Raise InitlabError for a network that cannot be built or is degenerate, with the reason."""
+    def check(self, slots: Sequence[Slot]) -> None:
+        """Raise InitlabError for a network that cannot be built or is degenerate, with the reason.
+
+        ``slots`` are all that the network may have.
+        """
         dims, topology = self.dims, self.topology
-        needed = [s for s in gpt_slots(dims, topology) if s.is_weight or s.role == RELATIVE_POSITION_BIAS]
+        needed = [slot for slot in slots if slot.is_weight or slot.role == RELATIVE_POSITION_BIAS]
         missing = [slot.name for slot in needed if slot.name not in self.network.shapes]
         if missing:
             raise InitlabError(
@@ -148,41 +150,34 @@ class Blueprint:
         if scaled and not topology.norm_before:
             raise InitlabError(
                 f"init {self.init!r} scales what the norm in front of a branch puts out ({scaled[0]}), and "
-                f"norm_at = {_toml(topology.norm_at)} has no norm there; leave norm_at out, or take another init"
+                f"{setting('norm_at', topology.norm_at)} has no norm there; leave norm_at out, or take another init"
             )
-        normalised = [
-            (
-                f"norm_at = {_toml(topology.norm_at)}",
-                "the output of every branch",
-                topology.norm_branch,
-                RESIDUAL_WRITERS,
-            ),
-            ("qk_norm = true", "queries and keys", topology.qk_norm, {QUERY, KEY}),
-        ]
-        for setting, what, wanted, roles in normalised:
-            silent = [slot.name for slot, law in self.laws if slot.role in roles and law.is_zero]
-            if wanted and silent:
-                raise InitlabError(
-                    f"{setting} normalises {what}, but init {self.init!r} starts {silent[0]} at zero: the norm of an "
-                    "exact zero is zero and its slope about 1/√eps, so the first step would explode"
-                )
+        if topology.norm_branch:
+            self._check_not_zero(RESIDUAL_WRITERS, setting("norm_at", topology.norm_at), "the output of every branch")
+        if topology.qk_norm:
+            self._check_not_zero({QUERY, KEY}, setting("qk_norm", True), "queries and keys")
+
+    def _check_not_zero(self, roles: Set[Role], cause: str, what: str) -> None:
+        """Raise InitlabError where a matrix of one of the roles gives a norm an exact zero, because of ``cause``."""
+        silent = [slot.name for slot, law in self.laws if slot.role in roles and law.is_zero]
+        if silent:
+            raise InitlabError(
+                f"{cause} normalises {what}, but init {self.init!r} starts {silent[0]} at zero: the norm of an exact "
+                "zero is zero and its slope about 1/√eps, so the first step would explode"
+            )
 
 
-def merge(wanted: Topology, asked: Mapping[str, Any], init: str) -> Topology:
-    """Return the init's topology with what a spec asks for; None asks for nothing.
+def merge(topology: Topology, settings: Mapping[str, Any], init: str) -> Topology:
+    """Return the init's topology with a model's settings in it; None leaves a field to the init.
 
     Raises InitlabError where the init needs something else: its laws were made for it.
     """
-    chosen = {name: value for name, value in asked.items() if value is not None}
+    chosen = {name: value for name, value in settings.items() if value is not None}
     for name, value in chosen.items():
-        needed = getattr(wanted, name)
+        needed = getattr(topology, name)
         if needed not in (getattr(GPT2_TOPOLOGY, name), value):
             raise InitlabError(
-                f"init {init!r} needs {name} = {_toml(needed)}, but the model sets {name} = {_toml(value)}; "
+                f"init {init!r} needs {setting(name, needed)}, but the model sets {setting(name, value)}; "
                 f"leave {name} out, or take another init"
             )
-    return replace(wanted, **chosen)
-
-
-def _toml(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else f"{value!r}".replace("'", '"')
+    return replace(topology, **chosen)

@@ -5,8 +5,8 @@ cannot drift apart.
 """
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TypeAlias
 
@@ -37,8 +37,8 @@ from initlab.network.slots import (
 )
 from initlab.network.topology import GPT2_TOPOLOGY, Dims, Topology
 
-Place: TypeAlias = "tuple[int, int] | None"
-"""A block's number and a branch's, None outside the blocks."""
+Branch: TypeAlias = "tuple[int, int] | None"
+"""A block's number and a residual branch's, None outside the blocks."""
 
 NORM_EPS = 1e-5
 ROTARY_BASE = 10_000.0
@@ -75,6 +75,11 @@ class Network:
         return 2 * matrices + 4 * self.dims.block_size * channels
 
 
+SlotTable: TypeAlias = Callable[[Dims, Topology], tuple[Slot, ...]]
+"""The slots that networks of some kind may have, in the order of the forward pass: an init gives each its law, or
+says that it does not exist."""
+
+
 def plain_network(dims: Dims, topology: Topology = GPT2_TOPOLOGY) -> Network:
     """Return the network without multipliers."""
     return Network(dims, topology, gpt_slots(dims, topology))
@@ -90,6 +95,32 @@ def gpt_slots(dims: Dims, topology: Topology = GPT2_TOPOLOGY) -> tuple[Slot, ...
 def possible_slots(dims: Dims, topology: Topology) -> tuple[Slot, ...]:
     """Return those of a plain GPT and every multiplier and scalar bias that an init may add."""
     return tuple(_Table(dims, topology).all())
+
+
+def table_of(network: Network) -> SlotTable:
+    """Return the slot table of a network whose slots are not the shared GPT's, such as one read from a file.
+
+    They keep their own shapes, and beside them stand the multipliers that an init may add. What else a GPT of those
+    sizes would have does not exist.
+    """
+    own = {slot.name: slot for slot in network.slots}
+
+    def table(dims: Dims, topology: Topology) -> tuple[Slot, ...]:
+        usual = [own.get(slot.name, slot) for slot in possible_slots(dims, topology)]
+        matrices = {(slot.role, slot.layer): slot for slot in network.slots if slot.is_weight}
+        slots = [_beside(matrices, slot) for slot in usual if slot.name in own or slot.is_extra]
+        names = {slot.name for slot in slots}
+        return tuple(
+            replace(slot, dims=dims) for slot in (*slots, *(s for s in network.slots if s.name not in names))
+        )
+
+    return table
+
+
+def _beside(matrices: Mapping[tuple[Role, int | None], Slot], slot: Slot) -> Slot:
+    """Return a multiplier that belongs to a matrix with the matrix's own fans."""
+    matrix = matrices.get((slot.of, slot.layer)) if slot.of and slot.is_extra else None
+    return replace(slot, fan_in=matrix.fan_in, fan_out=matrix.fan_out) if matrix else slot
 
 
 class _Table:
@@ -142,57 +173,57 @@ class _Table:
         yield from self._linear(f"{prefix}.ffn_down", FFN_DOWN, (width, hidden), ffn)
         yield from self._after(f"{prefix}.ffn", ffn)
 
-    def _before(self, prefix: str, place: tuple[int, int]) -> Iterator[Slot]:
+    def _before(self, prefix: str, branch: tuple[int, int]) -> Iterator[Slot]:
         """What a branch's input passes; the MLP of a parallel block reads what attention reads."""
         if self._topology.parallel and prefix.endswith("ffn"):
             return
         if self._topology.norm_before:
-            yield from self._norm(f"{prefix}.norm", self._dims.n_embd, place)
-        yield self._scalar(f"{prefix}.norm_scale.weight", NORM_SCALE, place)
+            yield from self._norm(f"{prefix}.norm", self._dims.n_embd, branch)
+        yield self._scalar(f"{prefix}.norm_scale.weight", NORM_SCALE, branch)
 
-    def _after(self, prefix: str, place: tuple[int, int]) -> Iterator[Slot]:
+    def _after(self, prefix: str, branch: tuple[int, int]) -> Iterator[Slot]:
         """What a branch's output passes on its way into the stream."""
         topology, width = self._topology, self._dims.n_embd
         channels = (width,) if topology.channel_scales else ()
         if topology.norm_branch:
-            yield from self._norm(f"{prefix}.branch_norm", width, place)
+            yield from self._norm(f"{prefix}.branch_norm", width, branch)
         if not topology.shared_scales:
-            yield self._scalar(f"{prefix}.branch_scale.weight", BRANCH_SCALE, place, shape=channels)
+            yield self._scalar(f"{prefix}.branch_scale.weight", BRANCH_SCALE, branch, shape=channels)
         elif prefix.endswith("attn"):
             shared = f"{prefix.removesuffix('.attn')}.branch_scale.weight"
-            yield self._scalar(shared, BRANCH_SCALE, place, shape=channels)
-        yield self._scalar(f"{prefix}.skip_scale.weight", SKIP_SCALE, place, shape=channels)
+            yield self._scalar(shared, BRANCH_SCALE, branch, shape=channels)
+        yield self._scalar(f"{prefix}.skip_scale.weight", SKIP_SCALE, branch, shape=channels)
         if topology.norm_after:
-            yield from self._norm(f"{prefix}.post_norm", width, place)
+            yield from self._norm(f"{prefix}.post_norm", width, branch)
 
     def _linear(
-        self, prefix: str, role: Role, shape: tuple[int, int], place: Place = None, bias: bool = True
+        self, prefix: str, role: Role, shape: tuple[int, int], branch: Branch = None, bias: bool = True
     ) -> Iterator[Slot]:
-        yield self._slot(f"{prefix}.shift", SCALAR_BIAS, (), place, of=role, fans=shape)
-        yield from self._matrix(prefix, role, shape, place)
+        yield self._slot(f"{prefix}.shift", SCALAR_BIAS, (), branch, of=role, fans=shape)
+        yield from self._matrix(prefix, role, shape, branch)
         if bias and self._dims.bias:
-            yield self._slot(f"{prefix}.bias", BIAS, shape[:1], place, of=role, fans=shape)
+            yield self._slot(f"{prefix}.bias", BIAS, shape[:1], branch, of=role, fans=shape)
 
     def _matrix(
-        self, prefix: str, role: Role, shape: tuple[int, int], place: Place = None, aliases: tuple[Role, ...] = ()
+        self, prefix: str, role: Role, shape: tuple[int, int], branch: Branch = None, aliases: tuple[Role, ...] = ()
     ) -> Iterator[Slot]:
-        yield self._slot(f"{prefix}.weight", role, shape, place, aliases=aliases, fans=shape)
-        yield self._slot(f"{prefix}.scale", MATRIX_SCALE, (), place, of=role, fans=shape)
+        yield self._slot(f"{prefix}.weight", role, shape, branch, aliases=aliases, fans=shape)
+        yield self._slot(f"{prefix}.scale", MATRIX_SCALE, (), branch, of=role, fans=shape)
 
-    def _norm(self, prefix: str, width: int, place: Place = None) -> Iterator[Slot]:
-        yield self._slot(f"{prefix}.weight", NORM_GAIN, (width,), place)
+    def _norm(self, prefix: str, width: int, branch: Branch = None) -> Iterator[Slot]:
+        yield self._slot(f"{prefix}.weight", NORM_GAIN, (width,), branch)
         if self._dims.bias and self._topology.norm == "layernorm":
-            yield self._slot(f"{prefix}.bias", NORM_BIAS, (width,), place)
+            yield self._slot(f"{prefix}.bias", NORM_BIAS, (width,), branch)
 
-    def _scalar(self, name: str, role: Role, place: Place = None, shape: tuple[int, ...] = ()) -> Slot:
-        return self._slot(name, role, shape, place)
+    def _scalar(self, name: str, role: Role, branch: Branch = None, shape: tuple[int, ...] = ()) -> Slot:
+        return self._slot(name, role, shape, branch)
 
     def _slot(
         self,
         name: str,
         role: Role,
         shape: tuple[int, ...],
-        place: Place = None,
+        branch: Branch = None,
         *,
         of: Role | None = None,
         aliases: tuple[Role, ...] = (),
@@ -201,7 +232,7 @@ class _Table:
         """``fans`` is (fan_out, fan_in); a slot that belongs to no matrix has its own width for both."""
         width = shape[-1] if shape else self._dims.n_embd
         fan_out, fan_in = fans or (width, width)
-        layer, branch = place or (None, None)
+        layer, number = branch or (None, None)
         return Slot(
             name=name,
             role=role,
@@ -210,7 +241,7 @@ class _Table:
             fan_out=fan_out,
             dims=self._dims,
             layer=layer,
-            branch=branch,
+            branch=number,
             of=of,
             aliases=aliases,
         )

@@ -89,3 +89,12 @@ GPT2_TOPOLOGY = Topology()
 
 GPT2_VOCABULARY = 50257
 """Of GPT-2's tokenizer (openai/gpt-2): the vocabulary where no corpus gives one."""
+
+SCALE_SHAPES = ("channel_scales", "shared_scales")
+"""Fields that say how multipliers are shaped: an init's choice alone, which no model without multipliers makes."""
+
+
+def setting(name: str, value: Any) -> str:
+    """Return a field and its value as a spec file says them: ``norm_at = "post"``."""
+    text = str(value).lower() if isinstance(value, bool | None) else f"{value!r}".replace("'", '"')
+    return f"{name} = {text}"

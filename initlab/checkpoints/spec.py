@@ -1,0 +1,73 @@
+"""What checkpoint is asked for, and whether its format can hold it: known without torch, before anything is drawn."""
+
+from dataclasses import dataclass
+
+from initlab.activations.functions import ACTIVATIONS
+from initlab.adapters.base import ADAPTERS, Adapter
+from initlab.adapters.native import NATIVE
+from initlab.data.corpus import Corpus
+from initlab.errors import InitlabError
+from initlab.inits.catalogue import blueprint_for
+from initlab.inits.strategy import resolve
+from initlab.network.blueprint import Blueprint
+from initlab.network.topology import GPT2_TOPOLOGY
+from initlab.spec.run import ModelSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointSpec:
+    """An init at some sizes, in a format by name.
+
+    ``activation`` None is the format's own; ``corpus`` None calibrates on random tokens.
+    """
+
+    format: str
+    model: ModelSpec
+    init: str
+    vocab_size: int
+    activation: str | None = None
+    seed: int = 0
+    dtype: str = "float32"
+    corpus: Corpus | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResolvedCheckpoint:
+    """What a spec means: its format's adapter, and the network that is drawn."""
+
+    format: str
+    adapter: Adapter
+    activation: str
+    blueprint: Blueprint
+
+
+def resolve_checkpoint(spec: CheckpointSpec) -> ResolvedCheckpoint:
+    """Return what a spec means.
+
+    Raises InitlabError where the format has no place for a feature of the network, naming the feature, and for a
+    corpus that does not fit the network.
+    """
+    name = ADAPTERS.canonical(spec.format)
+    adapter = ADAPTERS.get(name)
+    activation = ACTIVATIONS.canonical(spec.activation or adapter.activation)
+    blueprint = blueprint_for(_completed(spec, adapter), spec.init, activation, spec.vocab_size)
+    with ADAPTERS.blame(name, adapter):
+        reason = adapter.misfit(blueprint, activation)
+    if reason:
+        network = f"the network of init {blueprint.init!r}"
+        raise InitlabError(f"format {name} cannot hold {network}: {reason}; format {NATIVE} holds any network")
+    if spec.corpus is not None:
+        spec.corpus.check(block_size=blueprint.dims.block_size, vocab_size=blueprint.dims.vocab_size)
+    return ResolvedCheckpoint(format=name, adapter=adapter, activation=activation, blueprint=blueprint)
+
+
+def _completed(spec: CheckpointSpec, adapter: Adapter) -> ModelSpec:
+    """Return the model with the format's choice of what neither the user nor the init has chosen."""
+    topology = resolve(spec.init).strategy.topology
+    left_open = {
+        field: value
+        for field, value in adapter.defaults.items()
+        if field not in spec.model.model_fields_set
+        and getattr(topology, field, None) == getattr(GPT2_TOPOLOGY, field, None)
+    }
+    return spec.model.model_copy(update=left_open)
