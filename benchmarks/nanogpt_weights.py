@@ -28,8 +28,8 @@ from torch import Tensor
 from torch.func import functional_call
 
 from initlab.activations.functions import ACTIVATIONS
-from initlab.checkpoints.build import Checkpoint, make_checkpoint
-from initlab.checkpoints.request import Request
+from initlab.checkpoints.build import Checkpoint, build_checkpoint
+from initlab.checkpoints.spec import CheckpointSpec
 from initlab.checkpoints.write import write_checkpoint
 from initlab.model.gpt import skeleton
 from initlab.spec.run import ModelSpec
@@ -70,7 +70,9 @@ def nanogpt_from(nanogpt: ModuleType, path: Path) -> Any:
 
 def own_logits(model: ModelSpec, init: str, dtype: str, tokens: Tensor) -> Tensor:
     """Return the logits of initlab's network, from its own tensors and multipliers."""
-    own: Checkpoint = make_checkpoint(Request("initlab", model, init, VOCABULARY, dtype=dtype))
+    own: Checkpoint = build_checkpoint(
+        CheckpointSpec(format="initlab", model=model, init=init, vocab_size=VOCABULARY, dtype=dtype)
+    )
     tensors, blueprint = own.contents.tensors, own.blueprint
     effective = {slot.name: tensors[slot.name] * law.mult for slot, law in blueprint.laws}
     network = skeleton(blueprint.network, ACTIVATIONS.get("gelu").function)
@@ -85,7 +87,12 @@ def compare(nanogpt: ModuleType, init: str, bias: bool, folder: Path) -> Compari
     differences = {}
     for dtype in LIMIT:
         path = folder / f"{init}-{bias}-{dtype}.safetensors"
-        write_checkpoint(path, make_checkpoint(Request("nanogpt", model, init, VOCABULARY, dtype=dtype)))
+        write_checkpoint(
+            path,
+            build_checkpoint(
+                CheckpointSpec(format="nanogpt", model=model, init=init, vocab_size=VOCABULARY, dtype=dtype)
+            ),
+        )
         with torch.no_grad():
             found = nanogpt_from(nanogpt, path)(tokens, tokens)[0]  # without targets: the last token's logits alone
         expected = own_logits(model, init, dtype, tokens)

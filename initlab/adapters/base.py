@@ -1,7 +1,7 @@
 """What an adapter is: a family of models that are not ours, mapped to slots and back. Free of torch.
 
-A family is one file: here, or in a package that offers it under the entry points ``initlab.adapters``. It registers an
-:class:`Adapter` in ``ADAPTERS``, under the name that ``--format`` takes.
+A family is one file: here, or in a package that offers it under the entry points ``initlab.adapters``. It registers
+an :class:`Adapter` in ``ADAPTERS``, under the name that ``--format`` takes.
 """
 
 from abc import ABC, abstractmethod
@@ -44,8 +44,9 @@ class SlotMap:
     """Where each slot of a model lies: ``slices`` has one entry for every slot of ``network``, by its name.
 
     ``copies`` are tensors that repeat another one (a tied head that has a name of its own); ``unmapped`` those that
-    hold no slot (masks, frequencies). ``assumed`` are sizes that neither the tensors nor the config say. ``activation``
-    is None where the config has one that initlab does not know. ``family`` is the adapter's name, once it is known.
+    hold no slot (masks, frequencies). ``assumed`` are sizes that neither the tensors nor the config say.
+    ``activation`` is None where the config has one that initlab does not know. ``family`` is the adapter's name, once
+    it is known.
     """
 
     network: Network

@@ -23,7 +23,7 @@ class Decoder(Adapter):
 
     ``settings`` are the config's names of ``n_head`` and ``block_size``, ``model_types`` what a Hugging Face config
     may call the family, ``buffers`` the ends of the names of a block's tensors that hold no slot. ``conv1d`` models
-    keep a block's matrices as (fan_in, fan_out). Where nothing says whether a model's head is tied, it is if ``tied``.
+    keep a block's matrices as (fan_in, fan_out). ``tied`` is a model's head where nothing else says whether it is.
     """
 
     topology: ClassVar[Topology]

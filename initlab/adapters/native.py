@@ -25,7 +25,7 @@ class Native(Adapter):
         """``state.config`` is what a checkpoint says of itself under ``initlab`` in its metadata."""
         if not {"dims", "topology"} <= set(state.config):
             raise InitlabError(
-                "tensors in initlab's names say neither heads nor norms: expected the file's own metadata as the config, "
+                "tensors in initlab's names say neither heads nor norms: expected the file's metadata as the config, "
                 "with dims and topology"
             )
         dims, topology = _parsed(state.config)

@@ -7,9 +7,12 @@ from initlab.adapters.base import ModelState, Slice
 from initlab.adapters.names import Names
 from initlab.errors import InitlabError
 from initlab.network.slots import (
+    ATTN_OUT,
+    FFN_DOWN,
+    FFN_INPUT_ROLES,
     FFN_UP,
-    HIDDEN_ROLES,
     POSITION_EMBEDDING,
+    QKV_ROLES,
     RESIDUAL_WRITERS,
     TOKEN_EMBEDDING,
     Slot,
@@ -46,7 +49,9 @@ class DecoderShapes:
         On the side that meets the stream a matrix is as wide as the token table's vectors are long.
         """
         width = self.matrix(weight_name(TOKEN_EMBEDDING))[-1]
-        for role in HIDDEN_ROLES & set(self.names.inside):
+        for role in (*QKV_ROLES, ATTN_OUT, *FFN_INPUT_ROLES, FFN_DOWN):
+            if role not in self.names.inside:
+                continue
             slot = weight_name(role, 0)
             shape, side = self.matrix(slot), 0 if role in RESIDUAL_WRITERS else 1
             if not shape:
@@ -57,7 +62,7 @@ class DecoderShapes:
         return None
 
     def strangers(self, buffers: tuple[str, ...]) -> list[str]:
-        """Return tensors of the first block that are none of the family's; ``buffers`` are ends of names it may have."""
+        """Return tensors of the first block that are none of the family's; ``buffers`` end names it may have."""
         block = self.names.root + self.names.block.format(0) + "."
         known = {self.names.tensor(f"blocks.0.{part}.{kind}") for part in self.names.inside for kind in KINDS}
         inside = [name for name in self.state.shapes if name.startswith(block)]

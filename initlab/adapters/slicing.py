@@ -52,9 +52,12 @@ def _joined(parts: "list[tuple[Slice, Tensor]]") -> "Tensor":
 
     pieces: list[tuple[int, Tensor]] = []
     for part, slot in parts:
-        ranges = [(start, end - start) for start, end in part.outputs]
-        split = slot.split([length for _, length in ranges]) if ranges else [slot]
-        pieces += zip([start for start, _ in ranges] or [0], split, strict=True)
+        if not part.outputs:
+            pieces.append((0, slot))
+        taken = 0
+        for start, end in part.outputs:
+            pieces.append((start, slot[taken : taken + end - start]))
+            taken += end - start
     ordered = [piece for _, piece in sorted(pieces, key=lambda item: item[0])]
     joined = torch.cat(ordered) if len(ordered) > 1 else ordered[0]
     return joined.T if parts[0][0].transposed else joined

@@ -15,7 +15,7 @@ from initlab.engine.dropout import CounterDropout
 from initlab.engine.stateless import Stateless
 from initlab.machine.execution import Execution, MatmulPrecision
 from initlab.model.gpt import GPT, skeleton
-from initlab.model.layers import Hook, untouched
+from initlab.model.layers import Hook, identity
 from initlab.network.slot_table import Network
 from initlab.probes.collect import Collector, n_sites
 from initlab.probes.reductions import PROBES, Probe
@@ -114,18 +114,18 @@ class LaneModel:
     def _call(self, parameters: Tensors, constants: Tensors, *args: Any, tap: Hook, drop: Hook) -> Tensor:
         scaled = {name: p * constants[name] if name in constants else p for name, p in parameters.items()}
         with _rounded_operands(self._execution):
-            model = self._model if tap is untouched else self._tappable
+            model = self._model if tap is identity else self._tappable
             loss: Tensor = model({**constants, **scaled}, *args, tap=tap, drop=drop)[1]
             return loss
 
     def _drop(self, key: Tensor) -> Hook:
-        return CounterDropout(self._dropout, key) if self._dropout else untouched
+        return CounterDropout(self._dropout, key) if self._dropout else identity
 
     def _loss(self, parameters: Tensors, constants: Tensors, tokens: Tensor, targets: Tensor, key: Tensor) -> Tensor:
-        return self._call(parameters, constants, tokens, targets, tap=untouched, drop=self._drop(key))
+        return self._call(parameters, constants, tokens, targets, tap=identity, drop=self._drop(key))
 
     def _eval_loss(self, parameters: Tensors, constants: Tensors, tokens: Tensor, targets: Tensor) -> Tensor:
-        return self._call(parameters, constants, tokens, targets, tap=untouched, drop=untouched)
+        return self._call(parameters, constants, tokens, targets, tap=identity, drop=identity)
 
     def _probed_loss(
         self, leaves: Tensors, constants: Tensors, tokens: Tensor, targets: Tensor, key: Tensor

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from initlab.errors import InitlabError
-from initlab.network.blueprint import Blueprint, Forward, HookContext, Tap, Tensors
+from initlab.network.blueprint import Blueprint, Forward, HookContext, TapFunction, Tensors
 from initlab.network.laws import Constant, Dist, Normal, Orthogonal, TruncNormal
 from initlab.network.slots import Slot
 
@@ -78,5 +78,5 @@ def _truncated(shape: tuple[int, ...], cut: float, generator: torch.Generator) -
     return (torch.erfinv(uniform * inside) * math.sqrt(2)).clamp(-cut, cut).float()
 
 
-def _no_batch(tensors: Tensors, tap: Tap) -> None:
+def _no_batch(tensors: Tensors, tap: TapFunction) -> None:
     raise InitlabError("this init starts from data: it needs a calibration batch")

@@ -51,6 +51,8 @@ def mimetic(
         sign = 1.0 if positive_vo else -1.0
         for layer in range(dims.n_layer):
             names = {role: weight_name(role, layer) for role in (*QKV_ROLES, ATTN_OUT)}
+            if any(tensors[name].shape != (dims.n_embd, dims.n_embd) for name in names.values()):
+                raise InitlabError("mimetic pairs every query head with keys of its own: it needs square matrices")
             streams = {role: context.generator(name) for role, name in names.items()}
             heads = [
                 _factors(_target(dims.n_embd, alpha_qk, beta_qk, streams[QUERY]), dims.head_size)

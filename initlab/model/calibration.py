@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from initlab.model.gpt import skeleton
-from initlab.network.blueprint import Blueprint, Forward, Tap, Tensors
+from initlab.network.blueprint import Blueprint, Forward, TapFunction, Tensors
 
 
 def calibration(blueprint: Blueprint, activation: Callable[[Tensor], Tensor], tokens: Tensor) -> Forward:
@@ -16,7 +16,7 @@ def calibration(blueprint: Blueprint, activation: Callable[[Tensor], Tensor], to
     A tensor that nothing multiplies is used as it is, so the tap may write into it while the pass goes on.
     """
 
-    def forward(tensors: Tensors, tap: Tap) -> None:
+    def forward(tensors: Tensors, tap: TapFunction) -> None:
         effective = {
             slot.name: tensors[slot.name] if law.mult == 1 else tensors[slot.name] * law.mult
             for slot, law in blueprint.laws

@@ -1,6 +1,6 @@
 """The parts of the shared GPT, built from the slots that exist: a part whose slots are absent does nothing.
 
-Axes: B batch, T tokens, C width, H heads. Parameters start as whatever memory held.
+Axes: see ``initlab.model.gpt``. Parameters start as whatever memory held: the init's draw replaces them.
 """
 
 import math
@@ -14,55 +14,56 @@ from torch.nn import functional as F
 from initlab.network.slot_table import NORM_EPS, RELATIVE_BUCKETS, ROTARY_BASE, Network
 
 Hook: TypeAlias = Callable[[str, Tensor], Tensor]
-"""Called with a place's name and its tensor; returns the tensor the network goes on with."""
+"""Called with a tap's name (``initlab.network.taps``) and its tensor; returns the tensor the network goes on with."""
 
 RELATIVE_REACH = 128
 """Distance from which T5 counts all tokens as equally far (Raffel et al., arXiv 1910.10683)."""
 
 
-def untouched(place: str, x: Tensor) -> Tensor:
+def identity(tap: str, x: Tensor) -> Tensor:
+    """Return the tensor as it is: the hook where nobody looks and nothing is dropped."""
     return x
 
 
 class Linear(nn.Module):
     """(x + shift) (scale W)ᵀ + b with W of shape (fan_out, fan_in)."""
 
-    def __init__(self, parts: "Parts", prefix: str) -> None:
+    def __init__(self, builder: "Builder", prefix: str) -> None:
         super().__init__()
-        self.weight = parts.required(f"{prefix}.weight")
-        self.bias = parts.parameter(f"{prefix}.bias")
-        self.scale = parts.parameter(f"{prefix}.scale")
-        self.shift = parts.parameter(f"{prefix}.shift")
+        self.weight = builder.required(f"{prefix}.weight")
+        self.bias = builder.parameter(f"{prefix}.bias")
+        self.scale = builder.parameter(f"{prefix}.scale")
+        self.shift = builder.parameter(f"{prefix}.shift")
 
     def forward(self, x: Tensor) -> Tensor:
         x = x if self.shift is None else x + self.shift
-        return F.linear(x, _scaled(self.weight, self.scale), self.bias)
+        return F.linear(x, _scaled(self.weight, self.scale), self.bias)  # (..., fan_in) -> (..., fan_out)
 
 
 class Embedding(nn.Module):
     """A table of shape (entries, C); ``matrix`` is what a tied head multiplies with."""
 
-    def __init__(self, parts: "Parts", prefix: str) -> None:
+    def __init__(self, builder: "Builder", prefix: str) -> None:
         super().__init__()
-        self.weight = parts.required(f"{prefix}.weight")
-        self.scale = parts.parameter(f"{prefix}.scale")
+        self.weight = builder.required(f"{prefix}.weight")
+        self.scale = builder.parameter(f"{prefix}.scale")
 
     def matrix(self) -> Tensor:
         return _scaled(self.weight, self.scale)
 
     def forward(self, index: Tensor) -> Tensor:
-        return F.embedding(index, self.matrix())
+        return F.embedding(index, self.matrix())  # (...) -> (..., C)
 
 
 class Norm(nn.Module):
     """LayerNorm or RMSNorm over channels, with the gain and bias that exist."""
 
-    def __init__(self, parts: "Parts", prefix: str) -> None:
+    def __init__(self, builder: "Builder", prefix: str) -> None:
         super().__init__()
-        self.weight = parts.parameter(f"{prefix}.weight")
-        self.bias = parts.parameter(f"{prefix}.bias")
-        self._rms = parts.topology.norm == "rmsnorm"
-        self._offset = 1.0 if parts.topology.norm_gain == "one-plus" else 0.0
+        self.weight = builder.parameter(f"{prefix}.weight")
+        self.bias = builder.parameter(f"{prefix}.bias")
+        self._rms = builder.topology.norm == "rmsnorm"
+        self._offset = 1.0 if builder.topology.norm_gain == "one-plus" else 0.0
 
     def forward(self, x: Tensor) -> Tensor:
         gain = self.weight if self.weight is None or not self._offset else self._offset + self.weight
@@ -93,7 +94,7 @@ class Shift(nn.Module):
         return x + self.weight
 
 
-class Fixed(nn.Module):
+class FixedScale(nn.Module):
     """Divides by a number that no slot holds."""
 
     def __init__(self, divisor: float) -> None:
@@ -107,33 +108,35 @@ class Fixed(nn.Module):
 class Residual(nn.Module):
     """How a branch f meets the stream: post_norm(skip · x + scale · branch_norm(f(norm_scale · norm(x))))."""
 
-    def __init__(self, parts: "Parts", prefix: str) -> None:
+    def __init__(self, builder: "Builder", prefix: str) -> None:
         super().__init__()
-        topology = parts.topology
+        topology = builder.topology
         reads = not (topology.parallel and prefix.endswith("ffn"))
-        self.norm = parts.norm(f"{prefix}.norm", topology.norm_before and reads)
-        self.norm_scale = parts.scale(f"{prefix}.norm_scale")
-        self.branch_norm = parts.norm(f"{prefix}.branch_norm", topology.norm_branch)
-        self.branch_scale = parts.scale(f"{prefix}.branch_scale")
-        self.skip_scale = parts.scale(f"{prefix}.skip_scale")
-        self.post_norm = parts.norm(f"{prefix}.post_norm", topology.norm_after)
+        self.norm = builder.norm(f"{prefix}.norm", topology.norm_before and reads)
+        self.norm_scale = builder.scale(f"{prefix}.norm_scale")
+        self.branch_norm = builder.norm(f"{prefix}.branch_norm", topology.norm_branch)
+        self.branch_scale = builder.scale(f"{prefix}.branch_scale")
+        self.skip_scale = builder.scale(f"{prefix}.skip_scale")
+        self.post_norm = builder.norm(f"{prefix}.post_norm", topology.norm_after)
 
-    def read(self, x: Tensor) -> Tensor:
+    def pre(self, x: Tensor) -> Tensor:
+        """Map the stream to what the branch reads, (B, T, C) to (B, T, C)."""
         output: Tensor = self.norm_scale(self.norm(x))
         return output
 
-    def weigh(self, branch: Tensor) -> Tensor:
-        """Return what the branch adds to the stream."""
+    def scale(self, branch: Tensor) -> Tensor:
+        """Map what the branch puts out to what it adds to the stream."""
         output: Tensor = self.branch_scale(self.branch_norm(branch))
         return output
 
-    def write(self, x: Tensor, branch: Tensor) -> Tensor:
+    def add(self, x: Tensor, branch: Tensor) -> Tensor:
+        """Return the stream after the branch."""
         output: Tensor = self.post_norm(self.skip_scale(x) + branch)
         return output
 
 
-class Parts:
-    """Makes parts by name from what a network's slots say exists; an absent part is the identity."""
+class Builder:
+    """Builds parts by name from what a network's slots say exists; an absent part is the identity."""
 
     def __init__(self, network: Network) -> None:
         self._shapes = network.shapes
@@ -145,8 +148,8 @@ class Parts:
     def required(self, name: str) -> nn.Parameter:
         return nn.Parameter(torch.empty(self._shapes[name]))
 
-    def norm(self, prefix: str, wanted: bool) -> nn.Module:
-        return Norm(self, prefix) if wanted else nn.Identity()
+    def norm(self, prefix: str, exists: bool) -> nn.Module:
+        return Norm(self, prefix) if exists else nn.Identity()
 
     def scale(self, prefix: str) -> nn.Module:
         weight = self.parameter(f"{prefix}.weight")
@@ -155,7 +158,7 @@ class Parts:
     def attn_scale(self, prefix: str) -> nn.Module:
         """The factor on attention logits; 1/√(head size) where no slot says otherwise."""
         weight = self.parameter(f"{prefix}.weight")
-        return Fixed(math.sqrt(self.dims.head_size)) if weight is None else Scale(weight)
+        return FixedScale(math.sqrt(self.dims.head_size)) if weight is None else Scale(weight)
 
     def shift(self, prefix: str) -> nn.Module:
         weight = self.parameter(f"{prefix}.weight")
@@ -168,7 +171,7 @@ def _scaled(weight: Tensor, scale: Tensor | None) -> Tensor:
 
 def causal_mask(tokens: int, like: Tensor) -> Tensor:
     """Return (T, T): 0 on and below the diagonal, -∞ above."""
-    return torch.full((tokens, tokens), -math.inf, dtype=like.dtype, device=like.device).triu(1)
+    return torch.full((tokens, tokens), -math.inf, dtype=like.dtype, device=like.device).triu(1)  # (T, T)
 
 
 def sinusoids(tokens: int, like: Tensor) -> Tensor:
@@ -177,27 +180,27 @@ def sinusoids(tokens: int, like: Tensor) -> Tensor:
     Vaswani et al. 2017, section 3.5, with its channels reordered as fairseq and tensor2tensor do.
     """
     width = like.shape[-1]
-    angles = _angles(tokens, (width + 1) // 2, width, like)
-    return torch.cat([angles.sin(), angles.cos()], -1)[:, :width]
+    angles = _angles(tokens, (width + 1) // 2, width, like)  # (T, C/2), half a channel rounded up
+    return torch.cat([angles.sin(), angles.cos()], -1)[:, :width]  # (T, C)
 
 
 def rotate(x: Tensor) -> Tensor:
-    """Turn (..., T, C/H) by position: channel i and i + C/2H are a plane, as in Hugging Face's Llama.
+    """Rotate (..., T, C/H) by position: channel i and i + C/2H are a plane, as in Hugging Face's Llama.
 
     Su et al., arXiv 2104.09864, equation 34, with the pairs of channels taken from the two halves.
     """
     half = x.shape[-1] // 2
-    angles = _angles(x.shape[-2], half, 2 * half, x)
+    angles = _angles(x.shape[-2], half, 2 * half, x)  # (T, C/2H), one angle a plane
     cos, sin = angles.cos(), angles.sin()
-    first, second = x[..., :half], x[..., half:]
-    return torch.cat([first * cos - second * sin, second * cos + first * sin], -1)
+    first, second = x[..., :half], x[..., half:]  # (..., T, C/2H) each
+    return torch.cat([first * cos - second * sin, second * cos + first * sin], -1)  # (..., T, C/H)
 
 
 def _angles(tokens: int, count: int, width: int, like: Tensor) -> Tensor:
     """Return (T, count): position t times the frequency 10000^(-2i/width)."""
     exponents = torch.arange(count, dtype=like.dtype, device=like.device) * (2 / width)
     positions = torch.arange(tokens, dtype=like.dtype, device=like.device)
-    return positions[:, None] * ROTARY_BASE**-exponents
+    return positions[:, None] * ROTARY_BASE**-exponents  # (T, 1) times (count,)
 
 
 def relative_buckets(tokens: int, device: torch.device) -> Tensor:
@@ -206,8 +209,9 @@ def relative_buckets(tokens: int, device: torch.device) -> Tensor:
     The first half of the buckets are exact distances; the rest grow logarithmically up to RELATIVE_REACH.
     """
     positions = torch.arange(tokens, device=device)
-    distance = (positions[:, None] - positions).clamp_min(0)
+    distance = (positions[:, None] - positions).clamp_min(0)  # (T, T): query s minus key t
     exact = RELATIVE_BUCKETS // 2
+    # Of a distance of 0 the logarithm would be -∞; those below `exact` are not looked up here anyway.
     growth = (distance.clamp_min(1) / exact).log() / math.log(RELATIVE_REACH / exact)
     far = exact + (growth * (RELATIVE_BUCKETS - exact)).long()
     return torch.where(distance < exact, distance, far.clamp_max(RELATIVE_BUCKETS - 1))

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Tensors: TypeAlias = "dict[str, Tensor]"
-Tap: TypeAlias = Callable[[str, "Tensor"], "Tensor"]
-Forward: TypeAlias = Callable[["Tensors", Tap], None]
+TapFunction: TypeAlias = Callable[[str, "Tensor"], "Tensor"]
+Forward: TypeAlias = Callable[["Tensors", TapFunction], None]
 
 
 @dataclass(frozen=True)

@@ -110,9 +110,8 @@ def table_of(network: Network) -> SlotTable:
         matrices = {(slot.role, slot.layer): slot for slot in network.slots if slot.is_weight}
         slots = [_beside(matrices, slot) for slot in usual if slot.name in own or slot.is_extra]
         names = {slot.name for slot in slots}
-        return tuple(
-            replace(slot, dims=dims) for slot in (*slots, *(s for s in network.slots if s.name not in names))
-        )
+        slots += [slot for slot in network.slots if slot.name not in names]
+        return tuple(replace(slot, dims=dims) for slot in slots)
 
     return table
 

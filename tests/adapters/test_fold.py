@@ -9,11 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from initlab.adapters.fold import FOLDS, added, folded
-from initlab.adapters.formats import FOLDABLE, unfoldable
+from initlab.adapters.fold import FOLDS, added, folded, unfoldable
 from initlab.network.blueprint import Blueprint
 from initlab.network.laws import ONES, Law
-from initlab.network.slot_table import gpt_slots, possible_slots
+from initlab.network.slot_table import Network, gpt_slots, plain_network, possible_slots
 from initlab.network.topology import Dims, Topology
 from tests.networks import Tensors, holding, network, random_tokens, random_values, tiny
 from tests.reference import Reference
@@ -57,6 +56,11 @@ def plain_logits(one: Blueprint, plain: Tensors, bias: bool) -> Tensor:
     return torch.from_numpy(Reference(dims, topology, arrays, "gelu").logits(random_tokens(dims).numpy()))
 
 
+def plain_of(one: Blueprint, bias: bool) -> Network:
+    """Return the network that another's multipliers are folded into."""
+    return plain_network(replace(one.dims, bias=bias), replace(one.topology, norm_gain="plain"))
+
+
 def foldable(dims: Dims, topology: Topology) -> list[str]:
     return [slot.name for slot in possible_slots(dims, topology) if slot.role in FOLDS]
 
@@ -72,12 +76,12 @@ def test_every_multiplier_alone(topology: Topology, sizes: dict[str, Any]) -> No
         assert unfoldable(one) is None
         tensors = random_values(one.network.slots, dtype=torch.float64)
         before = {key: value.clone() for key, value in tensors.items()}
-        plain, done = folded(one, tensors, bias=dims.bias)
+        plain, done = folded(one, tensors, plain_of(one, dims.bias))
         assert done == [next(slot.role for slot, _ in one.laws if slot.name == name)]
         assert all(torch.equal(tensors[key], value) for key, value in before.items())  # what was drawn stays
         expected = logits_of(one, tensors)
         assert (plain_logits(one, plain, dims.bias) - expected).abs().max() < ROUNDING, name
-        unfolded, _ = folded(blueprint(dims, topology, set(), {}), tensors, bias=dims.bias)
+        unfolded, _ = folded(blueprint(dims, topology, set(), {}), tensors, plain_of(one, dims.bias))
         assert (plain_logits(one, unfolded, dims.bias) - expected).abs().max() > TOLD_APART, name
 
 
@@ -89,20 +93,21 @@ def test_any_number_of_them_with_forward_factors(seed: int) -> None:
     factors = {slot.name: draw.uniform(0.5, 2) for slot in gpt_slots(dims, topology) if draw.random() < 0.3}
     one = blueprint(dims, topology, keep, factors)
     tensors = random_values(one.network.slots, seed=seed, dtype=torch.float64)
-    plain, done = folded(one, tensors, bias=dims.bias)
+    plain, done = folded(one, tensors, plain_of(one, dims.bias))
     expected = logits_of(one, tensors)
     assert (plain_logits(one, plain, dims.bias) - expected).abs().max() < ROUNDING * float(expected.abs().max())
     assert ("mult" in done) == bool(factors)
     assert len(done) == len(set(done))
     other = random_values(one.network.slots, seed=seed + 1, dtype=torch.float64)
-    assert (plain_logits(one, folded(one, other, bias=dims.bias)[0], dims.bias) - expected).abs().max() > TOLD_APART
+    wrong, _ = folded(one, other, plain_of(one, dims.bias))
+    assert (plain_logits(one, wrong, dims.bias) - expected).abs().max() > TOLD_APART
 
 
 def test_where_a_tied_table_takes_its_multiplier_the_last_norm_gives_it_back() -> None:
     """s·E in the table, so that the head is s times as large too; the gain and bias before it are over s."""
     one = blueprint(tiny(), Topology(), {"embed_scale.weight"}, {})
     tensors = {**random_values(one.network.slots, dtype=torch.float64), "embed_scale.weight": torch.tensor(4.0)}
-    plain, _ = folded(one, tensors, bias=True)
+    plain, _ = folded(one, tensors, plain_of(one, True))
     assert torch.equal(plain["token_embedding.weight"], 4 * tensors["token_embedding.weight"])
     assert torch.equal(plain["final_norm.weight"], tensors["final_norm.weight"] / 4)
     assert torch.equal(plain["final_norm.bias"], tensors["final_norm.bias"] / 4)
@@ -113,7 +118,7 @@ def test_an_attention_scale_goes_into_the_query_times_the_root_of_the_head_size(
     one = blueprint(tiny(), Topology(), {"blocks.0.attn_scale.weight"}, {})
     tensors = {**random_values(one.network.slots, dtype=torch.float64)}
     tensors["blocks.0.attn_scale.weight"] = torch.tensor(1 / 8)  # μP's 1/head size
-    plain, _ = folded(one, tensors, bias=True)
+    plain, _ = folded(one, tensors, plain_of(one, True))
     for kind in ("weight", "bias"):
         ratio = plain[f"blocks.0.query.{kind}"] / tensors[f"blocks.0.query.{kind}"]
         assert ratio.numpy() == pytest.approx(np.sqrt(1 / 8), rel=1e-7)
@@ -126,9 +131,9 @@ def test_what_is_lacking_starts_as_the_identity() -> None:
     one = Blueprint("test", dims, Topology(), tuple((slot, Law(dist=ONES)) for slot in slots))
     tensors = random_values(slots, dtype=torch.float64)
     for bias, kinds in ((True, ["biases", "gains"]), (False, ["gains"])):
-        plain, done = folded(one, tensors, bias=bias)
+        plain, done = folded(one, tensors, plain_of(one, bias))
         assert done == []
-        assert added(one, plain) == kinds
+        assert added(one, plain_of(one, bias)) == kinds
         assert (plain_logits(one, plain, bias) - logits_of(one, tensors)).abs().max() < ROUNDING
         lacking = {name: x for name, x in plain.items() if name not in tensors}
         assert {float(x.unique()) for name, x in lacking.items() if name.endswith("weight")} == {1.0}
@@ -139,16 +144,15 @@ def test_what_is_lacking_starts_as_the_identity() -> None:
 def test_a_network_without_multipliers_is_itself() -> None:
     one = blueprint(tiny(), Topology(), set(), {})
     tensors = random_values(one.network.slots)
-    plain, done = folded(one, tensors, bias=True)
+    plain, done = folded(one, tensors, plain_of(one, True))
     assert done == []
-    assert added(one, plain) == []
+    assert added(one, plain_of(one, True)) == []
     assert list(plain) == list(tensors)
     assert all(torch.equal(plain[name], tensors[name]) for name in tensors)
     assert torch.equal(network(tiny(), plain)(random_tokens(tiny()))[0], logits_of(one, tensors))
 
 
 def test_what_cannot_be_folded_is_named() -> None:
-    assert set(FOLDS) == FOLDABLE
     dims, topology = tiny(), Topology()
     for slot in possible_slots(dims, topology):
         if not slot.is_extra:

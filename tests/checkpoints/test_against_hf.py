@@ -8,9 +8,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from initlab.adapters.formats import HF_NAMES
-from initlab.checkpoints.build import Checkpoint, make_checkpoint
-from initlab.checkpoints.request import Request
+from initlab.adapters.hf_activations import HF_NAMES
+from initlab.checkpoints.build import Checkpoint, build_checkpoint
+from initlab.checkpoints.spec import CheckpointSpec
 from initlab.checkpoints.write import write_checkpoint
 from initlab.spec.run import ModelSpec
 from tests.conftest import optional_module
@@ -30,7 +30,11 @@ CLASSES = {
 
 
 def made(format_: str, init: str, activation: str | None = None, **model: Any) -> Checkpoint:
-    return make_checkpoint(Request(format_, ModelSpec(**{**SIZES, **model}), init, 23, activation))
+    return build_checkpoint(
+        CheckpointSpec(
+            format=format_, model=ModelSpec(**{**SIZES, **model}), init=init, vocab_size=23, activation=activation
+        )
+    )
 
 
 def from_file(format_: str, checkpoint: Checkpoint, folder: Path) -> Any:

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from initlab.checkpoints.build import CALIBRATION_BATCH, Checkpoint, make_checkpoint
-from initlab.checkpoints.request import Request
+from initlab.checkpoints.build import CALIBRATION_BATCH, Checkpoint, build_checkpoint
+from initlab.checkpoints.spec import CheckpointSpec
 from initlab.data.corpora import load_corpus
 from initlab.engine.group import Group
 from initlab.errors import InitlabError
@@ -28,7 +28,9 @@ VOCABULARY = 23
 def made(format_: str, init: str = "depth-scaled", *, activation: str | None = None, **model: Any) -> Checkpoint:
     options = {key: model.pop(key) for key in ("seed", "dtype", "corpus") if key in model}
     spec = ModelSpec(**{**SIZES, **model})
-    return make_checkpoint(Request(format_, spec, init, VOCABULARY, activation, **options))
+    return build_checkpoint(
+        CheckpointSpec(format=format_, model=spec, init=init, vocab_size=VOCABULARY, activation=activation, **options)
+    )
 
 
 def facts(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -62,11 +64,17 @@ def test_on_a_corpus_it_is_where_a_run_starts(init: str) -> None:
     corpus = load_corpus("synthetic")
     spec = RunSpec(model=ModelSpec(**SIZES), train=TrainSpec(batch_size=CALIBRATION_BATCH), init=init, seed=3)
     group = Group([spec], [corpus])
-    request = Request("initlab", spec.model, init, corpus.vocab_size, seed=3, corpus=corpus)
-    tensors = make_checkpoint(request).contents.tensors
+    request = CheckpointSpec(
+        format="initlab", model=spec.model, init=init, vocab_size=corpus.vocab_size, seed=3, corpus=corpus
+    )
+    tensors = build_checkpoint(request).contents.tensors
     assert set(group._parameters) <= set(tensors)
     assert all(torch.equal(tensors[name], stacked[0]) for name, stacked in group._parameters.items())
-    other = make_checkpoint(Request("initlab", spec.model, init, corpus.vocab_size, seed=4, corpus=corpus))
+    other = build_checkpoint(
+        CheckpointSpec(
+            format="initlab", model=spec.model, init=init, vocab_size=corpus.vocab_size, seed=4, corpus=corpus
+        )
+    )
     assert not torch.equal(other.contents.tensors["blocks.0.ffn_up.weight"], tensors["blocks.0.ffn_up.weight"])
 
 

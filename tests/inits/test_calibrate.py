@@ -12,7 +12,7 @@ from torch import Tensor
 from initlab.errors import InitlabError
 from initlab.inits.draw import draw_all
 from initlab.model.calibration import calibration
-from initlab.network.blueprint import Blueprint, Forward, Tap, Tensors
+from initlab.network.blueprint import Blueprint, Forward, TapFunction, Tensors
 from tests.inits.golden import BLOCK, MLP, QKV, Golden, assert_golden, orthogonal
 from tests.networks import at_init, blueprint_of, random_tokens, started, tiny
 
@@ -63,7 +63,7 @@ def test_lsuv_looks_at_the_batch_once() -> None:
     passes = []
 
     def counted(forward: Forward) -> Forward:
-        def run(tensors: Tensors, tap: Tap) -> None:
+        def run(tensors: Tensors, tap: TapFunction) -> None:
             passes.append(1)
             forward(tensors, tap)
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from initlab.inits.catalogue import INITS, Init, resolve
 from initlab.inits.compose import inv_sqrt_2l, normal, override, scaled, weights, writes_residual
 from initlab.inits.strategy import InitEntry, Strategy, init
 from initlab.network.laws import ONES, ZEROS, Constant, Law, Normal, Uniform
-from initlab.network.slot_table import gpt_slots
+from initlab.network.slot_table import Network, gpt_slots
 from initlab.network.slots import Slot
 from initlab.network.topology import Topology
 from tests.networks import tiny
@@ -190,3 +191,62 @@ def test_topology_is_the_plain_one_unless_given() -> None:
     assert bound(normal(1.0)).blueprint(tiny()).topology == Topology()
     without = Init("x", {}, INITS.get("example"), Strategy(normal(1.0), Topology(norm_at="none")))
     assert not without.blueprint(tiny()).topology.final_norm
+
+
+# A model that is not ours
+
+
+def llama_like() -> Network:
+    """Return a network whose keys and values are fewer than its queries, and whose queries alone have a bias."""
+    dims, topology = tiny(bias=False, tied=False, gated=True), Topology(norm="rmsnorm", positions="rotary")
+    slots = []
+    for slot in gpt_slots(replace(dims, bias=True), topology):
+        if slot.role in ("key", "value"):
+            slot = replace(slot, shape=(8, 32), fan_out=8)
+        if slot.role != "bias" or slot.of == "query":
+            slots.append(replace(slot, dims=dims))
+    return Network(dims, topology, tuple(slots))
+
+
+def test_an_init_is_applied_to_the_slots_of_a_model_that_is_not_ours() -> None:
+    network = llama_like()
+    found = resolve("xavier").blueprint_for(network)
+    laws = {slot.name: (slot.shape, law.dist) for slot, law in found.laws}
+    assert laws["blocks.1.key.weight"] == ((8, 32), Uniform((2 / (8 + 32)) ** 0.5))
+    assert laws["blocks.1.query.weight"] == ((32, 32), Uniform((2 / (32 + 32)) ** 0.5))
+    assert "blocks.1.key.bias" not in laws
+    assert laws["blocks.1.query.bias"][1] == ZEROS
+    assert {slot.name for slot, _ in found.laws} == set(network.shapes)
+    assert found.network.shapes == network.shapes
+    assert found.topology == network.topology
+
+
+def test_multipliers_of_the_init_are_slots_of_such_a_model_too() -> None:
+    found = resolve("mup").blueprint_for(llama_like())
+    assert found.needs == resolve("mup").blueprint(tiny(tied=False), {"norm": "rmsnorm", "positions": "rotary"}).needs
+    assert {slot.role for slot, _ in found.laws if slot.is_extra} == {"attn_scale", "logit_scale"}
+    scale = next(slot for slot, _ in resolve("wesar").blueprint_for(llama_like()).laws if slot.of == "key")
+    assert (scale.name, scale.fan_in, scale.fan_out) == ("blocks.0.key.scale", 32, 8)
+
+
+def test_a_slot_that_our_network_has_not_gets_its_roles_law() -> None:
+    network = llama_like()
+    expert = replace(network.slots[-1], name="blocks.0.experts.3.ffn_up.weight", role="ffn_up", layer=0, branch=1)
+    found = resolve("gpt2").blueprint_for(replace(network, slots=(*network.slots, expert)))
+    assert found.laws[-1] == (expert, Law(dist=Normal(0.02)))
+
+
+@pytest.mark.parametrize("name", [name for name, _ in INITS.items()])
+def test_of_our_own_network_nothing_else_comes_out(name: str) -> None:
+    one = resolve(name)
+    topology = replace(one.strategy.topology, channel_scales=False, shared_scales=False)
+    dims = tiny(tied=one.strategy.tied)
+    ours = one.blueprint_for(Network(dims, topology, gpt_slots(dims, topology)))
+    assert (ours.digest, ours.shape) == (one.blueprint(dims).digest, one.blueprint(dims).shape)
+
+
+def test_a_model_of_another_topology_is_refused() -> None:
+    with pytest.raises(InitlabError, match="init 't5' needs positions = \"relative\", but the model sets"):
+        resolve("t5").blueprint_for(llama_like())
+    with pytest.raises(InitlabError, match=r"gives no law to blocks\.0\.key\.weight"):
+        Init("x", {}, INITS.get("gpt2"), Strategy(override(normal(0.02), {"key": None}))).blueprint_for(llama_like())

@@ -15,7 +15,7 @@ import initlab.model.gpt
 from initlab.activations.functions import ACTIVATIONS
 from initlab.inits.catalogue import INITS
 from initlab.model.gpt import GPT, Block, skeleton
-from initlab.model.layers import Hook, causal_mask, untouched
+from initlab.model.layers import Hook, causal_mask, identity
 from initlab.network.slot_table import gpt_slots, plain_network
 from initlab.network.topology import Dims
 from tests.networks import network, random_tensors, random_tokens, tiny
@@ -41,7 +41,7 @@ def test_parameters_are_the_slots(dims: Dims) -> None:
     assert all(parameters != slot_table(other) for other in VARIANTS if other != dims)
 
 
-def record(model: GPT, tokens: Tensor, *, change: Hook = untouched) -> tuple[list[str], list[Tensor], Tensor]:
+def record(model: GPT, tokens: Tensor, *, change: Hook = identity) -> tuple[list[str], list[Tensor], Tensor]:
     """Return the places in the order they are met, what the taps saw before ``change``, and the logits."""
     places: list[str] = []
     seen: list[Tensor] = []
@@ -93,7 +93,7 @@ def scaled_at(place: str, factor: float) -> Hook:
     return lambda here, x: x * factor if here == place else x
 
 
-def stream(model: GPT, tokens: Tensor, *, change: Hook = untouched) -> tuple[list[Tensor], list[Tensor]]:
+def stream(model: GPT, tokens: Tensor, *, change: Hook = identity) -> tuple[list[Tensor], list[Tensor]]:
     """Return the residual stream at its sites, and the branches in the order in which they are added."""
     places, seen, _ = record(model, tokens, change=change)
     taps = list(zip([place for place in places if not place.startswith("drop")], seen, strict=True))
@@ -159,7 +159,7 @@ def test_no_token_sees_a_later_one(activation: str) -> None:
     assert (leaky > 0).all()
 
 
-def influence(model: GPT, tokens: Tensor, drop: Hook = untouched) -> Tensor:
+def influence(model: GPT, tokens: Tensor, drop: Hook = identity) -> Tensor:
     """Return (T, T): the largest gradient of logits t with respect to the embedding of token s."""
     embedded: list[Tensor] = []
 
@@ -186,7 +186,7 @@ def test_attention_is_the_sum_over_earlier_tokens_head_by_head() -> None:
     assert isinstance(block, Block)
     x = torch.randn(2, 5, dims.n_embd, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        attended = block.attention(x, causal_mask(5, x), untouched, untouched).numpy()
+        attended = block.attention(x, causal_mask(5, x), identity, identity).numpy()
     arrays = {name.removeprefix("blocks.0."): tensor.numpy() for name, tensor in tensors.items()}
     # A dozen float64 roundings on numbers of order 1.
     assert np.abs(attended - attention_by_hand(x.numpy(), arrays, dims.n_head)).max() < 1e-12

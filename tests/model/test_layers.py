@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from initlab.model.layers import (
+    Builder,
     Embedding,
-    Fixed,
+    FixedScale,
     Linear,
     Norm,
-    Parts,
     Scale,
     Shift,
     causal_mask,
@@ -32,11 +32,11 @@ ROUNDING = 1e-13
 """float64: a few roundings of numbers of order 1."""
 
 
-def parts(topology: Topology, *names: str) -> Parts:
+def builder(topology: Topology, *names: str) -> Builder:
     """Return the maker of a network in which only these of its slots exist."""
     slots = tuple(slot for slot in possible_slots(tiny(), topology) if slot.name in names)
     assert {slot.name for slot in slots} == set(names)
-    return Parts(Network(tiny(), topology, slots))
+    return Builder(Network(tiny(), topology, slots))
 
 
 def filled(module: nn.Module, seed: int = 0) -> nn.Module:
@@ -61,7 +61,7 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 def test_the_epsilon_is_added_to_the_mean_square(norm: Any, size: float) -> None:
     """1e-5 as in GPT-2, added below the root: where the input's own mean square is 1e-6, it rules."""
     x = noise(3, 32) * size
-    found = Norm(parts(Topology(norm=norm)), "final_norm")(x)
+    found = Norm(builder(Topology(norm=norm)), "final_norm")(x)
     centred = x - x.mean(-1, keepdim=True) if norm == "layernorm" else x
 
     def normed(eps: float) -> Tensor:
@@ -78,9 +78,9 @@ def test_the_epsilon_is_added_to_the_mean_square(norm: Any, size: float) -> None
 @pytest.mark.parametrize("norm", ["layernorm", "rmsnorm"])
 def test_a_gain_multiplies_and_a_one_plus_gain_is_added_to_one_first(norm: Any) -> None:
     name = "final_norm.weight"
-    plain = Norm(parts(Topology(norm=norm), name), "final_norm").double()
-    offset = Norm(parts(Topology(norm=norm, norm_gain="one-plus"), name), "final_norm").double()
-    bare = Norm(parts(Topology(norm=norm)), "final_norm")
+    plain = Norm(builder(Topology(norm=norm), name), "final_norm").double()
+    offset = Norm(builder(Topology(norm=norm, norm_gain="one-plus"), name), "final_norm").double()
+    bare = Norm(builder(Topology(norm=norm)), "final_norm")
     x, gain = noise(3, 32), noise(32, seed=1)
     with torch.no_grad():
         for module, value in ((plain, gain), (offset, gain - 1)):
@@ -94,12 +94,12 @@ def test_a_gain_multiplies_and_a_one_plus_gain_is_added_to_one_first(norm: Any) 
 
 def test_only_layernorm_removes_the_mean_and_only_it_has_a_bias() -> None:
     x = noise(3, 32) + 2
-    layernorm = Norm(parts(Topology(), "final_norm.bias"), "final_norm").double()
+    layernorm = Norm(builder(Topology(), "final_norm.bias"), "final_norm").double()
     assert layernorm.bias is not None
     with torch.no_grad():
         layernorm.bias.fill_(0.5)
         assert (layernorm(x).mean(-1) - 0.5).abs().max() < ROUNDING
-    rmsnorm = Norm(parts(Topology(norm="rmsnorm")), "final_norm")
+    rmsnorm = Norm(builder(Topology(norm="rmsnorm")), "final_norm")
     assert (rmsnorm(x).mean(-1) - 0.5).abs().min() > 0.1
     assert "final_norm.bias" not in {slot.name for slot in possible_slots(tiny(), Topology(norm="rmsnorm"))}
 
@@ -109,14 +109,14 @@ def test_only_layernorm_removes_the_mean_and_only_it_has_a_bias() -> None:
 
 def test_an_absent_multiplier_does_nothing_and_a_present_one_multiplies() -> None:
     x = noise(2, 5, 32)
-    absent = parts(Topology())
+    absent = builder(Topology())
     assert isinstance(absent.scale("embed_scale"), nn.Identity)
     assert isinstance(absent.shift("blocks.0.ffn_shift"), nn.Identity)
-    assert isinstance(absent.norm("final_norm", wanted=False), nn.Identity)
+    assert isinstance(absent.norm("final_norm", exists=False), nn.Identity)
     fixed = absent.attn_scale("blocks.0.attn_scale")
-    assert isinstance(fixed, Fixed)
+    assert isinstance(fixed, FixedScale)
     assert torch.equal(fixed(x), x / math.sqrt(8))  # heads of 8 channels
-    present = parts(Topology(), "embed_scale.weight", "blocks.0.ffn_shift.weight", "blocks.0.attn_scale.weight")
+    present = builder(Topology(), "embed_scale.weight", "blocks.0.ffn_shift.weight", "blocks.0.attn_scale.weight")
     scale, shift = filled(present.scale("embed_scale")), filled(present.shift("blocks.0.ffn_shift"), seed=1)
     logits = filled(present.attn_scale("blocks.0.attn_scale"), seed=2)
     assert isinstance(scale, Scale)
@@ -130,7 +130,7 @@ def test_an_absent_multiplier_does_nothing_and_a_present_one_multiplies() -> Non
 
 def test_channel_scales_multiply_each_channel_by_its_own() -> None:
     name = "blocks.0.attn.skip_scale.weight"
-    scale = filled(parts(Topology(channel_scales=True), name).scale("blocks.0.attn.skip_scale"))
+    scale = filled(builder(Topology(channel_scales=True), name).scale("blocks.0.attn.skip_scale"))
     assert isinstance(scale, Scale)
     x = noise(2, 5, 32)
     for channel in (0, 31):
@@ -140,7 +140,7 @@ def test_channel_scales_multiply_each_channel_by_its_own() -> None:
 
 def test_a_linear_shifts_its_input_and_scales_its_matrix_and_not_its_bias() -> None:
     names = [f"blocks.0.ffn_up.{kind}" for kind in ("weight", "bias", "scale", "shift")]
-    linear = filled(Linear(parts(Topology(), *names), "blocks.0.ffn_up"))
+    linear = filled(Linear(builder(Topology(), *names), "blocks.0.ffn_up"))
     w, b, scale, shift = (dict(linear.named_parameters())[kind] for kind in ("weight", "bias", "scale", "shift"))
     x = noise(2, 5, 32)
     assert (linear(x) - ((x + shift) @ w.mT * scale + b)).abs().max() < 100 * ROUNDING  # sums of 32 numbers near 2
@@ -150,7 +150,7 @@ def test_a_linear_shifts_its_input_and_scales_its_matrix_and_not_its_bias() -> N
 
 def test_a_tables_scale_multiplies_what_a_tied_head_multiplies_with_too() -> None:
     names = ("token_embedding.weight", "token_embedding.scale")
-    table = filled(Embedding(parts(Topology(), *names), "token_embedding"))
+    table = filled(Embedding(builder(Topology(), *names), "token_embedding"))
     assert isinstance(table, Embedding)
     assert table.scale is not None
     assert torch.equal(table.matrix(), table.weight * table.scale)
