@@ -1,6 +1,6 @@
 """Hugging Face's GPT-2: OpenAI's names and its matrices as (fan_in, fan_out), queries, keys and values in one.
 
-huggingface/transformers, models/gpt2/modeling_gpt2.py (``Conv1D``, ``GPT2Attention``).
+huggingface/transformers, models/gpt2/modeling_gpt2.py (Conv1D, GPT2Attention).
 """
 
 from collections.abc import Mapping

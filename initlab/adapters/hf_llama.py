@@ -1,6 +1,6 @@
 """Hugging Face's Llama, and what has its names: Mistral, Qwen 2 and 3. Keys and values may be fewer than queries.
 
-huggingface/transformers, models/llama/modeling_llama.py (``LlamaAttention``, ``LlamaMLP``).
+huggingface/transformers, models/llama/modeling_llama.py (LlamaAttention, LlamaMLP).
 """
 
 from collections.abc import Mapping

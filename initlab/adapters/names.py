@@ -34,14 +34,14 @@ class Names:
     def located(self, tensors: Iterable[str]) -> "Names | None":
         """Return the names as they are in a model: under the usual root, without it, or below others' prefixes.
 
-        A bare decoder lacks the root, a compiled model's names begin with ``_orig_mod.``. None where there is no
+        A bare decoder lacks the root, a compiled model's names begin with _orig_mod. None where there is no
         token table, or more than one.
         """
         table = f"{self.outside['token_embedding']}.weight"
-        found = [name for name in tensors if name == table or name.endswith(f".{table}")]
-        if len(found) != 1:
+        tables = [name for name in tensors if name == table or name.endswith(f".{table}")]
+        if len(tables) != 1:
             return None
-        root = found[0].removesuffix(table)
+        root = tables[0].removesuffix(table)
         return replace(self, root=root, head=root.removesuffix(self.root) + self.head)
 
     def layers(self, tensors: Iterable[str]) -> int:

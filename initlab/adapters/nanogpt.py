@@ -1,6 +1,6 @@
 """nanoGPT: GPT-2's names, matrices as torch's linear layers have them, queries, keys and values in one.
 
-karpathy/nanoGPT, model.py (``CausalSelfAttention``, ``GPT``): the head is always the token table.
+karpathy/nanoGPT, model.py (CausalSelfAttention, GPT): the head is always the token table.
 """
 
 from collections.abc import Mapping

@@ -25,7 +25,7 @@ def read_model(
 ) -> SlotMap:
     """Return where a model's slots lie in its tensors (or their shapes, where that is all there is), and its family.
 
-    ``config`` is what a Hugging Face config or nanoGPT's ``model_args`` say, as a dict. Raises InitlabError where no
+    ``config`` is what a Hugging Face config or nanoGPT's model_args say, as a dict. Raises InitlabError where no
     family recognises the model, or the one that is given cannot read it.
     """
     state = model_state(tensors, config)

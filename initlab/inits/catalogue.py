@@ -27,7 +27,6 @@ def blueprint_for(model: ModelSpec, init: str, activation: str, vocab_size: int)
 
     ``vocab_size`` is the corpus's, for a spec that leaves it open. Raises InitlabError where they cannot go together.
     """
-    found = resolve(init)
-    gated = ACTIVATIONS.get(activation).gated
-    dims = model.dims(vocab_size, gated=gated, tied=found.strategy.tied)
-    return found.blueprint(dims, model.topology)
+    resolved, gated = resolve(init), ACTIVATIONS.get(activation).gated
+    dims = model.dims(vocab_size, gated=gated, tied=resolved.strategy.tied)
+    return resolved.blueprint(dims, model.topology)

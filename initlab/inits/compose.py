@@ -48,8 +48,8 @@ def override(base: LawFunction, rules: Mapping[str, Rule]) -> LawFunction:
         if slot.role not in rules:
             return base(slot)
         rule = rules[slot.role]
-        found = rule(slot) if callable(rule) else rule
-        return found if found is None or isinstance(found, Law) else Law(dist=found)
+        outcome = rule(slot) if callable(rule) else rule
+        return outcome if outcome is None or isinstance(outcome, Law) else Law(dist=outcome)
 
     return law
 
@@ -82,8 +82,8 @@ def changed(base: LawFunction, where: Where, change: Callable[[Slot, Law], Law])
     """Return ``base`` with the laws of the slots ``where`` holds passed through ``change(slot, law)``."""
 
     def law(slot: Slot) -> Law | None:
-        found = base(slot)
-        return found if found is None or not where(slot) else change(slot, found)
+        unchanged = base(slot)
+        return unchanged if unchanged is None or not where(slot) else change(slot, unchanged)
 
     return law
 

@@ -287,12 +287,12 @@ def token_correlations(n_layer: int, beta2: float, start: float) -> list[float]:
     equal for all tokens in the limit of many; an MLP with ReLU maps r to r + (√(1-r²) - r·arccos r)/π. Each branch
     enters with weight β² beside the stream's 1 - β².
     """
-    found, r = [], start
+    correlations, r = [], start
     for _ in range(n_layer):
-        found.append(r)
+        correlations.append(r)
         r = (1 - beta2) * r + beta2
         r = (1 - beta2) * r + beta2 * (r + (math.sqrt(1 - r * r) - r * math.acos(r)) / math.pi)
-    return found
+    return correlations
 
 
 @init("deepscale-lm", source="Kedia et al., arXiv 2403.09635; akhilkedia/TranformersGetStable")

@@ -41,12 +41,12 @@ class LawRow:
 
 def law_rows(blueprint: Blueprint) -> list[LawRow]:
     """Return one row for every set of layers whose slots of one name share a law."""
-    found: dict[tuple[str, Law, tuple[int, ...]], list[Slot]] = {}
+    alike: dict[tuple[str, Law, tuple[int, ...]], list[Slot]] = {}
     for slot, law in blueprint.laws:
-        found.setdefault((_within_layer(slot), law, slot.shape), []).append(slot)
+        alike.setdefault((_within_layer(slot), law, slot.shape), []).append(slot)
     return [
         _row(name + _sharing(blueprint, slots[0]), _layers(slots), law, slots[0])
-        for (name, law, _), slots in found.items()
+        for (name, law, _), slots in alike.items()
     ]
 
 
@@ -55,13 +55,13 @@ def brief_rows(blueprint: Blueprint) -> list[LawRow]:
 
     Left out are norms and biases that start as the identity and move like everything else; shapes too.
     """
-    found: dict[str, list[tuple[Slot, Law]]] = {}
+    by_name: dict[str, list[tuple[Slot, Law]]] = {}
     for slot, law in blueprint.laws:
         if not _is_plain(slot, law):
             name = _within_layer(slot).removesuffix(".weight") + _sharing(blueprint, slot)
-            found.setdefault(name, []).append((slot, law))
+            by_name.setdefault(name, []).append((slot, law))
     merged: dict[tuple[str, tuple[str, ...]], list[LawRow]] = {}
-    for name, laws in found.items():
+    for name, laws in by_name.items():
         for row in _over_depth(name, laws):
             merged.setdefault((row.layers, row.law), []).append(row)
     return [replace(rows[0], slot=", ".join(row.slot for row in rows), shape="") for rows in merged.values()]
@@ -102,8 +102,8 @@ def _over_depth(name: str, laws: Sequence[tuple[Slot, Law]]) -> list[LawRow]:
     if len(rows) <= 2 or len(rows) < len(laws) or not _steady([law for _, law in laws]):
         return rows
     first, last = rows[0], rows[-1]
-    words = [a if a == b else f"{a} … {b}" for a, b in zip(first.law, last.law, strict=True)]
-    return [LawRow(first.slot, f"{first.layers} … {last.layers}", "", *words)]
+    columns = [a if a == b else f"{a} … {b}" for a, b in zip(first.law, last.law, strict=True)]
+    return [LawRow(first.slot, f"{first.layers} … {last.layers}", "", *columns)]
 
 
 def _steady(laws: Sequence[Law]) -> bool:

@@ -59,12 +59,12 @@ def mimetic(
                 for _ in range(dims.n_head)
             ]
             values = _factors(_target(dims.n_embd, alpha_vo, sign * beta_vo, streams[VALUE]), dims.n_embd)
-            found = (
+            matrices = (
                 *(_stack([head[side] for head in heads]) for side in (0, 1)),
                 values[1],
                 values[0].mT.contiguous(),
             )
-            for name, tensor in zip(names.values(), found, strict=True):
+            for name, tensor in zip(names.values(), matrices, strict=True):
                 drawn[name] = tensor.to(tensors[name].dtype)
         return drawn
 
