@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from initlab.api.judging import claims, gate
     from initlab.api.listing import (
         list_activations,
+        list_adapters,
         list_corpora,
-        list_formats,
         list_inits,
         list_launchers,
         list_optimizers,
@@ -41,8 +41,8 @@ __all__ = [
     "explain",
     "gate",
     "list_activations",
+    "list_adapters",
     "list_corpora",
-    "list_formats",
     "list_inits",
     "list_launchers",
     "list_optimizers",

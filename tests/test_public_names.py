@@ -19,7 +19,7 @@ PUBLIC = {
     "gate",
     "list_activations",
     "list_corpora",
-    "list_formats",
+    "list_adapters",
     "list_inits",
     "list_launchers",
     "list_optimizers",

@@ -62,7 +62,7 @@ class Explanation(PublicTable):
             *filter(None, [plain_text(entry.why)]),
             f"source: {entry.source}",
             f"needs: {', '.join(self.needs)}",
-            f"network: {self.blueprint.words or 'as GPT-2'}",
+            f"network: {self.blueprint.describe() or 'as GPT-2'}",
         ]
 
     def document(self) -> dict[str, Any]:

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from initlab.adapters.formats import ANY
+from initlab.adapters.native import NATIVE
 from initlab.api.axes import Values, one_model
-from initlab.checkpoints.request import Request, planned
+from initlab.checkpoints.spec import CheckpointSpec, resolve_checkpoint
 from initlab.checkpoints.write import check_target, write_checkpoint
 from initlab.data.corpora import load_corpus
 from initlab.files.public import PublicValue
@@ -16,7 +16,7 @@ from initlab.plugins.loading import load_plugins
 if TYPE_CHECKING:
     from initlab.checkpoints.build import Checkpoint
 
-__all__ = ["ANY", "WrittenCheckpoint", "weights"]
+__all__ = ["NATIVE", "WrittenCheckpoint", "weights"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -70,7 +70,7 @@ def weights(
     init: str,
     out: str | Path,
     *,
-    format: str = ANY,
+    format: str = NATIVE,
     activation: str | None = None,
     seed: int = 0,
     dtype: str = "float32",
@@ -96,9 +96,18 @@ def weights(
     check_target(path, force=force)
     text = load_corpus(corpus, tokenizer) if corpus else None
     vocabulary = text.vocab_size if text else GPT2_VOCABULARY
-    request = Request(format, one_model(sizes), init, vocabulary, activation, seed, dtype, text)
-    planned(request)  # what does not fit is said before torch takes its seconds to load
-    from initlab.checkpoints.build import make_checkpoint
+    spec = CheckpointSpec(
+        format=format,
+        model=one_model(sizes),
+        init=init,
+        vocab_size=vocabulary,
+        activation=activation,
+        seed=seed,
+        dtype=dtype,
+        corpus=text,
+    )
+    resolve_checkpoint(spec)  # what does not fit is said before torch takes its seconds to load
+    from initlab.checkpoints.build import build_checkpoint
 
-    checkpoint = make_checkpoint(request)
-    return WrittenCheckpoint(path, request.format, seed, checkpoint, write_checkpoint(path, checkpoint))
+    checkpoint = build_checkpoint(spec)
+    return WrittenCheckpoint(path, spec.format, seed, checkpoint, write_checkpoint(path, checkpoint))

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from initlab.activations.functions import ACTIVATIONS
-from initlab.adapters.formats import FORMATS
+from initlab.adapters.base import ADAPTERS
 from initlab.data.corpora import CORPORA
 from initlab.errors import InitlabError, did_you_mean
 from initlab.files.public import PublicTable
@@ -139,11 +139,8 @@ def _probes() -> tuple[Item, ...]:
     return (*forward, *backward, *updates)
 
 
-def _formats() -> tuple[Item, ...]:
-    return tuple(
-        Item(name, form.summary if form else "initlab's own names: holds every network", "built in")
-        for name, form in FORMATS.items()
-    )
+def _adapters() -> tuple[Item, ...]:
+    return tuple(Item(name, entry.summary, _origin(ADAPTERS, name)) for name, entry in ADAPTERS.items())
 
 
 @dataclass(frozen=True)
@@ -162,7 +159,7 @@ KINDS: dict[str, Kind] = {
     "taps": Kind(_taps),
     "launchers": Kind(_launchers, LAUNCHERS),
     "optimizers": Kind(_optimizers, OPTIMIZERS),
-    "formats": Kind(_formats),
+    "adapters": Kind(_adapters, ADAPTERS),
 }
 
 
@@ -237,11 +234,11 @@ def list_optimizers() -> Listing:
     return listing("optimizers")
 
 
-def list_formats() -> Listing:
-    """Return whose names an initial checkpoint can be written in.
+def list_adapters() -> Listing:
+    """Return the families of models whose tensors are mapped to slots and back; ``weights`` writes their names.
 
     >>> import initlab
-    >>> initlab.list_formats().names
-    ['nanogpt', 'hf-gpt2', 'hf-llama', 'initlab']
+    >>> "hf-llama" in initlab.list_adapters()
+    True
     """
-    return listing("formats")
+    return listing("adapters")

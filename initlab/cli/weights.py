@@ -5,14 +5,11 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from initlab.api.initial_weights import ANY
+from initlab.api.initial_weights import NATIVE
 from initlab.api.initial_weights import weights as write_weights
-from initlab.api.listing import list_formats
 from initlab.cli.console import guarded, print_json, stderr, stdout
 from initlab.cli.fields import model_fields, with_fields
 from initlab.cli.plugins import Plugins
-
-NAMES = ", ".join(list_formats().names)
 
 
 @guarded

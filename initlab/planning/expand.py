@@ -156,7 +156,7 @@ def _cell(index: int, spec: RunSpec, axes: list[str], blueprint: Blueprint) -> C
         activation=spec.activation,
         axes=swept,
         fields={"init": spec.init, "activation": spec.activation, **values},
-        network=blueprint.words,
+        network=blueprint.describe(),
     )
 
 
