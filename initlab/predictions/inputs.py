@@ -17,7 +17,7 @@ from initlab.theory.from_laws import read
 from initlab.theory.growth import Growth, fit
 from initlab.theory.prediction import Prediction, predict, summary
 from initlab.theory.tokens import Tokens
-from initlab.theory.updates import update_ratios
+from initlab.theory.first_update import update_ratios
 
 Method: TypeAlias = Literal["per position", "closed form"]
 

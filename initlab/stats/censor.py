@@ -7,7 +7,7 @@ counts as ending where it began; and so does a run that ended above its start (a
 
 import math
 
-from initlab.stats.describe import Interval
+from initlab.stats.summaries import Interval
 
 
 def censored(loss: float | None, initial: float) -> float:

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from initlab.stats.describe import Interval
+from initlab.stats.summaries import Interval
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Method: TypeAlias = Literal["paired t", "Welch t"]

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from initlab.stats.compare import estimate_mean
-from initlab.stats.describe import Interval
+from initlab.stats.summaries import Interval
 
 Trend: TypeAlias = Literal["constant", "grows", "shrinks", "undecided"]
 

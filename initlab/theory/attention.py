@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from initlab.theory.model import Attention, Matrix
+from initlab.theory.theory_model import Attention, Matrix
 from initlab.theory.positions import Array, Positions, outer, square
 from initlab.theory.softmax import from_gain, sharpening
 

@@ -2,7 +2,7 @@
 
 from initlab.theory.branches import Medium, backward
 from initlab.theory.forward import Trace, source
-from initlab.theory.model import Setup
+from initlab.theory.theory_model import Setup
 from initlab.theory.norms import centred, jacobian
 from initlab.theory.positions import Array
 

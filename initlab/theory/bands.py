@@ -15,7 +15,7 @@ from initlab.theory.branches import Passage, affine
 from initlab.theory.forward import Trace
 from initlab.theory.head import Head
 from initlab.theory.kernels import Series
-from initlab.theory.model import Attention, Mlp, Setup
+from initlab.theory.theory_model import Attention, Mlp, Setup
 from initlab.theory.positions import Array, Positions, outer
 from initlab.theory.tokens import Tokens
 

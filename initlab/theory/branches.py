@@ -8,7 +8,7 @@ import numpy as np
 
 from initlab.theory.attention import attend_back, attending, effective, mix
 from initlab.theory.kernels import Kernel
-from initlab.theory.model import Attention, Branch, Matrix, Mlp, Norm
+from initlab.theory.theory_model import Attention, Branch, Matrix, Mlp, Norm
 from initlab.theory.norms import jacobian, normalise
 from initlab.theory.positions import Array, Positions, outer
 

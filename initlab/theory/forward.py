@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from initlab.theory.branches import Medium, Passage, forward
-from initlab.theory.model import Norm, Setup
+from initlab.theory.theory_model import Norm, Setup
 from initlab.theory.norms import centred, normalise
 from initlab.theory.positions import Array, Positions, stack
 from initlab.theory.tokens import Tokens

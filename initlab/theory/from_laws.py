@@ -6,7 +6,7 @@ from initlab.errors import InitlabError
 from initlab.network.blueprint import Blueprint
 from initlab.network.laws import Law
 from initlab.network.slots import Slot
-from initlab.theory.model import Attention, Branch, Matrix, Mlp, Norm, Setup
+from initlab.theory.theory_model import Attention, Branch, Matrix, Mlp, Norm, Setup
 
 SINUSOIDAL_MS = 0.5
 """Mean square of sines and cosines."""

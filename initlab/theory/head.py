@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from initlab.theory.forward import Trace
-from initlab.theory.model import Setup
+from initlab.theory.theory_model import Setup
 from initlab.theory.norms import centred, jacobian, normalise
 from initlab.theory.positions import Array, Positions, stack
 from initlab.theory.softmax import expected_log_sum, own_probability, participation

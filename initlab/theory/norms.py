@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from initlab.theory.model import EPS, Norm
+from initlab.theory.theory_model import EPS, Norm
 from initlab.theory.positions import Array, outer
 
 

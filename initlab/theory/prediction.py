@@ -13,7 +13,7 @@ from initlab.theory.branches import Medium, Mix
 from initlab.theory.forward import Trace, trace
 from initlab.theory.head import Head, gradient, head
 from initlab.theory.kernels import kernel
-from initlab.theory.model import Setup
+from initlab.theory.theory_model import Setup
 from initlab.theory.positions import Positions, positions
 from initlab.theory.scalar import mix_homogeneous, one_block
 from initlab.theory.tokens import Tokens

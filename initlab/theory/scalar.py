@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from initlab.theory.model import Attention
+from initlab.theory.theory_model import Attention
 from initlab.theory.positions import Array, Positions, positions, stack
 from initlab.theory.softmax import sharpening
 

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from initlab.theory.head import Head
-from initlab.theory.model import Attention, Setup
+from initlab.theory.theory_model import Attention, Setup
 from initlab.theory.tokens import Tokens
 
 LOGIT_STD = 1.0

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from initlab.stats.compare import Estimate
-from initlab.stats.describe import Interval
-from initlab.stats.family import holm
+from initlab.stats.summaries import Interval
+from initlab.stats.multiple_testing import holm
 from initlab.stats.power import seeds_needed
 
 Outcome: TypeAlias = Literal["holds", "fails", "open", "unknown"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from initlab.files.json import SCHEMA_VERSION, finite
-from initlab.stats.describe import Interval
+from initlab.stats.summaries import Interval
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from initlab.stats.compare import Estimate, compare, estimate_mean, paired, unpaired
-from initlab.stats.family import holm
+from initlab.stats.multiple_testing import holm
 from tests.stats.simulation import SHAPES, slack
 
 SEEDS = (3, 5, 10)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from initlab.activations.functions import ACTIVATIONS
-from initlab.theory.model import EPS, Attention, Branch, Matrix, Mlp, Norm, Setup
+from initlab.theory.theory_model import EPS, Attention, Branch, Matrix, Mlp, Norm, Setup
 from initlab.theory.prediction import Prediction
 from tests.assertions import sigmas
 

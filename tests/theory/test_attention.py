@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from initlab.theory.attention import effective, mix
-from initlab.theory.model import Attention, Matrix
+from initlab.theory.theory_model import Attention, Matrix
 from initlab.theory.positions import Array, outer, positions, square
 
 WIDTH, HEADS, T, DRAWS = 256, 4, 20, 40

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from initlab.theory.model import Setup
+from initlab.theory.theory_model import Setup
 from initlab.theory.prediction import predict
 from initlab.theory.tokens import Tokens
 from tests.theory.network import LN, RMS, attention, mlp, setup, simulate

@@ -12,7 +12,7 @@ from initlab.network.laws import Constant, Law, Normal, Uniform
 from initlab.network.slot_table import possible_slots
 from initlab.network.topology import Dims, Topology
 from initlab.theory.from_laws import Unpredictable, read
-from initlab.theory.model import Attention, Mlp, Norm, Setup
+from initlab.theory.theory_model import Attention, Mlp, Norm, Setup
 
 DIMS = Dims(n_layer=2, n_head=4, n_embd=32, vocab_size=23, block_size=12, ffn_hidden=80, tied=False)
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from initlab.theory.model import EPS, Norm
+from initlab.theory.theory_model import EPS, Norm
 from initlab.theory.norms import jacobian, normalise
 from initlab.theory.positions import square
 

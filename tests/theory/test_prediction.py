@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from initlab.theory.model import Attention, Branch, Matrix, Norm, Setup
+from initlab.theory.theory_model import Attention, Branch, Matrix, Norm, Setup
 from initlab.theory.prediction import Prediction, predict
 from initlab.theory.tokens import Tokens
 from tests.theory.network import ALL, LN, RMS, assert_agrees, attention, averages, mlp, setup

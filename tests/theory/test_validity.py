@@ -1,6 +1,6 @@
 """Assumptions that do not hold are named."""
 
-from initlab.theory.model import Attention, Matrix, Setup
+from initlab.theory.theory_model import Attention, Matrix, Setup
 from initlab.theory.prediction import predict
 from initlab.theory.tokens import Tokens
 from tests.theory.network import LN, mlp, setup

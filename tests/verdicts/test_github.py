@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from initlab.stats.describe import Interval
+from initlab.stats.summaries import Interval
 from initlab.verdicts.github import annotations, escape_data, escape_property, publish, summary
 from initlab.verdicts.verdict import Verdict
 

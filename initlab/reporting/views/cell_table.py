@@ -15,7 +15,7 @@ from initlab.results.frames import SweepFrames
 from initlab.results.labels import short
 from initlab.results.reading import Results
 from initlab.results.run import Status
-from initlab.stats.describe import Interval, geometric_mean, mean, mean_interval, standard_deviation
+from initlab.stats.summaries import Interval, geometric_mean, mean, mean_interval, standard_deviation
 
 NOTHING = "–"
 

@@ -16,7 +16,7 @@ from initlab.results.labels import short
 from initlab.results.reading import Results
 from initlab.results.run import STATUSES
 from initlab.spec.fields import comparable
-from initlab.stats.describe import mean, mean_interval
+from initlab.stats.summaries import mean, mean_interval
 
 _MOST_NAMES = 12
 _MOST_SETTINGS = 6

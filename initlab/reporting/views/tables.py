@@ -9,12 +9,12 @@ from initlab.reporting.views.cell_table import NOTHING, number
 from initlab.results.labels import short
 from initlab.results.reading import Results
 from initlab.stats.compare import TIE_MARGIN_NATS
-from initlab.stats.describe import Interval
+from initlab.stats.summaries import Interval
 from initlab.stats.sensitivity import STABLE_WITHIN_NATS
 from initlab.stats.slopes import BAND
-from initlab.verdicts.axes import Scaling, Sensitivity, scalings, sensitivities
+from initlab.verdicts.sweep_axes import Scaling, Sensitivity, scalings, sensitivities
 from initlab.verdicts.claims import NO_CLAIMS, JudgedClaims, stored_claims
-from initlab.verdicts.pairs import Overall, Pair, overall, pairs
+from initlab.verdicts.contrasts import Overall, Pair, overall, pairs
 from initlab.verdicts.verdict import Verdict
 
 

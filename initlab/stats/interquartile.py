@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from initlab.stats.compare import Floats, t_quantile
-from initlab.stats.describe import Interval
+from initlab.stats.summaries import Interval
 
 FEWEST_CELLS = 10
 """With fewer cells the interval covers less than 93%: none is given then."""

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from initlab.results.cells import Cell
 from initlab.results.metrics import METRICS
 from initlab.results.reading import Results
-from initlab.stats.cells import interquartile_mean, iqm_interval
+from initlab.stats.interquartile import interquartile_mean, iqm_interval
 from initlab.stats.censor import rate_interval
 from initlab.stats.compare import Answer, Comparison, compare
-from initlab.stats.describe import Interval
-from initlab.stats.family import holm
+from initlab.stats.summaries import Interval
+from initlab.stats.multiple_testing import holm
 from initlab.stats.permutation import Exact
 from initlab.stats.power import minimum_detectable
 from initlab.verdicts.evidence import Series, common_label, exact_test, grouped, measured, varying

@@ -10,7 +10,7 @@ from initlab.inits.catalogue import resolve
 from initlab.network.laws import ZEROS, Law
 from initlab.network.slots import Slot
 from initlab.network.topology import Dims
-from initlab.theory.updates import update_ratios
+from initlab.theory.first_update import update_ratios
 
 DIMS = Dims(n_layer=2, n_head=4, n_embd=32, vocab_size=23, block_size=12, ffn_hidden=80)
 GPT2 = resolve("gpt2").blueprint(DIMS)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from initlab.verdicts.axes import scalings, sensitivities
+from initlab.verdicts.sweep_axes import scalings, sensitivities
 from tests.verdicts.planted import DIVERGED, MISSING, Planted, store
 
 RATES = (1e-4, 1e-3, 1e-2)

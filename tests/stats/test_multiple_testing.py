@@ -1,6 +1,6 @@
 import pytest
 
-from initlab.stats.family import holm
+from initlab.stats.multiple_testing import holm
 
 
 def test_holm_by_hand() -> None:

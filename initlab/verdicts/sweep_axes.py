@@ -12,7 +12,7 @@ from initlab.results.metrics import METRICS, Metric, metric_named
 from initlab.results.reading import Results
 from initlab.spec.fields import BASE_SIZES
 from initlab.stats.compare import estimate_mean
-from initlab.stats.describe import Interval, geometric_mean, mean
+from initlab.stats.summaries import Interval, geometric_mean, mean
 from initlab.stats.sensitivity import StableRange, optimum, sensitivity, stable_range
 from initlab.stats.slopes import Slope, coordinate_check
 from initlab.verdicts.evidence import common_label, curves, grouped, number, varying

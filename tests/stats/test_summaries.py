@@ -3,7 +3,7 @@ import math
 import pytest
 
 from initlab.stats.compare import estimate_mean
-from initlab.stats.describe import geometric_mean, mean, mean_interval, standard_deviation
+from initlab.stats.summaries import geometric_mean, mean, mean_interval, standard_deviation
 
 
 def test_known_values() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from initlab.stats.cells import interquartile_mean, iqm_interval
+from initlab.stats.interquartile import interquartile_mean, iqm_interval
 from tests.stats.simulation import SHAPES, slack
 
 

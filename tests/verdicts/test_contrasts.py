@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from initlab.verdicts.pairs import overall, pairs
+from initlab.verdicts.contrasts import overall, pairs
 from tests.verdicts.planted import DIVERGED, MISSING, Planted, around, store
 
 NOISE = (0.0, 0.02, -0.02)
