@@ -20,7 +20,7 @@ from initlab.model.gpt import skeleton
 from initlab.network.blueprint import Blueprint
 from initlab.probes.reductions import channel_variance, second_moment, token_cosine
 from initlab.spec.run import ModelSpec, RunSpec
-from initlab.theory.tokens import Tokens
+from initlab.theory.tokens import TokenStatistics
 
 Measured = dict[str, np.ndarray]
 Measure = Callable[[Blueprint, str, dict[str, Tensor], Tensor], Measured]
@@ -129,9 +129,9 @@ class Text:
 
     vocab: int
     sample: Callable[[int, int, int], np.ndarray]
-    law: Tokens | None
+    law: TokenStatistics | None
 
-    def tokens(self, seeds: range, rows: int, columns: int) -> Tokens:
+    def tokens(self, seeds: range, rows: int, columns: int) -> TokenStatistics:
         """Return the statistics of what was read.
 
         Windows of a corpus differ far more from one another than those of independent tokens (an indented stretch
@@ -143,7 +143,7 @@ class Text:
         read = np.concatenate([self.sample(seed, rows, columns) for seed in seeds])
         share = np.bincount(read.ravel(), minlength=self.vocab) / read.size
         lags = [float((read[:, :-lag] == read[:, lag:]).mean()) for lag in range(1, columns)]
-        return Tokens(self.vocab, float((share**2).sum()), tuple(lags))
+        return TokenStatistics(self.vocab, float((share**2).sum()), tuple(lags))
 
 
 def text(name: str, vocab: int) -> Text:
@@ -151,7 +151,7 @@ def text(name: str, vocab: int) -> Text:
     if name in ("uniform", "zipf"):
         weight = np.arange(1, vocab + 1, dtype=np.float64) ** -(name == "zipf")
         law = weight / weight.sum()
-        tokens = Tokens.zipf(vocab) if name == "zipf" else Tokens.uniform(vocab)
+        tokens = TokenStatistics.zipf(vocab) if name == "zipf" else TokenStatistics.uniform(vocab)
         return Text(vocab, lambda seed, rows, columns: generator(seed).choice(vocab, (rows, columns), p=law), tokens)
     corpus = load_corpus(name, "byte" if name == "stdlib" else None)
 

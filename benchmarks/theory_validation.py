@@ -36,7 +36,7 @@ from initlab.inits.catalogue import resolve
 from initlab.inits.draw import draw_all
 from initlab.network.blueprint import Blueprint
 from initlab.network.topology import Dims
-from initlab.theory.from_laws import read
+from initlab.theory.from_laws import model_from_laws
 from initlab.theory.prediction import Prediction, predict
 
 INITS = "gpt2,depth-scaled,zero-residual,note-proj-0.02,note-inv-sqrt-depth,pytorch,xavier,mitchell,trunc-normal"
@@ -89,7 +89,7 @@ class Case:
     def prediction(self) -> Prediction:
         seeds = range(self.first_seed, self.first_seed + self.seeds)
         tokens = text(self.text, self.vocab).tokens(seeds, self.batch, self.length + 1)
-        return predict(read(self.blueprint, self.activation), tokens, batch=self.batch)
+        return predict(model_from_laws(self.blueprint, self.activation), tokens, batch=self.batch)
 
 
 @dataclass(frozen=True)

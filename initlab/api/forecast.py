@@ -13,13 +13,13 @@ from initlab.files.public import PublicTable
 from initlab.inits.catalogue import blueprint_for, resolve
 from initlab.network.topology import GPT2_VOCABULARY
 from initlab.plugins.loading import load_plugins
-from initlab.predictions.inputs import Case, document, tokens_of
+from initlab.predictions.inputs import PredictionInput, document, token_statistics
 from initlab.predictions.scale_up import ScaleUp, scale_up
-from initlab.predictions.size_range import Span, law_over, parse_span
+from initlab.predictions.size_range import SizeRange, law_over, parse_size_range
 from initlab.spec.run import ModelSpec
 from initlab.theory.from_laws import Unpredictable
 from initlab.theory.growth import Growth
-from initlab.theory.tokens import Tokens
+from initlab.theory.tokens import TokenStatistics
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,7 @@ class Forecast(PublicTable):
 
     predictions: tuple[dict[str, Any], ...]
     single: bool
-    sizes: Span | None = None
+    sizes: SizeRange | None = None
     scale_ups: tuple[ScaleUp, ...] = ()
 
     @property
@@ -127,16 +127,16 @@ class _Setting:
     batch_size: int
     lr: float
 
-    def case(self, init: str, model: ModelSpec) -> Case:
+    def case(self, init: str, model: ModelSpec) -> PredictionInput:
         blueprint = blueprint_for(
             model, init, self.activation, self.corpus.vocab_size if self.corpus else GPT2_VOCABULARY
         )
         vocab = blueprint.dims.vocab_size
         if self.corpus:
-            tokens = tokens_of(self.corpus, vocab, model.block_size)
+            tokens = token_statistics(self.corpus, vocab, model.block_size)
         else:
-            tokens = (Tokens.zipf if self.text == "zipf" else Tokens.uniform)(vocab)
-        return Case(blueprint, self.activation, tokens, self.text, self.batch_size)
+            tokens = (TokenStatistics.zipf if self.text == "zipf" else TokenStatistics.uniform)(vocab)
+        return PredictionInput(blueprint, self.activation, tokens, self.text, self.batch_size)
 
     def prediction(self, init: str, model: ModelSpec) -> dict[str, Any]:
         """Return a prediction's document; raises InitlabError naming the init where there is none to be had."""
@@ -182,7 +182,7 @@ def predict(
     corpus = None if tokens in ("uniform", "zipf") else load_corpus(tokens, tokenizer)
     setting = _Setting(model, activation, tokens, corpus, batch_size, lr)
     inits = names_in(init) if several else [str(init)]
-    span = None if over is None else parse_span(over, model)
+    span = None if over is None else parse_size_range(over, model)
     models = [model] if span is None else [span.model(model, value) for value in span.values]
     predictions = tuple(setting.prediction(name, at) for name in inits for at in models)
     scale_ups = tuple(setting.scale_up(name, target) for name in inits) if target and span is None else ()

@@ -1,7 +1,7 @@
 """One network, activation and text to predict, and the public document of its prediction.
 
->>> case = Case(blueprint, "gelu", Tokens.uniform(50257), "uniform")
->>> document(case, case.predict())["growth"]
+>>> inputs = PredictionInput(blueprint, "gelu", TokenStatistics.uniform(50257), "uniform")
+>>> document(inputs, inputs.predict())["growth"]
 """
 
 import math
@@ -13,11 +13,11 @@ from typing import Any, Literal, TypeAlias
 from initlab.data.corpus import Corpus
 from initlab.files.json import SCHEMA_VERSION, content_hash
 from initlab.network.blueprint import Blueprint
-from initlab.theory.from_laws import read
+from initlab.theory.first_update import update_ratios
+from initlab.theory.from_laws import model_from_laws
 from initlab.theory.growth import Growth, fit
 from initlab.theory.prediction import Prediction, predict, summary
-from initlab.theory.tokens import Tokens
-from initlab.theory.first_update import update_ratios
+from initlab.theory.tokens import TokenStatistics
 
 Method: TypeAlias = Literal["per position", "closed form"]
 
@@ -27,12 +27,12 @@ NUMBERS = ("logit_var", "initial_loss")
 
 
 @dataclass(frozen=True)
-class Case:
+class PredictionInput:
     """What a prediction is of. ``text`` names the tokens; a batch has ``batch`` sequences of the model's context."""
 
     blueprint: Blueprint
     activation: str
-    tokens: Tokens
+    tokens: TokenStatistics
     text: str
     batch: int = 1
 
@@ -51,55 +51,59 @@ class Case:
 
     def predict(self, method: Method = "per position", *, backward: bool = True) -> Prediction:
         """Return the prediction; raises Unpredictable. The closed form has no gradients, and costs a tenth."""
-        setup = read(self.blueprint, self.activation)
+        model = model_from_laws(self.blueprint, self.activation)
         if method == "closed form":
-            return summary(setup, self.tokens, batch=self.batch)
-        return predict(setup, self.tokens, batch=self.batch, backward=backward)
+            return summary(model, self.tokens, batch=self.batch)
+        return predict(model, self.tokens, batch=self.batch, backward=backward)
 
 
 @lru_cache(maxsize=32)
-def tokens_of(corpus: Corpus, vocab_size: int, longest: int) -> Tokens:
+def token_statistics(corpus: Corpus, vocab_size: int, longest: int) -> TokenStatistics:
     """Count a corpus's training part, lags up to ``longest``, for a model of ``vocab_size`` tokens."""
-    return Tokens.of(corpus.train, max(vocab_size, corpus.vocab_size), longest)
+    return TokenStatistics.from_ids(corpus.train, max(vocab_size, corpus.vocab_size), longest)
 
 
 def document(
-    case: Case, found: Prediction, method: Method = "per position", lr: float | None = None
+    inputs: PredictionInput, prediction: Prediction, method: Method = "per position", lr: float | None = None
 ) -> dict[str, Any]:
     """Return the public JSON document of a prediction.
 
     ``residual_ms`` and ``token_cosine`` have one value after the embedding and one after each block; ``sites`` has
     every curve of the stream at its 2L + 1 sites. ``bands`` are standard deviations of one draw seen through one
-    batch, at the sites where the curve has them. ``update_ratios`` are ranges over the layers of each matrix role.
+    batch, at the sites where the curve has them, in the curve's unit. ``initial_loss`` is nats per token, all else
+    but cosines and logits a second moment. ``update_ratios`` are ranges over the layers of each matrix role, of
+    |update| over rms(weights) in Adam's first step; None without a learning rate.
     """
-    law = growth_law(found.residual_ms[::2])
+    law = growth_law(prediction.residual_ms[::2])
     return {
         "schema_version": SCHEMA_VERSION,
-        "init": case.blueprint.init,
-        "activation": case.activation,
-        "dims": asdict(case.blueprint.dims),
-        "tokens": {"text": case.text, "collision": case.tokens.collision, "batch": case.batch},
+        "init": inputs.blueprint.init,
+        "activation": inputs.activation,
+        "dims": asdict(inputs.blueprint.dims),
+        "tokens": {"text": inputs.text, "collision": inputs.tokens.collision, "batch": inputs.batch},
         "method": method,
-        "residual_ms": list(found.residual_ms[::2]),
-        "attn_ms": list(found.attn_ms),
-        "mlp_ms": list(found.mlp_ms),
-        "token_cosine": list(found.token_cosine[::2]),
-        "growth": found.growth,
-        "initial_loss": found.initial_loss,
-        "logit_var": found.logit_var,
-        "attn_logit_std": list(found.attn_logit_std),
+        "residual_ms": list(prediction.residual_ms[::2]),
+        "attn_ms": list(prediction.attn_ms),
+        "mlp_ms": list(prediction.mlp_ms),
+        "token_cosine": list(prediction.token_cosine[::2]),
+        "growth": prediction.growth,
+        "initial_loss": prediction.initial_loss,
+        "logit_var": prediction.logit_var,
+        "attn_logit_std": list(prediction.attn_logit_std),
         "growth_law": None if law is None else asdict(law),
-        "sites": {name: _listed(getattr(found, name)) for name in SITE_CURVES},
-        "bands": {name: list(band) for name, band in found.bands.items()},
-        "validity": [asdict(note) for note in found.validity],
-        "update_ratios": None if lr is None else _ranges(case.blueprint, lr),
+        "sites": {name: _listed(getattr(prediction, name)) for name in SITE_CURVES},
+        "bands": {name: list(band) for name, band in prediction.bands.items()},
+        "validity": [asdict(note) for note in prediction.validity],
+        "update_ratios": None if lr is None else _ranges(inputs.blueprint, lr),
         "lr": lr,
     }
 
 
 def growth_law(blocks: Sequence[float]) -> Growth | None:
-    """Return the law that a curve after the embedding and each block follows; None of fewer than three values, or of
-    values that are no second moments."""
+    """Return the law that a curve after the embedding and each block, shape (L + 1,), follows.
+
+    None of fewer than three values, or of values that are not positive and finite.
+    """
     if len(blocks) < 3 or not all(math.isfinite(value) and value > 0 for value in blocks):
         return None
     return fit(blocks)
@@ -111,8 +115,8 @@ def _listed(curve: Sequence[float] | None) -> list[float] | None:
 
 def _ranges(blueprint: Blueprint, lr: float) -> dict[str, dict[str, float]]:
     """Return the least and the greatest update-to-weight ratio of each role of weights."""
-    ratios, found = update_ratios(blueprint, lr), dict[str, list[float]]()
+    ratios, by_role = update_ratios(blueprint, lr), dict[str, list[float]]()
     for slot, _ in blueprint.laws:
         if slot.is_weight:
-            found.setdefault(slot.role, []).append(ratios[slot.name])
-    return {role: {"least": min(values), "most": max(values)} for role, values in found.items()}
+            by_role.setdefault(slot.role, []).append(ratios[slot.name])
+    return {role: {"least": min(values), "most": max(values)} for role, values in by_role.items()}

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
+from typing import Any, TypeAlias
 
 from initlab.theory.validity import ACCURACY
 
@@ -24,7 +24,8 @@ UNEXPLAINED = "a bug or a discovery"
 
 ABSOLUTE = frozenset({"token_cosine", "initial_loss"})
 
-Seeds = Sequence[Sequence[float]]
+Seeds: TypeAlias = Sequence[Sequence[float]]
+"""One list of values a seed: shape (seeds, sites)."""
 
 
 @dataclass(frozen=True)
@@ -61,22 +62,22 @@ class Fit:
 
 
 def judge(predicted: Mapping[str, Any], measured: Mapping[str, Seeds]) -> Fit | None:
-    """Compare the document of a prediction with curves by name, one list of values a seed.
+    """Compare the document of a prediction with curves by name, each of shape (seeds, sites).
 
     None where the stream's second moment was not measured at all of its sites.
     """
     stream, seeds = predicted["sites"]["residual_ms"], measured.get("residual_ms", ())
     if not _whole(stream, seeds):
         return None
-    found = _deviations("residual_ms", predicted, seeds)
-    worst = max(range(len(found)), key=lambda site: abs(found[site].error))
+    deviations = _deviations("residual_ms", predicted, seeds)
+    worst = max(range(len(deviations)), key=lambda site: abs(deviations[site].error))
     return Fit(
         seeds=len(seeds),
-        median_error=median(abs(one.error) for one in found),
-        worst_error=found[worst].error,
+        median_error=median(abs(one.error) for one in deviations),
+        worst_error=deviations[worst].error,
         worst_site=worst,
-        median_bands=median(one.bands for one in found),
-        worst_bands=max(one.bands for one in found),
+        median_bands=median(one.bands for one in deviations),
+        worst_bands=max(one.bands for one in deviations),
         misfits=tuple(_misfits(predicted, measured)),
     )
 
@@ -95,7 +96,7 @@ class _Deviation:
 
 def _misfits(predicted: Mapping[str, Any], measured: Mapping[str, Seeds]) -> list[Misfit]:
     """Return at most one a curve, in the order in which what is wrong would spread."""
-    found = []
+    misfits = []
     for curve in ("attn_ms", "mlp_ms", "residual_ms", "token_cosine", "grad_ms", "initial_loss"):
         seeds = measured.get(curve, ())
         if not _whole(_curve(curve, predicted), seeds):
@@ -106,31 +107,31 @@ def _misfits(predicted: Mapping[str, Any], measured: Mapping[str, Seeds]) -> lis
         site = max(range(len(over)), key=lambda one: over[one])
         if over[site] > 0:
             why = _explanation(curve, abs(sites[site].error) - BANDS * sites[site].scatter, predicted)
-            found.append(Misfit(curve, site, sites[site].error, sites[site].bands, why))
-    return found
+            misfits.append(Misfit(curve, site, sites[site].error, sites[site].bands, why))
+    return misfits
 
 
 def _deviations(curve: str, predicted: Mapping[str, Any], seeds: Seeds) -> list[_Deviation]:
     """Return, site by site, how far the mean over seeds is off: relative, but for cosines and nats."""
     expected, bands = _curve(curve, predicted) or (), predicted["bands"][curve]
-    found = []
+    deviations = []
     for number, (value, band) in enumerate(zip(expected, bands, strict=True)):
         difference = sum(values[number] for values in seeds) / len(seeds) - value
-        scatter = band / math.sqrt(len(seeds))
+        scatter = band / math.sqrt(len(seeds))  # of a mean of independent draws
         if curve in ABSOLUTE:
-            found.append(_Deviation(difference, scatter))
+            deviations.append(_Deviation(difference, scatter))
         elif value > 0:
-            found.append(_Deviation(difference / value, scatter / value))
-        else:  # a branch that is promised to be silent: it is, or it is off by everything
-            found.append(_Deviation(math.copysign(math.inf, difference) if difference else 0.0, 0.0))
-    return found
+            deviations.append(_Deviation(difference / value, scatter / value))
+        else:  # a branch that is predicted to be silent: it is, or it is off by everything
+            deviations.append(_Deviation(math.copysign(math.inf, difference) if difference else 0.0, 0.0))
+    return deviations
 
 
 def _curve(curve: str, predicted: Mapping[str, Any]) -> Sequence[float] | None:
     if curve == "initial_loss":
         return [predicted["initial_loss"]]
-    found: Sequence[float] | None = predicted["sites"].get(curve, predicted.get(curve))
-    return found
+    values: Sequence[float] | None = predicted["sites"].get(curve, predicted.get(curve))
+    return values
 
 
 def _whole(expected: Sequence[float] | None, seeds: Seeds) -> bool:

@@ -13,7 +13,7 @@ from initlab.data.corpus import Corpus
 from initlab.errors import InitlabError
 from initlab.files.json import content_hash, write_json
 from initlab.network.blueprint import Blueprint
-from initlab.predictions.inputs import Case, Method, document, tokens_of
+from initlab.predictions.inputs import Method, PredictionInput, document, token_statistics
 from initlab.results.reading import PREDICTIONS
 
 LAYERS_EXACT = 600
@@ -37,10 +37,10 @@ class PredictionRequest:
         return content_hash(content)
 
     @property
-    def case(self) -> Case:
+    def case(self) -> PredictionInput:
         dims = self.blueprint.dims
-        tokens = tokens_of(self.corpus, dims.vocab_size, dims.block_size)
-        return Case(self.blueprint, self.activation, tokens, self.corpus.name, self.batch)
+        tokens = token_statistics(self.corpus, dims.vocab_size, dims.block_size)
+        return PredictionInput(self.blueprint, self.activation, tokens, self.corpus.name, self.batch)
 
 
 def store_predictions(folder: Path, requests: Mapping[str, PredictionRequest]) -> None:

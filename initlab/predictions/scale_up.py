@@ -11,7 +11,7 @@ from typing import Any
 
 from initlab.inits.catalogue import Init, blueprint_for, resolve
 from initlab.network.blueprint import Blueprint
-from initlab.predictions.inputs import Case
+from initlab.predictions.inputs import PredictionInput
 from initlab.spec.run import ModelSpec, with_sizes
 from initlab.theory.from_laws import Unpredictable
 
@@ -103,7 +103,7 @@ def at_target(model: ModelSpec, target: Mapping[str, int]) -> ModelSpec:
     return with_sizes(model, sizes, "--target")
 
 
-def scale_up(case: Case, model: ModelSpec, target: Mapping[str, int]) -> ScaleUp | None:
+def scale_up(case: PredictionInput, model: ModelSpec, target: Mapping[str, int]) -> ScaleUp | None:
     """Return what the case's init would do at the target; None of what theory cannot predict.
 
     Raises InitlabError for a target that is no model, or that the init cannot be applied to.
@@ -132,7 +132,7 @@ def follows_width(blueprint: Blueprint, model: ModelSpec, init: str, activation:
     return not math.isclose(_up_std(wider), _up_std(blueprint), rel_tol=1e-6)
 
 
-def hint(case: Case, model: ModelSpec) -> str | None:
+def hint(case: PredictionInput, model: ModelSpec) -> str | None:
     """Return one line for a narrow proxy of an init whose std does not follow the width, None where there is no
     need of one."""
     if model.n_embd >= NARROW:
@@ -162,7 +162,7 @@ def _corrected(init: Init, ratio: float) -> str | None:
     return init.name.partition(":")[0] + ":" + ",".join(f"{key}={value}" for key, value in sorted(changed.items()))
 
 
-def _at_size(case: Case, model: ModelSpec) -> SizePrediction:
+def _at_size(case: PredictionInput, model: ModelSpec) -> SizePrediction:
     prediction = case.predict("closed form")
     sizes = f"{model.n_layer} × {model.n_embd}"
     return SizePrediction(sizes, prediction.growth, prediction.attn_ms[-1], prediction.mlp_ms[-1])

@@ -1,4 +1,4 @@
-"""Predictions over a range of sizes, and the law that growth follows from one to the next."""
+"""A range of model sizes to predict over, and the law that growth follows from one to the next."""
 
 import math
 import re
@@ -15,7 +15,7 @@ POINTS = 12
 
 
 @dataclass(frozen=True)
-class Span:
+class SizeRange:
     """A size of the model and the values it takes, in order."""
 
     field: str
@@ -26,36 +26,36 @@ class Span:
         return with_sizes(base, {self.field: value}, f"--over {self.field}")
 
 
-def parse_span(text: str, base: ModelSpec) -> Span:
-    """Return the span that ``n_layer=2..96`` or ``n_layer=2,4,8`` names.
+def parse_size_range(text: str, base: ModelSpec) -> SizeRange:
+    """Return the sizes that ``n_layer=2..96`` or ``n_layer=2,4,8`` names; raises InitlabError of anything else.
 
     A range is walked in even steps of the logarithm, rounded to whole sizes that ``base``'s heads divide.
     """
     name, equals, values = (part.strip() for part in text.partition("="))
     if not equals or not values:
-        raise InitlabError(f"--over {text}: wants SIZE=FIRST..LAST or SIZE=A,B,C")
+        raise InitlabError(f"--over {text}: expected SIZE=FIRST..LAST or SIZE=A,B,C")
     if name not in SIZES:
         raise InitlabError(f"--over {text}: no size {name!r}{did_you_mean(name, SIZES)}")
-    found = re.fullmatch(r"(\d+)\.\.(\d+)", values)
-    if found:
-        return Span(name, _range(int(found[1]), int(found[2]), base.n_head if name == "n_embd" else 1, text))
+    ends = re.fullmatch(r"(\d+)\.\.(\d+)", values)
+    if ends:
+        return SizeRange(name, _range(int(ends[1]), int(ends[2]), base.n_head if name == "n_embd" else 1, text))
     try:
         number = float if FIELDS[f"model.{name}"].kind == "number" else int
-        return Span(name, tuple(sorted({number(value) for value in values.split(",")})))
+        return SizeRange(name, tuple(sorted({number(value) for value in values.split(",")})))
     except ValueError as error:
-        raise InitlabError(f"--over {text}: {values!r} are no sizes; wants 2..96 or 2,4,8") from error
+        raise InitlabError(f"--over {text}: {values!r} are no sizes; expected 2..96 or 2,4,8") from error
 
 
-def law_over(span: Span, values: Sequence[float]) -> Growth | None:
-    """Return the law that values at the span's sizes follow; None of fewer than three."""
+def law_over(sizes: SizeRange, values: Sequence[float]) -> Growth | None:
+    """Return the law that one value a size follows; None of fewer than three, or of any not positive and finite."""
     if len(values) < 3 or not all(math.isfinite(value) and value > 0 for value in values):
         return None
-    return fit(values, span.values)
+    return fit(values, sizes.values)
 
 
 def _range(first: int, last: int, step: int, text: str) -> tuple[int, ...]:
     low, high = math.ceil(max(first, 1) / step) * step, last // step * step
     if not 0 < first < last or low > high:
-        raise InitlabError(f"--over {text}: wants a range that rises, of multiples of {step}")
+        raise InitlabError(f"--over {text}: expected a rising range of multiples of {step}")
     even = (low * (high / low) ** (index / (POINTS - 1)) for index in range(POINTS))
     return tuple(sorted({round(value / step) * step for value in even} | {low, high}))

@@ -10,19 +10,21 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from initlab.theory.theory_model import Attention, Matrix
-from initlab.theory.positions import Array, Positions, outer, square
+from initlab.theory.positions import Array, PositionGrid, outer, square
 from initlab.theory.softmax import from_gain, sharpening
+from initlab.theory.theory_model import Attention, Matrix
 
 
 @dataclass(frozen=True)
-class Attending:
-    """The moments of one attention's logits and weights; arrays are grams unless said.
+class AttentionMoments:
+    """The moments of one attention's logits and weights; arrays are grams of shape (n + 2, n) unless said.
 
-    ``mean`` and ``row_mean`` are N's, over s ≤ t and s' ≤ t', or over s ≤ t alone.
-    ``agreement`` is the mean over s ≤ t, s' ≤ t' of N times its doubly centred self; ``noise`` the same mean of the
-    overlaps that tokens have by chance in ``width`` dimensions. ``sharp`` multiplies ``agreement`` to all orders,
-    ``spread`` is (1 - I)², what frozen weights leave of the noise.
+    N is the gram of attention's input, ``query`` that of one query channel, ``key_gain`` the logits' variance for
+    each unit of query times key. ``mean`` is the mean of N over s ≤ t and s' ≤ t'; ``row_mean``, shape (n, n), that
+    over s ≤ t alone. ``agreement`` is the mean over s ≤ t, s' ≤ t' of N times its doubly centred self; ``noise`` the
+    same mean of the overlaps that tokens have by chance in ``width`` dimensions. ``sharp`` multiplies ``agreement``
+    to all orders, ``spread`` is (1 - I)², what frozen weights leave of the noise. ``logit_variance`` is the mean over
+    positions of the variance of a row's logits about their common shift.
     """
 
     query: Array
@@ -41,12 +43,15 @@ class Attending:
         return self.agreement * self.sharp + self.noise * self.spread
 
 
-def effective(attention: Attention, second_moment: float) -> Attention:
-    """Return the attention with the norm of q and k folded into its matrices: it divides by their own moments."""
+def fold_qk_norm(attention: Attention, second_moment: float) -> Attention:
+    """Return the attention with the norm of q and k folded into its matrices: it divides by their own moments.
+
+    ``second_moment`` is the mean over positions of that of attention's input.
+    """
     if attention.qk_norm is None:
         return attention
     query, key = (
-        attention.qk_norm / max(matrix.gain * second_moment + matrix.bias, 1e-30)
+        attention.qk_norm / max(matrix.gain * second_moment + matrix.bias, 1e-30)  # zero matrices stay zero
         for matrix in (attention.query, attention.key)
     )
     return replace(
@@ -57,24 +62,29 @@ def effective(attention: Attention, second_moment: float) -> Attention:
     )
 
 
-def attending(norm: Array, attention: Attention, positions: Positions, width: int) -> Attending:
-    """Return the moments of the logits and weights of an attention that reads ``norm``."""
-    query = attention.query.gain * norm + attention.query.bias
-    key_gain = attention.key.gain * attention.scale
-    mean = positions.past_mean(norm)
-    row_mean = positions.past_row_mean(norm)
+def attention_moments(gram: Array, attention: Attention, positions: PositionGrid, width: int) -> AttentionMoments:
+    """Return the moments of the logits and weights of an attention whose input has this gram, shape (n + 2, n).
+
+    Logits a_ts = q_t·k_s/√d_h have Cov(a_ts, a_t's') = Kq[t, t']·c_k·N[s, s']; a key's bias shifts whole rows of
+    them, which softmax does not see.
+    """
+    query = attention.query.gain * gram + attention.query.bias  # Kq = c_q N + b_q
+    key_gain = attention.key.gain * attention.scale  # c_k
+    mean = positions.past_mean(gram)
+    row_mean = positions.past_row_mean(gram)  # (n, n)
     latest = positions.latest
-    single = positions.past @ norm[-2] / positions.time  # mean of N[s, s] over s ≤ t
+    single = positions.past @ gram[-2] / positions.time  # (n,), mean of N[s, s] over s ≤ t
     private = np.maximum(outer(np.sqrt(single)) - mean, 0)  # what two tokens of the block do not share, on average
-    left = np.where(latest > 1, private / np.maximum(1 - 1 / latest, 0.1), 0)  # after a common shift is removed
-    variance = np.maximum(query * key_gain * left, 0)
+    # The variance of t centred logits is 1 - 1/t times that of independent ones, to which softmax's tables refer.
+    uncentred = np.where(latest > 1, private / np.maximum(1 - 1 / latest, 0.1), 0)
+    variance = np.maximum(query * key_gain * uncentred, 0)
     gain = sharpening(positions.length).gain(variance, latest)
-    return Attending(
+    return AttentionMoments(
         query=query,
         key_gain=key_gain,
         mean=mean,
         row_mean=row_mean,
-        agreement=_agreement(norm, mean, row_mean, positions),
+        agreement=_agreement(gram, mean, row_mean, positions),
         noise=_without_twins(private**2 / width),  # E ‖CZC‖²/t² of overlaps Z of variance 1/width, C the centring
         sharp=gain,
         spread=(1 - from_gain(gain, variance, latest)) ** 2,
@@ -82,51 +92,60 @@ def attending(norm: Array, attention: Attention, positions: Positions, width: in
     )
 
 
-def attend(norm: Array, attention: Attention, positions: Positions, at: Attending) -> Array:
-    """Return the gram of the values' weighted averages, before the output matrix."""
-    learned = at.key_gain * (at.query * at.learned + _drift(norm, positions, at))
-    return attention.value.gain * (at.mean + learned) + attention.value.bias
+def attention_forward(gram: Array, attention: Attention, positions: PositionGrid, moments: AttentionMoments) -> Array:
+    """Return the gram of the values' weighted averages, before the output matrix; ``gram`` is the input's.
+
+    Both of shape (n + 2, n). Uniform weights average Kv = c_v N + b_v; to first order in the logits' covariance the
+    weights add Kq·c_k times N's own agreement, and their mean's change adds ``_drift``.
+    """
+    learned = moments.key_gain * (moments.query * moments.learned + _drift(gram, positions, moments))
+    return attention.value.gain * (moments.mean + learned) + attention.value.bias
 
 
-def mix(read: Array, attention: Attention, positions: Positions, width: int) -> tuple[Array, float]:
-    """Return the gram of the weighted averages and the mean variance of the logits."""
-    at = attending(read, attention, positions, width)
-    return attend(read, attention, positions, at), at.logit_variance
+def mix(gram: Array, attention: Attention, positions: PositionGrid, width: int) -> tuple[Array, float]:
+    """Return the gram of the weighted averages, shape (n + 2, n), and the mean variance of the logits."""
+    moments = attention_moments(gram, attention, positions, width)
+    return attention_forward(gram, attention, positions, moments), moments.logit_variance
 
 
-def attend_back(gradient: Array, norm: Array, attention: Attention, positions: Positions, at: Attending) -> Array:
+def attention_backward(
+    gradient: Array, gram: Array, attention: Attention, positions: PositionGrid, moments: AttentionMoments
+) -> Array:
     """Return the gradient's gram at the attention's input, from that at the weighted averages.
 
-    Values under uniform weights; values and keys where weights follow the logits; queries.
+    All of shape (n + 2, n); ``gram`` is the input's. Value s collects from every t ≥ s that averages it, with weight
+    1/t; where weights follow the logits, values and keys collect once more; the queries' share stays at its position.
     """
-    shared = gradient / outer(positions.time)
-    followed = positions.future_sum(shared * at.query * at.sharp * (1 - 1 / positions.latest))
-    centred = norm - positions.pair_mean(norm)
-    by_logits = 2 * centred * followed + attention.query.gain * gradient * at.learned
-    return attention.value.gain * (positions.future_sum(shared) + at.key_gain * by_logits)
+    uniform = gradient / outer(positions.time)
+    # I(x, t) - 1/t is gain·(x/t)(1 - 1/t): of t logits' variance softmax sees what is left about their mean.
+    followed = positions.future_sum(uniform * moments.query * moments.sharp * (1 - 1 / positions.latest))
+    centred = gram - positions.pair_mean(gram)  # what all tokens share moves no weight
+    by_logits = 2 * centred * followed + attention.query.gain * gradient * moments.learned
+    return attention.value.gain * (positions.future_sum(uniform) + moments.key_gain * by_logits)
 
 
-def _agreement(norm: Array, mean: Array, row_mean: Array, positions: Positions) -> Array:
+def _agreement(gram: Array, mean: Array, row_mean: Array, positions: PositionGrid) -> Array:
+    """Return the mean over s ≤ t, s' ≤ t' of N·(N - its row means - its column means + its mean)."""
     row_square = row_mean**2 @ positions.past.T / positions.time  # [t, t']: mean over s' ≤ t' of R[t, s']²
-    pairs = positions.past_mean(norm**2)[:-2] - row_square - row_square.T + mean[:-2] ** 2
-    return _without_twins(square(pairs))
+    pairs = positions.past_mean(gram**2)[:-2] - row_square - row_square.T + mean[:-2] ** 2
+    return _without_twins(square(pairs))  # (n, n) -> (n + 2, n)
 
 
-def _drift(norm: Array, positions: Positions, at: Attending) -> Array:
+def _drift(gram: Array, positions: PositionGrid, moments: AttentionMoments) -> Array:
     """Return what the mean weights' own second-order change adds, where tokens are not all equally correlated.
 
     E w_ts - 1/t = (1/2t)(V_s - mean V - 2 (R[t, s] - mean R)) for logits of variance V_s and covariances of which R
     are the row means.
     """
-    own = np.broadcast_to(norm[-2], positions.past.shape)
-    tilt = own - 2 * at.row_mean
-    tilt = tilt - (positions.past * tilt).sum(1, keepdims=True) / positions.time[:, None]
-    size = (0.5 * at.query[-2] * at.spread[-2])[:, None]
-    one_way = positions.past * size * tilt @ at.row_mean.T / positions.time[:, None]
+    own = np.broadcast_to(gram[-2], positions.past.shape)  # (n,) -> (n, n), V_s in every row
+    tilt = own - 2 * moments.row_mean
+    tilt = tilt - (positions.past * tilt).sum(1, keepdims=True) / positions.time[:, None]  # less its mean over s ≤ t
+    size = (0.5 * moments.query[-2] * moments.spread[-2])[:, None]  # (n, 1)
+    one_way = positions.past * size * tilt @ moments.row_mean.T / positions.time[:, None]  # (n, n)
     return _without_twins(square(one_way + one_way.T))
 
 
 def _without_twins(gram: Array) -> Array:
-    """Tokens of two sequences are attended to by logits that have nothing in common."""
+    """TokenStatistics of two sequences are attended to by logits that have nothing in common."""
     gram[-1] = 0
     return gram

@@ -11,78 +11,85 @@ from collections.abc import Sequence
 import numpy as np
 
 from initlab.activations.functions import ACTIVATIONS
-from initlab.theory.branches import Passage, affine
-from initlab.theory.forward import Trace
-from initlab.theory.head import Head
-from initlab.theory.kernels import Series
-from initlab.theory.theory_model import Attention, Mlp, Setup
-from initlab.theory.positions import Array, Positions, outer
-from initlab.theory.tokens import Tokens
+from initlab.theory.branches import BranchForward, affine
+from initlab.theory.forward import ForwardTrace
+from initlab.theory.head import LogitMoments
+from initlab.theory.kernels import HermiteSeries
+from initlab.theory.positions import Array, PositionGrid, outer
+from initlab.theory.theory_model import Attention, Mlp, TheoryModel
+from initlab.theory.tokens import TokenStatistics
 
 
-def chi_square(gram: Array, positions: Positions, channels: int, batch: int, entry: float = 0.0) -> float:
-    """Return the relative sd of the mean square of ``channels`` independent channels.
+def chi_square(gram: Array, positions: PositionGrid, channels: int, batch: int, entry: float = 0.0) -> float:
+    """Return the relative sd of the mean square of ``channels`` independent channels with a gram of (n + 2, n).
 
     ``entry`` is the variance of the realised covariance of two tokens about that of the gram.
     """
     mean = positions.mean(gram)
+    # Var(mean of x_s²) = 2·mean of G[s, t]² for Gaussian x (Isserlis), divided by the number of channels.
     square = positions.batch_mean(gram**2, batch) + entry
     return math.sqrt(2 / channels * square) / mean if mean > 0 else 0.0
 
 
-def stream_bands(setup: Setup, tokens: Tokens, trace: Trace, positions: Positions, batch: int) -> list[float]:
-    """Return the band of residual_ms (and, as relative, of residual_var) at the 2L + 1 sites."""
+def stream_bands(
+    model: TheoryModel, tokens: TokenStatistics, trace: ForwardTrace, positions: PositionGrid, batch: int
+) -> list[float]:
+    """Return the band of residual_ms (and, as relative, of residual_var) at the 2L + 1 sites: shape (2L + 1,)."""
     bands = []
     for gram, own, embedded in zip(trace.stream, trace.own, trace.embedded, strict=True):
+        # Two tokens share an embedding or do not: the variance of a Bernoulli variable, times the embedding's square.
         drawn = float(own.mean()) ** 2 * tokens.collision * (1 - tokens.collision)
         added = positions.mean(gram) - float(positions.weight @ embedded) / positions.length
-        bands.append(chi_square(gram, positions, setup.width, batch, drawn + _overlap(added, setup.width)))
+        bands.append(chi_square(gram, positions, model.width, batch, drawn + _overlap(added, model.width)))
     return bands
 
 
-def cosine_bands(setup: Setup, cosines: Sequence[float]) -> list[float]:
+def cosine_bands(model: TheoryModel, cosines: Sequence[float]) -> list[float]:
     """Return the absolute sd of the mean cosine: d channels' worth of what tokens share, against what they do not."""
     return [
-        math.sqrt(2 / setup.width) * (1 - cosine) * (abs(cosine) + (1 - cosine) / setup.length) for cosine in cosines
+        math.sqrt(2 / model.width) * (1 - cosine) * (abs(cosine) + (1 - cosine) / model.length) for cosine in cosines
     ]
 
 
-def branch_bands(setup: Setup, ways: Sequence[Passage], positions: Positions, batch: int) -> list[float]:
+def branch_bands(
+    model: TheoryModel, forwards: Sequence[BranchForward], positions: PositionGrid, batch: int
+) -> list[float]:
     """Return the bands of the 2L branches: what the last matrix scatters, and what it is given does.
 
     That is an MLP's hidden squares; the values of attention, and the overlap of the tokens they are averaged over.
     """
     bands = []
-    for branch, way in zip(setup.branches, ways, strict=True):
-        private = positions.mean(way.added) - positions.pair_mean(way.added)
-        last = chi_square(way.added, positions, setup.width, batch, _overlap(private, setup.width))
+    for branch, forward in zip(model.branches, forwards, strict=True):
+        private = positions.mean(forward.added) - positions.pair_mean(forward.added)
+        last = chi_square(forward.added, positions, model.width, batch, _overlap(private, model.width))
         if isinstance(branch.body, Attention):
-            hidden = chi_square(way.hidden, positions, setup.width, batch)
-            (scatter,) = cosine_bands(setup, [positions.cosine(way.read)])
-            size = positions.mean(way.hidden)
-            read = branch.body.value.gain * positions.mean(way.read) * scatter / size if size > 0 else 0.0
-            bands.append(math.hypot(last, hidden, read))
+            hidden = chi_square(forward.hidden, positions, model.width, batch)
+            (scatter,) = cosine_bands(model, [positions.cosine(forward.normed)])
+            size = positions.mean(forward.hidden)
+            overlap = branch.body.value.gain * positions.mean(forward.normed) * scatter / size if size > 0 else 0.0
+            bands.append(math.hypot(last, hidden, overlap))
         else:
-            bands.append(math.hypot(last, _hidden(setup, branch.body, way, positions, batch)))
+            bands.append(math.hypot(last, _hidden(model, branch.body, forward, positions, batch)))
     return bands
 
 
-def _hidden(setup: Setup, mlp: Mlp, way: Passage, positions: Positions, batch: int) -> float:
+def _hidden(model: TheoryModel, mlp: Mlp, forward: BranchForward, positions: PositionGrid, batch: int) -> float:
     """Relative sd of the mean square of the hidden vector: independent channels of covariance E h² h² - E h² E h²."""
-    function = ACTIVATIONS.get(setup.activation).reference()
-    series = Series(lambda x: function.f(x) ** 2, function.kinks)
-    bent = affine(way.read, mlp.gate or mlp.up)
-    squares, mean = series.product(bent), series.coefficients(bent[-2])[0]
+    function = ACTIVATIONS.get(model.activation).reference()
+    series = HermiteSeries(lambda x: function.f(x) ** 2, function.kinks)
+    activated = affine(forward.normed, mlp.gate or mlp.up)
+    squares, mean = series.product(activated), series.coefficients(activated[-2])[0]
     if mlp.gate:
-        linear = affine(way.read, mlp.up)
+        # E u_s² u_t² = a b + 2k² for Gaussians of variances a, b and covariance k (Isserlis).
+        linear = affine(forward.normed, mlp.up)
         squares, mean = squares * (outer(linear[-2]) + 2 * linear**2), mean * linear[-2]
     scatter = positions.batch_mean(np.maximum(squares - outer(mean), 0), batch)
     size = float(positions.weight @ mean) / positions.length
-    return math.sqrt(scatter / setup.hidden) / size if size > 0 else 0.0
+    return math.sqrt(scatter / model.hidden) / size if size > 0 else 0.0
 
 
 def gradient_bands(
-    setup: Setup, gradients: Sequence[Array], stream: Sequence[float], positions: Positions, batch: int
+    model: TheoryModel, gradients: Sequence[Array], stream: Sequence[float], positions: PositionGrid, batch: int
 ) -> list[float]:
     """Return the bands of the gradient at the 2L + 1 sites.
 
@@ -94,11 +101,11 @@ def gradient_bands(
     for site in reversed(range(len(gradients))):
         if site + 1 < len(gradients) and sizes[site] > 0:
             inherited += max(1 - sizes[site + 1] / sizes[site], 0.0) * stream[site]
-        bands.append(math.hypot(chi_square(gradients[site], positions, setup.width, batch), inherited))
+        bands.append(math.hypot(chi_square(gradients[site], positions, model.width, batch), inherited))
     return bands[::-1]
 
 
-def loss_band(tokens: Tokens, head: Head, positions: Positions, batch: int) -> float:
+def loss_band(tokens: TokenStatistics, head: LogitMoments, positions: PositionGrid, batch: int) -> float:
     """Return the sd of the initial loss in nats: that of the targets' mean logit, over their collisions."""
     count = batch * positions.length
     shared = (
@@ -108,7 +115,7 @@ def loss_band(tokens: Tokens, head: Head, positions: Positions, batch: int) -> f
     return math.sqrt(head.variance * (1 / count + max(shared, 0.0) * more * (1 - 1 / count)))
 
 
-def logit_band(head: Head, positions: Positions, width: int, batch: int) -> float:
+def logit_band(head: LogitMoments, positions: PositionGrid, width: int, batch: int) -> float:
     """Return the band of the logits' variance: V independent rows of the head."""
     return chi_square(head.final, positions, head.vocab, batch, _overlap(positions.mean(head.final), width))
 

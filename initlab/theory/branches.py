@@ -1,4 +1,8 @@
-"""One residual branch: norm, attention or MLP, norms, scales; grams of the stream forward, of its gradient back."""
+"""One residual branch: norm, attention or MLP, norms, scales; grams of the stream forward, of its gradient back.
+
+Grams have shape (n + 2, n), see :mod:`initlab.theory.positions`. Weights are fresh and have mean zero, so a branch's
+output is uncorrelated with its input, and E over the weights of a product of entries is a product of second moments.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -6,97 +10,99 @@ from typing import TypeAlias
 
 import numpy as np
 
-from initlab.theory.attention import attend_back, attending, effective, mix
+from initlab.theory.attention import attention_backward, attention_moments, fold_qk_norm, mix
 from initlab.theory.kernels import Kernel
-from initlab.theory.theory_model import Attention, Branch, Matrix, Mlp, Norm
 from initlab.theory.norms import jacobian, normalise
-from initlab.theory.positions import Array, Positions, outer
+from initlab.theory.positions import Array, PositionGrid, outer
+from initlab.theory.theory_model import Attention, Branch, Matrix, Mlp, NormMoments
 
-Mix: TypeAlias = Callable[[Array, Attention, Positions, int], tuple[Array, float]]
+Mix: TypeAlias = Callable[[Array, Attention, PositionGrid, int], tuple[Array, float]]
 
 
 @dataclass(frozen=True)
-class Medium:
+class Context:
     """What all branches of a network share; ``mix`` is how attention averages (see :mod:`initlab.theory.scalar`)."""
 
-    positions: Positions
+    positions: PositionGrid
     kernel: Kernel
     width: int
     mix: Mix = mix
 
 
 @dataclass(frozen=True)
-class Passage:
-    """A branch's way forward: grams after its norm, in its hidden vector, after its last matrix; ``added`` to x.
+class BranchForward:
+    """A branch's forward pass: grams after its norm, in its hidden vector, after its last matrix; ``added`` to x.
 
-    ``logit_variance`` is that of attention's logits once a row's common shift is removed, 0 for an MLP.
+    Grams have shape (n + 2, n). ``logit_variance`` is that of attention's logits once a row's common shift is
+    removed, 0 for an MLP.
     """
 
-    read: Array
+    normed: Array
     hidden: Array
     out: Array
     added: Array
     logit_variance: float
 
 
-def forward(stream: Array, branch: Branch, medium: Medium) -> Passage:
-    """Return how a stream with these moments passes through the branch."""
-    read = branch.incoming_scale * normalise(stream, branch.incoming, medium.width)
+def branch_forward(stream: Array, branch: Branch, context: Context) -> BranchForward:
+    """Return the branch's grams for a stream with this gram, shape (n + 2, n)."""
+    normed = branch.incoming_scale * normalise(stream, branch.incoming, context.width)
     variance = 0.0
     if isinstance(branch.body, Attention):
-        attention = effective(branch.body, medium.positions.mean(read))
-        hidden, variance = medium.mix(read, attention, medium.positions, medium.width)
+        attention = fold_qk_norm(branch.body, context.positions.mean(normed))
+        hidden, variance = context.mix(normed, attention, context.positions, context.width)
         last = attention.out
     else:
-        hidden, shared = _mlp(read, branch.body, medium.kernel)
+        hidden, channel_mean = _mlp(normed, branch.body, context.kernel)
         last = branch.body.down
         if branch.inner and branch.inner.kind == "layernorm":
-            hidden = hidden - outer(shared)  # it takes the channels' common mean away
-    out = last.gain * normalise(hidden, _scaling(branch.inner), medium.width) + last.bias
-    added = branch.scale * normalise(out, branch.outgoing, medium.width)
-    return Passage(read, hidden, out, added, variance)
+            hidden = hidden - outer(channel_mean)  # it takes the channels' common mean away
+    out = last.gain * normalise(hidden, _scaling(branch.inner), context.width) + last.bias
+    added = branch.scale * normalise(out, branch.outgoing, context.width)
+    return BranchForward(normed, hidden, out, added, variance)
 
 
-def backward(gradient: Array, stream: Array, branch: Branch, medium: Medium) -> Array:
-    """Return the gram of the gradient that the branch sends to a stream of these moments.
+def branch_backward(gradient: Array, stream: Array, branch: Branch, context: Context) -> Array:
+    """Return the gram of the gradient that the branch sends to a stream with the gram ``stream``.
 
-    ``gradient`` is that of what the branch adds. The way forward is computed again rather than kept.
+    ``gradient`` is that of what the branch adds; all have shape (n + 2, n). The forward pass is computed again rather
+    than kept: its grams are the memory of the recursion.
     """
-    way, body = forward(stream, branch, medium), branch.body
-    gradient = jacobian(branch.scale * gradient, way.out, branch.outgoing, medium.width)
+    forward, body = branch_forward(stream, branch, context), branch.body
+    gradient = jacobian(branch.scale * gradient, forward.out, branch.outgoing, context.width)
     last = body.out if isinstance(body, Attention) else body.down
-    hidden = jacobian(last.gain * gradient, way.hidden, _scaling(branch.inner), medium.width)
+    hidden = jacobian(last.gain * gradient, forward.hidden, _scaling(branch.inner), context.width)
     if isinstance(body, Attention):
-        attention = effective(body, medium.positions.mean(way.read))
-        at = attending(way.read, attention, medium.positions, medium.width)
-        inside = attend_back(hidden, way.read, attention, medium.positions, at)
+        attention = fold_qk_norm(body, context.positions.mean(forward.normed))
+        moments = attention_moments(forward.normed, attention, context.positions, context.width)
+        inside = attention_backward(hidden, forward.normed, attention, context.positions, moments)
     else:
-        inside = hidden * _mlp_slopes(way.read, body, medium.kernel)
-    return jacobian(branch.incoming_scale * inside, stream, branch.incoming, medium.width)
+        inside = hidden * _mlp_slopes(forward.normed, body, context.kernel)
+    return jacobian(branch.incoming_scale * inside, stream, branch.incoming, context.width)
 
 
-def affine(read: Array, matrix: Matrix) -> Array:
-    """Return the gram of what a fresh matrix and its bias make of vectors with the gram ``read``."""
-    return matrix.gain * read + matrix.bias
+def affine(gram: Array, matrix: Matrix) -> Array:
+    """Return the gram of what a fresh matrix and its bias make of vectors with this gram, shape (n + 2, n)."""
+    return matrix.gain * gram + matrix.bias  # E⟨Wx, Wx'⟩/fan_out = fan_in·std²·⟨x, x'⟩/fan_in
 
 
-def _mlp(read: Array, mlp: Mlp, kernel: Kernel) -> tuple[Array, Array]:
-    """Return the hidden gram, and the mean over hidden channels by position."""
+def _mlp(normed: Array, mlp: Mlp, kernel: Kernel) -> tuple[Array, Array]:
+    """Return the hidden gram, shape (n + 2, n), and the mean over hidden channels by position, shape (n,)."""
     if mlp.gate is None:
-        before = affine(read, mlp.up)
+        before = affine(normed, mlp.up)
         return kernel.product(before), kernel.mean(before[-2])
-    hidden = kernel.product(affine(read, mlp.gate)) * affine(read, mlp.up)
+    hidden = kernel.product(affine(normed, mlp.gate)) * affine(normed, mlp.up)
     return hidden, np.zeros(hidden.shape[1])  # a gated product is odd in up: no mean
 
 
-def _mlp_slopes(read: Array, mlp: Mlp, kernel: Kernel) -> Array:
+def _mlp_slopes(normed: Array, mlp: Mlp, kernel: Kernel) -> Array:
     """Return what the hidden gradient's moments are multiplied by on their way to the MLP's input."""
     if mlp.gate is None:
-        return mlp.up.gain * kernel.slopes(affine(read, mlp.up))
-    gate, up = affine(read, mlp.gate), affine(read, mlp.up)
-    return mlp.up.gain * kernel.product(gate) + mlp.gate.gain * kernel.slopes(gate) * up
+        return mlp.up.gain * kernel.slopes(affine(normed, mlp.up))
+    gate, up = affine(normed, mlp.gate), affine(normed, mlp.up)
+    return mlp.up.gain * kernel.product(gate) + mlp.gate.gain * kernel.slopes(gate) * up  # product rule on f(g)·u
 
 
-def _scaling(inner: Norm | None) -> Norm | None:
+def _scaling(inner: NormMoments | None) -> NormMoments | None:
     """What a norm of hidden channels does once their mean, which is no small-sample effect there, is gone."""
     return inner and replace(inner, kind="rmsnorm")

@@ -5,93 +5,99 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from initlab.theory.branches import Medium, Passage, forward
-from initlab.theory.theory_model import Norm, Setup
+from initlab.theory.branches import BranchForward, Context, branch_forward
 from initlab.theory.norms import centred, normalise
-from initlab.theory.positions import Array, Positions, stack
-from initlab.theory.tokens import Tokens
+from initlab.theory.positions import Array, PositionGrid, stack
+from initlab.theory.theory_model import NormMoments, TheoryModel
+from initlab.theory.tokens import TokenStatistics
 
 
 @dataclass(frozen=True)
-class Trace:
-    """``stream`` has 2L + 1 grams: after the embedding, and after each branch; ``branches`` the 2L ways forward.
+class ForwardTrace:
+    """``stream`` has 2L + 1 grams: after the embedding, and after each branch; ``branches`` the 2L branches' own.
 
-    ``own`` is, at each site and position, the second moment of the token's own embedding in the stream; ``embedded``
-    that of everything the embedding put there; ``common`` is the channels' mean, which random vectors do not have and
-    sinusoidal positions do.
+    Grams have shape (n + 2, n), the rest of a site shape (n,). ``own`` is, at each site and position, the second
+    moment of the token's own embedding in the stream; ``embedded`` that of everything the embedding put there;
+    ``common`` is the channels' mean, which random vectors do not have and sinusoidal positions do.
     """
 
     stream: tuple[Array, ...]
-    branches: tuple[Passage, ...]
+    branches: tuple[BranchForward, ...]
     own: tuple[Array, ...]
     embedded: tuple[Array, ...]
     common: tuple[Array, ...]
 
 
-def trace(setup: Setup, tokens: Tokens, medium: Medium) -> Trace:
-    """Return the whole way from the embedding to the last block."""
-    before = embedding(setup, tokens, medium.positions)
-    mean = _wave_mean(setup, medium.positions)
-    gram, kept, mean = _through(before, np.ones(before.shape[1]), mean, setup.embed_norm, setup.width)
-    stream, ways, shares, common = [gram], [], [kept], [mean]
-    for index, branch in enumerate(setup.branches):
-        at = source(setup, index)
-        way = forward(centred(stream[at], common[at], branch.incoming), branch, medium)
-        summed = branch.skip * stream[-1] + way.added
+def forward_trace(model: TheoryModel, tokens: TokenStatistics, context: Context) -> ForwardTrace:
+    """Return the grams from the embedding to the last block."""
+    before = embedding(model, tokens, context.positions)
+    mean = _wave_mean(model, context.positions)
+    gram, kept, mean = _after_norm(before, np.ones(before.shape[1]), mean, model.embed_norm, model.width)
+    stream, branches, shares, common = [gram], [], [kept], [mean]
+    for index, branch in enumerate(model.branches):
+        read_from = source(model, index)
+        branch_grams = branch_forward(centred(stream[read_from], common[read_from], branch.incoming), branch, context)
+        summed = branch.skip * stream[-1] + branch_grams.added  # E⟨x, branch(x)⟩ = 0: second moments add
         mean = math.sqrt(branch.skip) * mean
-        gram, kept, mean = _through(summed, branch.skip * kept, mean, branch.after, setup.width)
+        gram, kept, mean = _after_norm(summed, branch.skip * kept, mean, branch.after, model.width)
         stream.append(gram)
-        ways.append(way)
+        branches.append(branch_grams)
         shares.append(kept)
         common.append(mean)
-    own, embedded = ([start * kept for kept in shares] for start in (setup.token, before[-2]))
-    return Trace(tuple(stream), tuple(ways), tuple(own), tuple(embedded), tuple(common))
+    own, embedded = ([start * kept for kept in shares] for start in (model.token, before[-2]))
+    return ForwardTrace(tuple(stream), tuple(branches), tuple(own), tuple(embedded), tuple(common))
 
 
-def source(setup: Setup, index: int) -> int:
+def source(model: TheoryModel, index: int) -> int:
     """Return the site that a branch reads: the one before it, or its layer's first where branches are parallel."""
-    return index - index % 2 if setup.parallel else index
+    return index - index % 2 if model.parallel else index
 
 
-def embedding(setup: Setup, tokens: Tokens, positions: Positions) -> Array:
-    """Return the gram after the embedding: tokens that agree share a vector, positions are shared by sequences."""
-    gram = setup.token * positions.by_lag(tokens.by_lag(setup.length))
-    gram[-1] = setup.token * tokens.collision
-    return gram + setup.position * (_waves(setup, positions) if setup.sinusoidal else _separate(positions))
+def embedding(model: TheoryModel, tokens: TokenStatistics, positions: PositionGrid) -> Array:
+    """Return the gram after the embedding, shape (n + 2, n).
+
+    Tokens that agree share a vector, and positions are shared by sequences.
+    """
+    gram = model.token * positions.by_lag(tokens.by_lag(model.length))  # (T,) -> (n + 2, n)
+    gram[-1] = model.token * tokens.collision  # tokens of two sequences agree by chance alone
+    return gram + model.position * (_waves(model, positions) if model.sinusoidal else _separate(positions))
 
 
-def _separate(positions: Positions) -> Array:
+def _separate(positions: PositionGrid) -> Array:
+    """Return the gram of learned positions: a vector of its own for each, the same one in every sequence."""
     count = len(positions)
     return stack(np.zeros((count, count)), np.ones(count), np.ones(count))
 
 
-def _frequencies(setup: Setup) -> Array:
+def _frequencies(model: TheoryModel) -> Array:
     """10000^(-2i/d), a sine and a cosine each (Vaswani et al. 2017, section 3.5)."""
-    return np.asarray(10000.0 ** -(2 * np.arange(setup.width // 2) / setup.width))
+    return np.asarray(10000.0 ** -(2 * np.arange(model.width // 2) / model.width))
 
 
-def _waves(setup: Setup, positions: Positions) -> Array:
-    """Gram of the sines and cosines, at mean square 1."""
-    wave = np.cos(np.outer(np.arange(setup.length), _frequencies(setup))).mean(1)
+def _waves(model: TheoryModel, positions: PositionGrid) -> Array:
+    """Gram of the sines and cosines, at mean square 1: sin a sin b + cos a cos b = cos(a - b)."""
+    wave = np.cos(np.outer(np.arange(model.length), _frequencies(model))).mean(1)  # (T, d/2) -> (T,)
     gram = positions.by_lag(wave)
     gram[-1] = 1
     return gram
 
 
-def _wave_mean(setup: Setup, positions: Positions) -> Array:
-    """Mean over channels of the sines and cosines, by position."""
-    if not setup.sinusoidal:
+def _wave_mean(model: TheoryModel, positions: PositionGrid) -> Array:
+    """Mean over channels of the sines and cosines, by position: shape (n,)."""
+    if not model.sinusoidal:
         return np.zeros(len(positions))
-    angle = np.outer(positions.time - 1, _frequencies(setup))
-    return np.asarray(math.sqrt(setup.position / 2) * (np.sin(angle) + np.cos(angle)).mean(1))
+    angle = np.outer(positions.time - 1, _frequencies(model))
+    return np.asarray(math.sqrt(model.position / 2) * (np.sin(angle) + np.cos(angle)).mean(1))
 
 
-def _through(gram: Array, kept: Array, common: Array, norm: Norm | None, width: int) -> tuple[Array, Array, Array]:
+def _after_norm(
+    gram: Array, kept: Array, common: Array, norm: NormMoments | None, width: int
+) -> tuple[Array, Array, Array]:
     """Return what a norm makes of the gram, of what is ``kept`` of a part of it, and of the channels' mean."""
     if norm is None:
         return gram, kept, common
-    seen = centred(gram, common, norm)
-    after = normalise(seen, norm, width)
-    shrunk = (after[-2] - norm.bias) / np.maximum(seen[-2], 1e-300)
-    left = np.zeros_like(common) if norm.kind == "layernorm" else np.sqrt(shrunk) * common
-    return after, kept * shrunk, left
+    moments = centred(gram, common, norm)
+    after = normalise(moments, norm, width)
+    shrunk = (after[-2] - norm.bias) / np.maximum(moments[-2], 1e-300)  # a silent stream has no part to keep
+    mean = np.zeros_like(common) if norm.kind == "layernorm" else np.sqrt(shrunk) * common
+    return after, kept * shrunk, mean

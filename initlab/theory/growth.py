@@ -35,12 +35,15 @@ class Growth:
     scores: dict[GrowthLaw, float]
 
 
-def fit(values: Sequence[float], at: Sequence[float] | None = None) -> Growth:
-    """Fit positive values at depths x, by default 0, 1, 2, ..., by least squares of relative errors."""
+def fit(values: Sequence[float], depths: Sequence[float] | None = None) -> Growth:
+    """Fit positive values at depths x, by default 0, 1, 2, ..., by least squares of relative errors.
+
+    Raises InitlabError of fewer than three values, or of values that are not positive and finite.
+    """
     y = np.asarray(values, dtype=np.float64)
     if len(y) < 3 or not (np.isfinite(y).all() and (y > 0).all()):
         raise InitlabError("a growth law needs three or more values, all positive and finite")
-    x = np.arange(len(y), dtype=np.float64) if at is None else np.asarray(at, dtype=np.float64)
+    x = np.arange(len(y), dtype=np.float64) if depths is None else np.asarray(depths, dtype=np.float64)
     slope, height = np.polyfit(x, np.log(y), 1)
     fits: dict[GrowthLaw, tuple[float, float]] = {
         "constant": (float(np.exp(np.log(y).mean())), 0.0),
@@ -55,13 +58,14 @@ def fit(values: Sequence[float], at: Sequence[float] | None = None) -> Growth:
 
 
 def curve(law: GrowthLaw, x: np.ndarray, start: float, rate: float) -> np.ndarray:
-    """Return the law's values at depths x."""
+    """Return the law's values at depths x, in x's shape."""
     if law == "exponential":
         return start * np.exp(rate * x)
     return start + rate * (np.log1p(x) if law == "logarithmic" else x)
 
 
 def _weighted(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """Return start and rate of the line through y whose errors, each over its y, have the least squares."""
     rate, start = np.polyfit(x, y, 1, w=1 / y)
     return float(start), float(rate)
 
@@ -69,5 +73,5 @@ def _weighted(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
 def _r2(y: np.ndarray, fitted: np.ndarray) -> float:
     if (fitted <= 0).any():
         return -math.inf
-    left = float(((np.log(fitted) - np.log(y)) ** 2).mean())
-    return 1 - left / (float(np.log(y).var()) + math.log1p(SAME) ** 2)
+    residual = float(((np.log(fitted) - np.log(y)) ** 2).mean())
+    return 1 - residual / (float(np.log(y).var()) + math.log1p(SAME) ** 2)

@@ -8,20 +8,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from initlab.theory.forward import Trace
-from initlab.theory.theory_model import Setup
+from initlab.theory.forward import ForwardTrace
 from initlab.theory.norms import centred, jacobian, normalise
-from initlab.theory.positions import Array, Positions, stack
+from initlab.theory.positions import Array, PositionGrid, stack
 from initlab.theory.softmax import expected_log_sum, own_probability, participation
-from initlab.theory.tokens import Tokens
+from initlab.theory.theory_model import TheoryModel
+from initlab.theory.tokens import TokenStatistics
 
 
 @dataclass(frozen=True)
-class Head:
-    """Means over positions.
+class LogitMoments:
+    """Means over positions; logits are in nats.
 
     ``variance`` is that of the logits of other tokens, ``own`` the mean logit of a position's own token (0 untied),
-    ``own_share`` the part of the stream that is the token's own embedding, ``final`` the gram after the final norm.
+    ``own_share`` the part of the stream that is the token's own embedding, ``final`` the gram after the final
+    norm, shape (n + 2, n).
     """
 
     variance: float
@@ -54,52 +55,57 @@ class Head:
         return total - next_equal * self.own
 
 
-def head(setup: Setup, trace: Trace, positions: Positions) -> Head:
+def logit_moments(model: TheoryModel, trace: ForwardTrace, positions: PositionGrid) -> LogitMoments:
     """Return the moments of the logits that a trace ends in."""
-    last = centred(trace.stream[-1], trace.common[-1], setup.final_norm)
-    final = normalise(last, setup.final_norm, setup.width)
-    shares = trace.own[-1] / np.maximum(last[-2], 1e-300)
+    last = centred(trace.stream[-1], trace.common[-1], model.final_norm)
+    final = normalise(last, model.final_norm, model.width)
+    shares = trace.own[-1] / np.maximum(last[-2], 1e-300)  # (n,)
     own = np.zeros(len(positions))
-    if setup.tied:
-        own = np.sqrt(setup.head * setup.width * shares * final[-2])
-    return Head(
-        variance=setup.head * positions.mean(final),
+    if model.tied:
+        # E ⟨e_x, final⟩: the token's row against its own embedding in the stream, which branches only rotate about.
+        own = np.sqrt(model.head * model.width * shares * final[-2])
+    return LogitMoments(
+        variance=model.head * positions.mean(final),
         own=float(positions.weight @ own) / positions.length,
-        own_share=float(positions.weight @ shares) / positions.length if setup.tied else 0.0,
-        vocab=setup.vocab,
+        own_share=float(positions.weight @ shares) / positions.length if model.tied else 0.0,
+        vocab=model.vocab,
         final=final,
     )
 
 
-def gradient(setup: Setup, tokens: Tokens, trace: Trace, found: Head, positions: Positions) -> Array:
-    """Return the gram of the gradient of the loss, summed over tokens, at the last site.
+def loss_gradient(
+    model: TheoryModel, tokens: TokenStatistics, trace: ForwardTrace, logits: LogitMoments, positions: PositionGrid
+) -> Array:
+    """Return the gram of the gradient of the loss, summed over tokens, at the last site: shape (n + 2, n).
 
     With D = softmax - onehot(target) it is the head's variance times Σ_v D_sv D_tv, through the final norm.
     """
-    agree = tokens.by_lag(setup.length + 2)
-    overlap = _other_logits(setup, found, positions)
-    if not setup.tied:
-        same = 1 - 2 / setup.vocab + overlap[-2]
-        lagged = positions.by_lag(agree[: setup.length])
-        pairs = lagged[:-2] - 2 / setup.vocab + overlap[:-2]
-        twins = tokens.collision - 2 / setup.vocab + overlap[-1]
+    agree = tokens.by_lag(model.length + 2)
+    overlap = _softmax_overlap(model, logits)
+    if not model.tied:
+        # E of (p_s - 1[y_s])·(p_t - 1[y_t]) summed over v, where no probability knows its target: E p = 1/V.
+        same = 1 - 2 / model.vocab + overlap[-2]
+        lagged = positions.by_lag(agree[: model.length])
+        pairs = lagged[:-2] - 2 / model.vocab + overlap[:-2]
+        twins = tokens.collision - 2 / model.vocab + overlap[-1]
     else:
-        same, pairs, twins = _tied(tokens, agree, found, overlap, positions)
+        same, pairs, twins = _tied(tokens, agree, logits, overlap, positions)
     errors = stack(pairs, same, twins)
-    set_by_a_norm = bool(setup.branches and setup.branches[-1].after)
-    last = centred(trace.stream[-1], trace.common[-1], setup.final_norm)
-    return jacobian(setup.head / setup.width * errors, last, setup.final_norm, setup.width, rigid=set_by_a_norm)
+    set_by_a_norm = bool(model.branches and model.branches[-1].after)
+    last = centred(trace.stream[-1], trace.common[-1], model.final_norm)
+    return jacobian(model.head / model.width * errors, last, model.final_norm, model.width, rigid=set_by_a_norm)
 
 
 def _tied(
-    tokens: Tokens, agree: Array, found: Head, overlap: Array, positions: Positions
+    tokens: TokenStatistics, agree: Array, logits: LogitMoments, overlap: Array, positions: PositionGrid
 ) -> tuple[Array, Array, Array]:
     """Σ_v D D where a position gives its own token the probability π, by what D holds: own token, target, the rest.
 
     The final norm takes back the part of the gradient along the stream, and of the stream own_share is the token's
-    embedding: of a gradient along it 1 - own_share is left, or ``both`` where two positions hold the same token.
+    embedding: of a gradient along it 1 - own_share is ``left``, or ``both`` where two positions hold the same token.
+    Returns the diagonal, shape (n,), the pairs, shape (n, n), and the twins, shape (n,).
     """
-    vocab, chance, left, repeat = found.vocab, found.own_chance, 1 - found.own_share, tokens.next_equal
+    vocab, chance, left, repeat = logits.vocab, logits.own_chance, 1 - logits.own_share, tokens.next_equal
     new = 1 - repeat  # the target is another token than the input
     rest = (1 - chance) ** 2
     same = new * (1 - 2 * (1 - chance) / vocab) + rest * overlap[-2]
@@ -108,8 +114,9 @@ def _tied(
     collide = positions.by_lag(agree[:count])[:-2]
     # P(y_s = x_t ≠ x_s), y_s = x_{s+1}, at lag t - s = k and, the other way round, -k.
     target_is_own = positions.by_lag(new * (agree[np.abs(np.arange(count) - 1)] + agree[1 : count + 1]))[:-2]
-    alike = float(found.final[:-2].mean() / found.final[-2].mean()) - found.own_share * tokens.collision
-    both = left**2 + found.own_share * alike
+    # The final vectors' mean cosine, less what their shared tokens make of it: what else the projections share.
+    alike = float(logits.final[:-2].mean() / logits.final[-2].mean()) - logits.own_share * tokens.collision
+    both = left**2 + logits.own_share * alike
     drawn = new**2 + (chance - repeat) ** 2 * both
     common = -2 * (1 - chance) * new / vocab
     pairs = drawn * collide + rest * overlap[:-2] + common - left * (chance - repeat) * target_is_own
@@ -118,10 +125,14 @@ def _tied(
     return same, pairs, twins
 
 
-def _other_logits(setup: Setup, found: Head, positions: Positions) -> Array:
-    """Return the gram of Σ_v p_v p_v over softmaxes whose logits have the covariances head·N."""
-    covariance = setup.head * found.final
+def _softmax_overlap(model: TheoryModel, logits: LogitMoments) -> Array:
+    """Return the gram of Σ_v p_v p_v over softmaxes whose logits have the covariances head·N, shape (n + 2, n).
+
+    That is the participation ratio of one softmax whose logits have that variance, read off a table: in E e^(a + b)
+    the normalisation cancels the variances of two normals and leaves their covariance, to leading order in 1/V.
+    """
+    covariance = model.head * logits.final
     top = max(float(covariance.max()), 1e-12)
     grid = np.linspace(0, top, 33)
-    table = participation(grid, np.array([float(setup.vocab)]))[:, 0]
+    table = participation(grid, np.array([float(model.vocab)]))[:, 0]
     return np.interp(np.maximum(covariance, 0), grid, table)

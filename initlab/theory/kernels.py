@@ -1,7 +1,7 @@
 """E f(z_s) f(z_t) and E f'(z_s) f'(z_t) for jointly Gaussian pre-activations, over a gram of their covariances.
 
 Closed forms where they exist (relu, relu², erf-gelu, identity), for any two variances; the Hermite series elsewhere.
-Row -2 of a gram is the variance at each position (see :mod:`initlab.theory.positions`).
+Row -2 of a gram is the variance at each position (see :mod:`initlab.theory.positions`); all have shape (n + 2, n).
 """
 
 import math
@@ -18,11 +18,13 @@ from initlab.activations.reference import ValueAndSlope
 from initlab.theory.positions import Array, outer
 
 TERMS = 24
+"""Hermite coefficients of a series; what they leave of E g² is put on one more."""
 TINY = 1e-300
+"""Least variance: of a silent pre-activation, whose correlation is 0/0 without it."""
 
 
 class Kernel(Protocol):
-    """The Gaussian moments of one activation."""
+    """The Gaussian moments of one activation; grams have shape (n + 2, n), variances shape (n,)."""
 
     def mean(self, variance: Array) -> Array:
         """Return E f(z), z ~ N(0, variance)."""
@@ -109,7 +111,7 @@ class Gelu:
 
 
 @dataclass(frozen=True)
-class Series:
+class HermiteSeries:
     """E g(z_s) g(z_t) = Σ a_k(s) a_k(t) c^k with a_k(v) = E g(√v z) He_k(z)/√k! (Mehler's formula).
 
     What 24 terms leave of E g² goes on the top power, so that c = 1 is exact.
@@ -130,10 +132,10 @@ class Series:
         """Return shape (TERMS + 1, n): a_0..a_{TERMS-1}, and the root of the remainder."""
         low, high = (math.log(max(float(bound), TINY)) for bound in (variance.min(), variance.max()))
         if high - low < 1e-12:
-            return np.repeat(self._at(np.exp([low])), len(variance), axis=1)
+            return np.repeat(self._at(np.exp([low])), len(variance), axis=1)  # (TERMS + 1, 1) -> (TERMS + 1, n)
         # Smooth in ln v even where g has kinks: interpolate between Chebyshev points.
-        span = high - low
-        nodes = chebyshev.chebpts1(4 if span < 0.05 else 12 if span < 3 else 40)
+        width = high - low
+        nodes = chebyshev.chebpts1(4 if width < 0.05 else 12 if width < 3 else 40)
         table = self._at(np.exp(low + (nodes + 1) / 2 * (high - low)))
         fit = chebyshev.chebfit(nodes, table.T, len(nodes) - 1)
         where = 2 * (np.log(np.maximum(variance, TINY)) - low) / (high - low) - 1
@@ -148,17 +150,17 @@ class Series:
         z = (middle[:, None] + half[:, None] * _LEGENDRE[0]).ravel()
         weight = (half[:, None] * _LEGENDRE[1]).ravel() * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
         values = self.g(std * z)
-        terms = _hermite(z) @ (weight * values)
+        terms = _hermite(z) @ (weight * values)  # (TERMS, points) @ (points,)
         rest = float(weight @ values**2 - terms @ terms)
         return np.append(terms, math.sqrt(max(rest, 0.0)))
 
 
-class Hermite:
+class HermiteKernel:
     """Any activation, by its series."""
 
     def __init__(self, function: Reference) -> None:
-        self._f = Series(function.f, function.kinks)
-        self._df = Series(function.df, function.kinks)
+        self._f = HermiteSeries(function.f, function.kinks)
+        self._df = HermiteSeries(function.df, function.kinks)
 
     def mean(self, variance: Array) -> Array:
         mean: Array = self._f.coefficients(variance)[0]
@@ -172,17 +174,17 @@ class Hermite:
 
 
 def _correlation(gram: Array) -> tuple[Array, Array]:
-    """Return √(K_ss K_tt) and the correlation, clipped to [-1, 1] against rounding."""
+    """Return the grams of √(K_ss K_tt) and of the correlation, clipped to [-1, 1] against rounding."""
     scale = outer(np.sqrt(np.maximum(gram[-2], TINY)))
     return scale, np.clip(gram / scale, -1, 1)
 
 
 def _hermite(z: Array) -> Array:
     """Return He_k(z)/√k! for k < TERMS, shape (TERMS, len(z)), by the three-term recurrence."""
-    found = [np.ones_like(z), z]
+    terms = [np.ones_like(z), z]
     for k in range(1, TERMS - 1):
-        found.append((z * found[-1] - math.sqrt(k) * found[-2]) / math.sqrt(k + 1))
-    return np.array(found)
+        terms.append((z * terms[-1] - math.sqrt(k) * terms[-2]) / math.sqrt(k + 1))
+    return np.array(terms)
 
 
 _LEGENDRE = np.polynomial.legendre.leggauss(16)
@@ -199,4 +201,4 @@ def kernel(activation: str) -> Kernel:
     """Return the moments of an activation by name, of its gate's function where it is gated."""
     entry = ACTIVATIONS.get(activation)
     closed = CLOSED.get(entry.exact) if entry.exact else None
-    return closed or Hermite(entry.reference())
+    return closed or HermiteKernel(entry.reference())

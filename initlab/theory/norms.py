@@ -2,25 +2,28 @@
 
 import numpy as np
 
-from initlab.theory.theory_model import EPS, Norm
 from initlab.theory.positions import Array, outer
+from initlab.theory.theory_model import EPS, NormMoments
 
 
-def normalise(gram: Array, norm: Norm | None, width: int) -> Array:
-    """Return the second moments after the norm; without one, ``gram`` itself."""
+def normalise(gram: Array, norm: NormMoments | None, width: int) -> Array:
+    """Return the gram after the norm, shape (n + 2, n); without one, ``gram`` itself."""
     if norm is None:
         return gram
-    seen = _centring(norm, width) * gram
-    return norm.gain * seen / outer(np.sqrt(seen[-2] + EPS)) + norm.bias
+    centred_gram = _centring(norm, width) * gram
+    return norm.gain * centred_gram / outer(np.sqrt(centred_gram[-2] + EPS)) + norm.bias
 
 
-def centred(gram: Array, common: Array, norm: Norm | None) -> Array:
-    """Return the gram that a norm sees: LayerNorm takes away the channels' ``common`` mean, known by position."""
+def centred(gram: Array, common: Array, norm: NormMoments | None) -> Array:
+    """Return the gram that a norm sees: LayerNorm takes away the channels' ``common`` mean.
+
+    Grams have shape (n + 2, n), ``common`` shape (n,).
+    """
     return gram - outer(common) if norm and norm.kind == "layernorm" else gram
 
 
-def jacobian(gradient: Array, gram: Array, norm: Norm | None, width: int, *, rigid: float = 0.0) -> Array:
-    """Return the gradient's second moments before the norm of a stream whose moments are ``gram``.
+def jacobian(gradient: Array, gram: Array, norm: NormMoments | None, width: int, *, rigid: float = 0.0) -> Array:
+    """Return the gradient's gram before the norm of a stream whose gram is ``gram``, both of shape (n + 2, n).
 
     The Jacobian is a projection off x, and off the constant vector for LayerNorm, over the standard deviation of the
     draw. A gradient that does not know x loses 1/d to each direction; but 1/σ² of d Gaussian channels averages
@@ -34,5 +37,6 @@ def jacobian(gradient: Array, gram: Array, norm: Norm | None, width: int, *, rig
     return norm.gain * kept * gradient / outer(np.sqrt(_centring(norm, width) * gram[-2] + EPS))
 
 
-def _centring(norm: Norm, width: int) -> float:
+def _centring(norm: NormMoments, width: int) -> float:
+    """Return what taking the channels' mean away leaves of the variance of d independent ones."""
     return 1 - 1 / width if norm.kind == "layernorm" else 1.0

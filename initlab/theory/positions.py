@@ -34,13 +34,17 @@ def outer(u: Array) -> Array:
 
 
 def square(pairs: Array) -> Array:
-    """Return the gram of a matrix over positions in which a position and itself are like any pair."""
+    """Return the gram of an (n, n) matrix over positions in which a position and itself are like any pair."""
     diagonal = np.diagonal(pairs)
     return stack(pairs, diagonal, diagonal)
 
 
-class Positions:
-    """``starts`` has the n + 1 borders of the blocks in 0..T."""
+class PositionGrid:
+    """The n blocks into which T positions are cut; ``starts`` has their n + 1 borders in 0..T.
+
+    ``weight``, shape (n,), is the length of a block, ``time`` its middle position counted from 1. ``past`` and
+    ``future``, shape (n, n), are how much of block j lies before, or after, the middle of block i.
+    """
 
     def __init__(self, starts: npt.NDArray[np.int64]) -> None:
         self.starts = starts
@@ -90,7 +94,7 @@ class Positions:
         return self.mean(gram) / self.length + (1 - 1 / self.length) * self.pair_mean(gram)
 
     def past_sum(self, gram: Array) -> Array:
-        """Return the gram of Σ_{i≤s, j≤t} F[i, j]."""
+        """Return the gram of Σ_{i≤s, j≤t} F[i, j], both of shape (n + 2, n)."""
         return self._double_sum(gram, self.past, np.minimum)
 
     def past_mean(self, gram: Array) -> Array:
@@ -98,7 +102,7 @@ class Positions:
         return self.past_sum(gram) / outer(self.time)
 
     def future_sum(self, gram: Array) -> Array:
-        """Return the gram of Σ_{i≥s, j≥t} F[i, j]."""
+        """Return the gram of Σ_{i≥s, j≥t} F[i, j], both of shape (n + 2, n)."""
         return self._double_sum(gram, self.future, np.maximum)
 
     def past_row_mean(self, gram: Array) -> Array:
@@ -129,7 +133,7 @@ class Positions:
 
     def _double_sum(self, gram: Array, reach: Array, nearer: np.ufunc) -> Array:
         pairs = gram[:-2]
-        both = reach @ pairs @ reach.T
+        both = reach @ pairs @ reach.T  # (n, n)
         # A block's own pairs were counted as different positions; these coincide.
         index = np.arange(len(self))
         shared = nearer(index[:, None], index)
@@ -140,10 +144,10 @@ class Positions:
 
 
 @lru_cache(maxsize=8)
-def positions(length: int, exact: int = EXACT, growth: float = GROWTH) -> Positions:
-    """Return the positions of a sequence of ``length`` tokens, the first ``exact`` of them one by one."""
+def position_grid(length: int, exact: int = EXACT, growth: float = GROWTH) -> PositionGrid:
+    """Return the grid over a sequence of ``length`` tokens, the first ``exact`` of them one by one."""
     starts = list(range(min(length, exact) + 1))
     while starts[-1] < length:
         step = max(1, round(growth * starts[-1]))
         starts.append(length if length - starts[-1] < 1.5 * step else starts[-1] + step)
-    return Positions(np.array(starts, dtype=np.int64))
+    return PositionGrid(np.array(starts, dtype=np.int64))

@@ -9,37 +9,37 @@ from functools import lru_cache
 
 import numpy as np
 
-from initlab.theory.theory_model import Attention
-from initlab.theory.positions import Array, Positions, positions, stack
+from initlab.theory.positions import Array, PositionGrid, position_grid, stack
 from initlab.theory.softmax import sharpening
+from initlab.theory.theory_model import Attention
 
 
 @lru_cache(maxsize=64)
-def one_block(length: int) -> Positions:
+def one_block(length: int) -> PositionGrid:
     """Return the whole sequence as a single block."""
-    return Positions(np.array([0, length], dtype=np.int64))
+    return PositionGrid(np.array([0, length], dtype=np.int64))
 
 
-def mix_homogeneous(read: Array, attention: Attention, block: Positions, width: int) -> tuple[Array, float]:
-    """As :func:`initlab.theory.attention.mix`, for grams of one block."""
-    private = np.maximum(read[1] - read[0], 0)
-    query = attention.query.gain * read + attention.query.bias
-    variance = np.maximum(query * attention.key.gain * attention.scale * private, 0)
+def mix_homogeneous(gram: Array, attention: Attention, block: PositionGrid, width: int) -> tuple[Array, float]:
+    """As :func:`initlab.theory.attention.mix`, for grams of one block: shape (3, 1), pairs p, positions q, twins."""
+    private = np.maximum(gram[1] - gram[0], 0)  # q - p
+    query = attention.query.gain * gram + attention.query.bias
+    variance = np.maximum(query * attention.key.gain * attention.scale * private, 0)  # x = Kq·c_k·(q - p)
     alone, together = _participation(block.length, float(variance[1, 0]), float(variance[0, 0]))
     twin = float(_participation(block.length, 0.0, 0.0)[0])
     shares = []
     for even, x in ((together, variance[0]), (alone, variance[1]), (twin, np.zeros(1))):
-        shares.append(even + x / width * (1 - even) ** 2)
-    base = stack(read[:1], read[0], read[0])
-    spread = stack(private[None], private, read[2] - read[0])
+        shares.append(even + x / width * (1 - even) ** 2)  # the second term is what overlaps by chance add
+    base = stack(gram[:1], gram[0], gram[0])
+    spread = stack(private[None], private, gram[2] - gram[0])
     mixed = base + spread * np.array(shares)
     return attention.value.gain * mixed + attention.value.bias, float(variance[1, 0])
 
 
 def _participation(length: int, x_same: float, x_pair: float) -> tuple[float, float]:
     """Return the mean of I(x, t) over positions, and over pairs, where the later position counts."""
-    at, table = positions(length), sharpening(length)
-    same = table.participation(np.full(len(at), x_same), at.time)
-    later = at.weight * (at.time - 1)
-    pair = table.participation(np.full(len(at), x_pair), at.time)
-    return float(at.weight @ same) / length, float(later @ pair / max(later.sum(), 1e-300))
+    grid, table = position_grid(length), sharpening(length)
+    same = table.participation(np.full(len(grid), x_same), grid.time)
+    later = grid.weight * (grid.time - 1)
+    pair = table.participation(np.full(len(grid), x_pair), grid.time)
+    return float(grid.weight @ same) / length, float(later @ pair / max(later.sum(), 1e-300))

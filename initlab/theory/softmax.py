@@ -97,8 +97,8 @@ class Sharpening:
         corner = row * width + column
         low = table[corner] * (1 - right) + table[corner + 1] * right
         high = table[corner + width] * (1 - right) + table[corner + width + 1] * right
-        found: Array = np.exp(low * (1 - up) + high * up)
-        return found
+        gain: Array = np.exp(low * (1 - up) + high * up)
+        return gain
 
     def participation(self, variance: Array, time: Array) -> Array:
         """Return I(x, t) from the same table; I(x, 1) = 1."""

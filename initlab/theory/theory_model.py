@@ -14,7 +14,7 @@ NormKind: TypeAlias = Literal["layernorm", "rmsnorm"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Norm:
+class NormMoments:
     """``gain`` and ``bias`` are second moments over channels of the norm's own gain and bias."""
 
     kind: NormKind = "layernorm"
@@ -62,17 +62,17 @@ class Branch:
     """
 
     body: Attention | Mlp
-    incoming: Norm | None = None
+    incoming: NormMoments | None = None
     incoming_scale: float = 1.0
-    inner: Norm | None = None
-    outgoing: Norm | None = None
-    after: Norm | None = None
+    inner: NormMoments | None = None
+    outgoing: NormMoments | None = None
+    after: NormMoments | None = None
     skip: float = 1.0
     scale: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setup:
+class TheoryModel:
     """Everything a prediction depends on but the tokens.
 
     ``token`` and ``position`` are second moments of what the embeddings add per channel; ``sinusoidal`` adds fixed
@@ -91,8 +91,8 @@ class Setup:
     branches: tuple[Branch, ...]
     head: float
     tied: bool
-    embed_norm: Norm | None = None
-    final_norm: Norm | None = None
+    embed_norm: NormMoments | None = None
+    final_norm: NormMoments | None = None
     sinusoidal: bool = False
     rotary: bool = False
     parallel: bool = False

@@ -10,14 +10,14 @@ from initlab.errors import InitlabError
 Array = npt.NDArray[np.float64]
 
 SAMPLE = 1 << 18
-"""Tokens read of a longer corpus: a share of .06 is then known to ±.001 at every lag."""
+"""TokenStatistics read of a longer corpus: a share of .06 is then known to ±.001 at every lag."""
 
 
 @dataclass(frozen=True)
-class Tokens:
-    """``collision`` = Σ_v p_v², the chance that two far tokens agree; ``lags[k - 1]`` that tokens k apart do.
+class TokenStatistics:
+    """How often tokens agree: ``collision`` = Σ_v p_v² for two far tokens, ``lags[k - 1]`` for tokens k apart.
 
-    Beyond the lags given, ``collision`` holds.
+    Both are probabilities. Beyond the lags given, ``collision`` holds.
     """
 
     vocab_size: int
@@ -25,19 +25,22 @@ class Tokens:
     lags: tuple[float, ...] = ()
 
     @classmethod
-    def uniform(cls, vocab_size: int) -> "Tokens":
+    def uniform(cls, vocab_size: int) -> "TokenStatistics":
         """Independent tokens, each equally likely."""
         return cls(vocab_size, 1 / vocab_size)
 
     @classmethod
-    def zipf(cls, vocab_size: int, exponent: float = 1.0) -> "Tokens":
+    def zipf(cls, vocab_size: int, exponent: float = 1.0) -> "TokenStatistics":
         """Independent tokens of probability ∝ 1 / rank^exponent."""
         weight = np.arange(1, vocab_size + 1, dtype=np.float64) ** -exponent
         return cls(vocab_size, float(((weight / weight.sum()) ** 2).sum()))
 
     @classmethod
-    def of(cls, ids: npt.NDArray[np.integer], vocab_size: int, longest: int) -> "Tokens":
-        """Count a corpus: ``ids`` one-dimensional, lags up to ``longest``, inside stretches spread evenly over it."""
+    def from_ids(cls, ids: npt.NDArray[np.integer], vocab_size: int, longest: int) -> "TokenStatistics":
+        """Count a corpus of ``ids``, shape (tokens,), lags up to ``longest``, in stretches spread evenly over it.
+
+        Raises InitlabError of fewer than two tokens.
+        """
         stretches = max(1, min(16, len(ids) // (2 * longest + 2)))
         size = min(len(ids), SAMPLE) // stretches
         if size < 2:
@@ -55,9 +58,10 @@ class Tokens:
 
     @property
     def independent(self) -> bool:
+        """Whether neighbours agree as rarely as far tokens."""
         return not self.lags
 
     def by_lag(self, count: int) -> Array:
-        """Return P(tokens k apart agree) for k = 0..count-1; lag 0 is 1."""
+        """Return P(tokens k apart agree) for k = 0..count-1, shape (count,); lag 0 is 1."""
         known = np.array([1.0, *self.lags])[:count]
         return np.concatenate([known, np.full(count - len(known), self.collision)])

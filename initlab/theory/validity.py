@@ -1,11 +1,11 @@
-"""Which of theory's assumptions a setup breaks: said beside the prediction, so that a disagreement can be read."""
+"""Which of theory's assumptions a model breaks: printed beside the prediction, so that a disagreement can be read."""
 
 import math
 from dataclasses import dataclass
 
-from initlab.theory.head import Head
-from initlab.theory.theory_model import Attention, Setup
-from initlab.theory.tokens import Tokens
+from initlab.theory.head import LogitMoments
+from initlab.theory.theory_model import Attention, TheoryModel
+from initlab.theory.tokens import TokenStatistics
 
 LOGIT_STD = 1.0
 """Attention logits up to this leave every curve within its stated error, and up to 3 the stream."""
@@ -29,7 +29,7 @@ nats. About twice the worst that ``benchmarks/theory_validation.py`` accepts of 
 
 
 @dataclass(frozen=True)
-class Note:
+class Caveat:
     """``assumption`` is the one that fails, ``message`` says by how much, ``affects`` which curves suffer.
 
     ``explains`` is the largest error (relative; absolute for cosines and nats) that it has been seen to cause: a
@@ -46,41 +46,45 @@ FORWARD = ("residual_ms", "attn_ms", "token_cosine")
 EVERYTHING = (*FORWARD, "mlp_ms", "grad_ms", "initial_loss")
 
 
-def notes(setup: Setup, tokens: Tokens, logit_stds: list[float], head: Head) -> tuple[Note, ...]:
-    """Return every assumption that does not hold."""
-    found = []
+def caveats(
+    model: TheoryModel, tokens: TokenStatistics, logit_stds: list[float], logits: LogitMoments
+) -> tuple[Caveat, ...]:
+    """Return every assumption that does not hold; ``logit_stds`` are those of attention, one a layer."""
+    broken = []
     largest = max(logit_stds, default=0.0)
     if largest > LOGIT_STD:
         affects = ("attn_ms", "grad_ms") if largest <= 3 else (*FORWARD, "grad_ms")
         message = f"their standard deviation is {largest:.2g}"
-        found.append(Note("attention logits are small", message, affects, 1.0 if largest <= 3 else 4.0))
-    if setup.width < WIDTH:
-        found.append(Note("the network is wide", f"n_embd = {setup.width} is less than {WIDTH}", EVERYTHING))
+        broken.append(Caveat("attention logits are small", message, affects, 1.0 if largest <= 3 else 4.0))
+    if model.width < WIDTH:
+        broken.append(Caveat("the network is wide", f"n_embd = {model.width} is less than {WIDTH}", EVERYTHING))
     if not tokens.independent and tokens.lags[0] > 1.5 * tokens.collision:
         text = f"neighbours agree with probability {tokens.lags[0]:.3f}, far tokens with {tokens.collision:.3f}"
-        found.append(Note("tokens are independent", text, ("attn_ms", "initial_loss", "grad_ms")))
-    if head.own > OWN_LOGIT:
-        text = f"the head's logit of the input token itself is {head.own:.3g}"
-        found.append(Note("the gradient is independent of the stream", text, ("initial_loss", "grad_ms"), 4.0))
-    if head.variance > LOGIT_STD**2 * 4:
-        text = f"the head's logits have the standard deviation {head.variance**0.5:.2g}"
-        found.append(Note("the model has no opinion yet", text, ("initial_loss", "grad_ms"), 4.0))
-    return (*found, *_topology(setup))
+        broken.append(Caveat("tokens are independent", text, ("attn_ms", "initial_loss", "grad_ms")))
+    if logits.own > OWN_LOGIT:
+        text = f"the head's logit of the input token itself is {logits.own:.3g}"
+        broken.append(Caveat("the gradient is independent of the stream", text, ("initial_loss", "grad_ms"), 4.0))
+    if logits.variance > LOGIT_STD**2 * 4:
+        text = f"the head's logits have the standard deviation {logits.variance**0.5:.2g}"
+        broken.append(Caveat("the model has no opinion yet", text, ("initial_loss", "grad_ms"), 4.0))
+    return (*broken, *_topology(model))
 
 
-def _topology(setup: Setup) -> list[Note]:
-    found = []
-    attentions = [branch.body for branch in setup.branches if isinstance(branch.body, Attention)]
+def _topology(model: TheoryModel) -> list[Caveat]:
+    broken = []
+    attentions = [branch.body for branch in model.branches if isinstance(branch.body, Attention)]
     bias = math.sqrt(max((body.position_bias for body in attentions), default=0.0))
     if bias > 0.3:
         text = f"the logits' bias by distance has the standard deviation {bias:.2g}, taken as 0"
-        found.append(Note("attention is even over positions", text, (*FORWARD, "grad_ms")))
-    if setup.rotary:
+        broken.append(Caveat("attention is even over positions", text, (*FORWARD, "grad_ms")))
+    if model.rotary:
         text = "rotary positions are taken to leave the logits' covariances alone"
-        found.append(Note("logits do not know positions", text, ("attn_ms",)))
-    if any(branch.incoming is branch.inner is branch.after is None for branch in setup.branches):
+        broken.append(Caveat("logits do not know positions", text, ("attn_ms",)))
+    if any(branch.incoming is branch.inner is branch.after is None for branch in model.branches):
         text = "a branch reads the stream without a norm, so its output follows the scatter of the stream's scale"
-        found.append(Note("branches read a stream of fixed scale", text, EVERYTHING, 10.0))
-    if setup.logit_softcap is not None and math.sqrt(setup.head) > setup.logit_softcap / 3:
-        found.append(Note("the softcap is not reached", "it is, and is left out", ("initial_loss", "grad_ms"), 4.0))
-    return found
+        broken.append(Caveat("branches read a stream of fixed scale", text, EVERYTHING, 10.0))
+    if model.logit_softcap is not None and math.sqrt(model.head) > model.logit_softcap / 3:
+        broken.append(
+            Caveat("the softcap is not reached", "it is, and is left out", ("initial_loss", "grad_ms"), 4.0)
+        )
+    return broken

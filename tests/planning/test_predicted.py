@@ -8,7 +8,7 @@ import pytest
 from initlab.errors import InitlabError
 from initlab.planning.predicted import planned_predictions, proxy_hint, scale_ups
 from initlab.planning.storage import write_plan
-from initlab.predictions.inputs import Case
+from initlab.predictions.inputs import PredictionInput
 from initlab.results.folder import SweepFolder
 from initlab.results.reading import load_results
 from tests.tiny import tiny_sweep
@@ -43,10 +43,10 @@ def test_predictions_lie_beside_the_plan_before_anything_is_trained(tmp_path: Pa
 def test_runs_are_the_same_with_and_without_a_prediction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with_theory = [run.id for run in tiny_sweep(tmp_path, AXES).runs]
 
-    def fail(self: Case, method: str) -> None:
+    def fail(self: PredictionInput, method: str) -> None:
         raise RuntimeError("planted")
 
-    monkeypatch.setattr(Case, "predict", fail)
+    monkeypatch.setattr(PredictionInput, "predict", fail)
     sweep = tiny_sweep(tmp_path, AXES)
     write_plan(sweep)
     assert [run.id for run in sweep.runs] == with_theory

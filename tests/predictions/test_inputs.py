@@ -8,9 +8,9 @@ import pytest
 
 from initlab.data.corpus import Corpus
 from initlab.files.json import finite
-from initlab.predictions.inputs import document, growth_law, tokens_of
+from initlab.predictions.inputs import document, growth_law, token_statistics
 from initlab.theory.from_laws import Unpredictable
-from initlab.theory.tokens import Tokens
+from initlab.theory.tokens import TokenStatistics
 from tests.predictions.cases import case
 
 
@@ -64,7 +64,7 @@ def test_the_key_knows_what_the_prediction_depends_on() -> None:
         case(n_layer=4),
         case(block_size=17),
         case(batch=5),
-        replace(one, tokens=Tokens.zipf(64)),
+        replace(one, tokens=TokenStatistics.zipf(64)),
     ]
     assert case().key == one.key
     assert len({one.key, *(other.key for other in others)}) == 1 + len(others)
@@ -86,6 +86,6 @@ def test_what_theory_cannot_predict_is_said() -> None:
 def test_a_corpus_is_counted_for_the_model_that_reads_it() -> None:
     ids = np.array([0, 1] * 50, dtype=np.uint16)
     corpus = Corpus.of("ab", (ids, ids.copy()), tokenizer="ids", vocab_size=2)
-    tokens = tokens_of(corpus, 7, 4)
+    tokens = token_statistics(corpus, 7, 4)
     assert (tokens.vocab_size, tokens.collision) == (7, 0.5)
     assert tokens.lags[:4] == (0.0, 1.0, 0.0, 1.0)

@@ -9,7 +9,7 @@ from initlab.data.corpora import load_corpus
 from initlab.files.json import finite
 from initlab.inits.catalogue import blueprint_for
 from initlab.predictions import records as stored
-from initlab.predictions.inputs import Case, document
+from initlab.predictions.inputs import PredictionInput, document
 from initlab.predictions.records import PredictionRequest, store_predictions
 from initlab.results.reading import read_prediction
 from initlab.spec.run import ModelSpec
@@ -64,10 +64,10 @@ def test_what_cannot_be_predicted_leaves_its_reason(tmp_path: Path) -> None:
 
 
 def test_a_theory_that_fails_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(self: Case, method: str) -> None:
+    def fail(self: PredictionInput, method: str) -> None:
         raise ZeroDivisionError("planted")
 
-    monkeypatch.setattr(Case, "predict", fail)
+    monkeypatch.setattr(PredictionInput, "predict", fail)
     one = request()
     store(tmp_path, one)
     assert (read_prediction(tmp_path, one.key) or {})["reason"] == "theory failed with ZeroDivisionError: planted"

@@ -4,16 +4,16 @@ import pytest
 
 from initlab.errors import InitlabError
 from initlab.inits.catalogue import blueprint_for
-from initlab.predictions.inputs import Case
+from initlab.predictions.inputs import PredictionInput
 from initlab.predictions.scale_up import ScaleUp, at_target, follows_width, hint, scale_up
 from initlab.spec.run import ModelSpec
-from initlab.theory.tokens import Tokens
+from initlab.theory.tokens import TokenStatistics
 
 NARROW = ModelSpec(n_layer=4, n_head=2, n_embd=64, block_size=32)
 
 
-def of(init: str, model: ModelSpec = NARROW) -> Case:
-    return Case(blueprint_for(model, init, "gelu", 256), "gelu", Tokens.uniform(256), "uniform")
+def of(init: str, model: ModelSpec = NARROW) -> PredictionInput:
+    return PredictionInput(blueprint_for(model, init, "gelu", 256), "gelu", TokenStatistics.uniform(256), "uniform")
 
 
 def look(init: str, **target: int) -> ScaleUp:

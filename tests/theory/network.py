@@ -1,6 +1,6 @@
 """A network drawn from theory's own description of one, written apart from initlab's model and for its every option.
 
-It is what a ``Setup`` means, in a hundred lines: fresh Gaussian matrices of the stated gains.
+It is what a ``TheoryModel`` means, in a hundred lines: fresh Gaussian matrices of the stated gains.
 """
 
 import math
@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from initlab.activations.functions import ACTIVATIONS
-from initlab.theory.theory_model import EPS, Attention, Branch, Matrix, Mlp, Norm, Setup
 from initlab.theory.prediction import Prediction
+from initlab.theory.theory_model import EPS, Attention, Branch, Matrix, Mlp, NormMoments, TheoryModel
 from tests.assertions import sigmas
 
 Curves = dict[str, np.ndarray]
@@ -22,14 +22,14 @@ Curves = dict[str, np.ndarray]
 
 @dataclass
 class Draw:
-    """Draws what the setup promises, in float32, from one generator."""
+    """Draws what the model promises, in float32, from one generator."""
 
-    setup: Setup
+    model: TheoryModel
     generator: torch.Generator
     activation: Callable[[Tensor], Tensor] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.activation = ACTIVATIONS.get(self.setup.activation).function
+        self.activation = ACTIVATIONS.get(self.model.activation).function
 
     def normal(self, *shape: int) -> Tensor:
         return torch.randn(shape, generator=self.generator)
@@ -43,52 +43,52 @@ class Draw:
         body = branch.body
         hidden = self.attention(read, body) if isinstance(body, Attention) else self.mlp(read, body)
         last = body.out if isinstance(body, Attention) else body.down
-        written = self.linear(norm(hidden, branch.inner), last, self.setup.width)
+        written = self.linear(norm(hidden, branch.inner), last, self.model.width)
         return norm(written, branch.outgoing) * math.sqrt(branch.scale)
 
     def mlp(self, x: Tensor, mlp: Mlp) -> Tensor:
-        up = self.linear(x, mlp.up, self.setup.hidden)
+        up = self.linear(x, mlp.up, self.model.hidden)
         if mlp.gate is None:
             return self.activation(up)
-        return self.activation(self.linear(x, mlp.gate, self.setup.hidden)) * up
+        return self.activation(self.linear(x, mlp.gate, self.model.hidden)) * up
 
     def attention(self, x: Tensor, attention: Attention) -> Tensor:
-        heads, width = self.setup.heads, self.setup.width
+        heads, width = self.model.heads, self.model.width
 
         def split(matrix: Matrix) -> Tensor:
             return self.linear(x, matrix, width).unflatten(-1, (heads, -1)).transpose(-3, -2)
 
         query, key, value = (split(matrix) for matrix in (attention.query, attention.key, attention.value))
         if attention.qk_norm is not None:
-            query, key = (norm(y, Norm(kind="rmsnorm", gain=attention.qk_norm)) for y in (query, key))
+            query, key = (norm(y, NormMoments(kind="rmsnorm", gain=attention.qk_norm)) for y in (query, key))
         scores = query @ key.transpose(-1, -2) * math.sqrt(attention.scale * heads / width)
         future = torch.full(scores.shape[-2:], -math.inf).triu(1)
         return ((scores + future).softmax(-1) @ value).transpose(-3, -2).flatten(-2)
 
 
-def norm(x: Tensor, law: Norm | None) -> Tensor:
+def norm(x: Tensor, law: NormMoments | None) -> Tensor:
     if law is None:
         return x
     centred = x - x.mean(-1, keepdim=True) if law.kind == "layernorm" else x
     return math.sqrt(law.gain) * centred / (centred.square().mean(-1, keepdim=True) + EPS).sqrt()
 
 
-def simulate(setup: Setup, tokens: Tensor, seed: int) -> Curves:
+def simulate(model: TheoryModel, tokens: Tensor, seed: int) -> Curves:
     """Draw the network once and pass (B, T + 1) tokens through it; curves are named as a Prediction's."""
-    draw = Draw(setup, torch.Generator().manual_seed(seed))
-    table = draw.normal(setup.vocab, setup.width)
+    draw = Draw(model, torch.Generator().manual_seed(seed))
+    table = draw.normal(model.vocab, model.width)
     inputs = tokens[:, :-1]
-    x = math.sqrt(setup.token) * table[inputs] + math.sqrt(setup.position) * draw.normal(setup.length, setup.width)
-    x = norm(x, setup.embed_norm).requires_grad_()
+    x = math.sqrt(model.token) * table[inputs] + math.sqrt(model.position) * draw.normal(model.length, model.width)
+    x = norm(x, model.embed_norm).requires_grad_()
     sites, added = [x], []
-    for index, branch in enumerate(setup.branches):
-        source = sites[index - index % 2] if setup.parallel else x
+    for index, branch in enumerate(model.branches):
+        source = sites[index - index % 2] if model.parallel else x
         added.append(draw.branch(source, branch))
         x = norm(math.sqrt(branch.skip) * x + added[-1], branch.after)
         x.retain_grad()
         sites.append(x)
-    head = table if setup.tied else draw.normal(setup.vocab, setup.width)
-    logits = norm(x, setup.final_norm) @ (head * math.sqrt(setup.head / setup.width)).T
+    head = table if model.tied else draw.normal(model.vocab, model.width)
+    logits = norm(x, model.final_norm) @ (head * math.sqrt(model.head / model.width)).T
     loss = torch.nn.functional.cross_entropy(logits.flatten(0, -2), tokens[:, 1:].flatten())
     torch.autograd.backward(loss)
     branches = [float(y.detach().square().mean()) for y in added]
@@ -109,13 +109,13 @@ def cosine(x: Tensor) -> float:
     return float((overlap.sum((-1, -2)) - count).mean()) / (count * (count - 1))
 
 
-def averages(setup: Setup, seeds: int, batch: int, first: int = 0) -> Curves:
+def averages(model: TheoryModel, seeds: int, batch: int, first: int = 0) -> Curves:
     """Return the mean curves over draws, each with a batch of its own of uniform tokens."""
     runs = []
     for seed in range(first, first + seeds):
         generator = torch.Generator().manual_seed(10_000 + seed)
-        tokens = torch.randint(setup.vocab, (batch, setup.length + 1), generator=generator)
-        runs.append(simulate(setup, tokens, seed))
+        tokens = torch.randint(model.vocab, (batch, model.length + 1), generator=generator)
+        runs.append(simulate(model, tokens, seed))
     return {key: np.mean([run[key] for run in runs], axis=0) for key in runs[0]}
 
 
@@ -134,8 +134,8 @@ def assert_agrees(predicted: Prediction, measured: Curves, seeds: int, width: in
 
 ALL = ("residual_ms", "attn_ms", "mlp_ms", "token_cosine", "grad_ms", "initial_loss")
 
-LN = Norm()
-RMS = Norm(kind="rmsnorm")
+LN = NormMoments()
+RMS = NormMoments(kind="rmsnorm")
 
 
 def attention(**options: Any) -> Attention:
@@ -148,7 +148,9 @@ def mlp(*, gated: bool = False) -> Mlp:
     return Mlp(up=Matrix(gain=0.8), down=Matrix(gain=1.2), gate=Matrix(gain=0.9) if gated else None)
 
 
-def setup(*, width: int = 64, layers: int = 3, bodies: tuple[Any, Any] | None = None, **options: Any) -> Setup:
+def theory_model(
+    *, width: int = 64, layers: int = 3, bodies: tuple[Any, Any] | None = None, **options: Any
+) -> TheoryModel:
     """Return a small network; options that are a branch's go to every branch."""
     bodies = bodies or (attention(), mlp())
     own = {field.name for field in fields(Branch)} & set(options)
@@ -167,4 +169,4 @@ def setup(*, width: int = 64, layers: int = 3, bodies: tuple[Any, Any] | None = 
         "final_norm": LN,
         "branches": tuple(Branch(body=body, **shared) for body in bodies * layers),
     }
-    return Setup(**{**defaults, **options})
+    return TheoryModel(**{**defaults, **options})

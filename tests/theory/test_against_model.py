@@ -16,9 +16,9 @@ from initlab.engine.stacking import lane_tensors
 from initlab.inits.catalogue import resolve
 from initlab.inits.draw import draw_all
 from initlab.network.topology import Dims
-from initlab.theory.from_laws import read
+from initlab.theory.from_laws import model_from_laws
 from initlab.theory.prediction import Prediction, predict
-from initlab.theory.tokens import Tokens
+from initlab.theory.tokens import TokenStatistics
 from tests.networks import random_tokens
 from tests.theory.network import Curves, assert_agrees
 
@@ -37,7 +37,11 @@ def sizes(n_layer: int = 4, *, tied: bool = True) -> Dims:
 
 
 def prediction(init: str, dims: Dims, activation: str) -> Prediction:
-    return predict(read(resolve(init).blueprint(dims), activation), Tokens.uniform(dims.vocab_size), batch=BATCH)
+    return predict(
+        model_from_laws(resolve(init).blueprint(dims), activation),
+        TokenStatistics.uniform(dims.vocab_size),
+        batch=BATCH,
+    )
 
 
 def as_drawn(name: str, tensor: torch.Tensor) -> torch.Tensor:

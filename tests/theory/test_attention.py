@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from initlab.theory.attention import effective, mix
+from initlab.theory.attention import fold_qk_norm, mix
+from initlab.theory.positions import Array, outer, position_grid, square
 from initlab.theory.theory_model import Attention, Matrix
-from initlab.theory.positions import Array, outer, positions, square
 
 WIDTH, HEADS, T, DRAWS = 256, 4, 20, 40
 ROUNDING = 1e-9
@@ -19,7 +19,7 @@ def attention(logit_gain: float, value: float = 1.0, **options: float) -> Attent
 
 
 def overlaps(shared: float) -> Array:
-    """Tokens of unit length, all of which overlap by ``shared``."""
+    """TokenStatistics of unit length, all of which overlap by ``shared``."""
     gram = square(np.full((T, T), shared))
     gram[-2] = 1
     return gram
@@ -56,7 +56,7 @@ def drawn(shared: float, law: Attention) -> tuple[Array, Array]:
 def test_weighted_averages(shared: float, gain: float) -> None:
     law = attention(gain)
     mean, error = drawn(shared, law)
-    gram, variance = mix(overlaps(shared), law, positions(T), WIDTH)
+    gram, variance = mix(overlaps(shared), law, position_grid(T), WIDTH)
     found = matrix(gram)
     # Logits of a variance of 1.5² and heads of 64: terms of order variance / head width are left out.
     limit = 5 * error + 2 * (variance + 0.1) / (WIDTH / HEADS) * mean.max()
@@ -67,19 +67,19 @@ def test_weighted_averages(shared: float, gain: float) -> None:
 def test_even_weights_alone_are_not_enough() -> None:
     """Negative twin: at a logit variance of 1.5² even weights are far off where the full form is not."""
     mean, _ = drawn(0.0, attention(1.5))
-    even, _ = mix(overlaps(0.0), attention(0.0), positions(T), WIDTH)
+    even, _ = mix(overlaps(0.0), attention(0.0), position_grid(T), WIDTH)
     assert np.trace(matrix(even)) < 0.7 * np.trace(mean)
 
 
 def test_silent_logits_average_evenly() -> None:
-    found, variance = mix(overlaps(0.0), attention(0.0, value=2.0), positions(T), WIDTH)
+    found, variance = mix(overlaps(0.0), attention(0.0, value=2.0), position_grid(T), WIDTH)
     assert variance == 0
     assert found[-2] == pytest.approx(2 / np.arange(1, T + 1))
     assert found[0, 1:-1] == pytest.approx(2 / np.arange(2, T))
 
 
 def test_the_same_tokens_average_to_themselves() -> None:
-    found, variance = mix(overlaps(1.0), attention(3.0), positions(T), WIDTH)
+    found, variance = mix(overlaps(1.0), attention(3.0), position_grid(T), WIDTH)
     assert found == pytest.approx(np.ones((T + 2, T)))
     assert variance == pytest.approx(0, abs=ROUNDING)
 
@@ -88,11 +88,11 @@ def test_value_biases_are_shared_by_all_positions() -> None:
     law = Attention(
         query=Matrix(gain=0.0), key=Matrix(gain=0.0), value=Matrix(gain=0.0, bias=0.3), out=Matrix(gain=1.0)
     )
-    assert mix(overlaps(0.2), law, positions(T), WIDTH)[0] == pytest.approx(0.3 * outer(np.ones(T)))
+    assert mix(overlaps(0.2), law, position_grid(T), WIDTH)[0] == pytest.approx(0.3 * outer(np.ones(T)))
 
 
 def test_a_norm_of_queries_and_keys_makes_their_gains_irrelevant() -> None:
-    one, other = (effective(attention(gain, qk_norm=1.0), 1.0) for gain in (0.2, 7.0))
+    one, other = (fold_qk_norm(attention(gain, qk_norm=1.0), 1.0) for gain in (0.2, 7.0))
     assert one == other
     assert one.query.gain == pytest.approx(1)
-    assert effective(attention(0.2), 1.0) == attention(0.2)
+    assert fold_qk_norm(attention(0.2), 1.0) == attention(0.2)

@@ -4,21 +4,21 @@ import numpy as np
 import pytest
 import torch
 
-from initlab.theory.theory_model import Setup
 from initlab.theory.prediction import predict
-from initlab.theory.tokens import Tokens
-from tests.theory.network import LN, RMS, attention, mlp, setup, simulate
+from initlab.theory.theory_model import TheoryModel
+from initlab.theory.tokens import TokenStatistics
+from tests.theory.network import LN, RMS, attention, mlp, simulate, theory_model
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 DRAWS, BATCH = 200, 3
 
 
-def random_network(rng: np.random.Generator) -> Setup:
+def random_network(rng: np.random.Generator) -> TheoryModel:
     """Return a network of random depth, width, scales and activation."""
     size = float(rng.uniform(0.1, 1.5))
     bodies = (attention(), mlp(gated=bool(rng.integers(2))))
-    return setup(
+    return theory_model(
         width=int(rng.choice([48, 64, 96])),
         layers=int(rng.integers(1, 5)),
         bodies=bodies,
@@ -36,7 +36,7 @@ def shares_within_two_bands() -> dict[str, float]:
     within: dict[str, list[bool]] = {}
     for draw in range(DRAWS):
         network = random_network(rng)
-        expected = predict(network, Tokens.uniform(network.vocab), batch=BATCH)
+        expected = predict(network, TokenStatistics.uniform(network.vocab), batch=BATCH)
         generator = torch.Generator().manual_seed(draw)
         tokens = torch.randint(network.vocab, (BATCH, network.length + 1), generator=generator)
         measured = simulate(network, tokens, draw)

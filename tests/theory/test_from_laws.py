@@ -11,8 +11,8 @@ from initlab.network.blueprint import Blueprint
 from initlab.network.laws import Constant, Law, Normal, Uniform
 from initlab.network.slot_table import possible_slots
 from initlab.network.topology import Dims, Topology
-from initlab.theory.from_laws import Unpredictable, read
-from initlab.theory.theory_model import Attention, Mlp, Norm, Setup
+from initlab.theory.from_laws import Unpredictable, model_from_laws
+from initlab.theory.theory_model import Attention, Mlp, NormMoments, TheoryModel
 
 DIMS = Dims(n_layer=2, n_head=4, n_embd=32, vocab_size=23, block_size=12, ffn_hidden=80, tied=False)
 
@@ -28,29 +28,29 @@ def blueprint(dims: Dims = DIMS, *, extra: dict[str, float] | None = None, **top
     return Blueprint("gpt2", dims, asked, tuple(laws))
 
 
-def described(**options: Any) -> Setup:
-    return read(blueprint(**options), "gelu")
+def described(**options: Any) -> TheoryModel:
+    return model_from_laws(blueprint(**options), "gelu")
 
 
-def named(init: str, dims: Dims = DIMS) -> Setup:
-    return read(resolve(init).blueprint(dims), "gelu")
+def named(init: str, dims: Dims = DIMS) -> TheoryModel:
+    return model_from_laws(resolve(init).blueprint(dims), "gelu")
 
 
-def changed(role: str, *, topology: dict[str, Any] | None = None, **changes: Any) -> Setup:
+def changed(role: str, *, topology: dict[str, Any] | None = None, **changes: Any) -> TheoryModel:
     """Return gpt2 with the law of every slot of one role replaced in part."""
     base = blueprint(**(topology or {}))
     laws = tuple((slot, replace(law, **changes) if slot.role == role else law) for slot, law in base.laws)
-    return read(replace(base, laws=laws), "gelu")
+    return model_from_laws(replace(base, laws=laws), "gelu")
 
 
-def attention(setup: Setup, layer: int = 0) -> Attention:
-    body = setup.branches[2 * layer].body
+def attention(model: TheoryModel, layer: int = 0) -> Attention:
+    body = model.branches[2 * layer].body
     assert isinstance(body, Attention)
     return body
 
 
-def mlp(setup: Setup, layer: int = 0) -> Mlp:
-    body = setup.branches[2 * layer + 1].body
+def mlp(model: TheoryModel, layer: int = 0) -> Mlp:
+    body = model.branches[2 * layer + 1].body
     assert isinstance(body, Mlp)
     return body
 
@@ -62,8 +62,8 @@ def test_gpt2() -> None:
     assert found.token == found.position == pytest.approx(0.0004)
     assert found.head == pytest.approx(32 * 0.0004)
     assert not found.tied
-    assert found.final_norm == Norm()
-    assert {branch.incoming for branch in found.branches} == {Norm()}
+    assert found.final_norm == NormMoments()
+    assert {branch.incoming for branch in found.branches} == {NormMoments()}
     assert {branch.skip for branch in found.branches} == {branch.scale for branch in found.branches} == {1.0}
     assert [matrix.gain for matrix in (attention(found).query, attention(found).out, mlp(found).up)] == pytest.approx(
         [32 * 0.0004] * 3
@@ -93,8 +93,8 @@ def test_only_the_variance_of_a_law_counts() -> None:
 def test_forward_multipliers_are_squared() -> None:
     assert attention(changed("query", mult=-3.0)).query.gain == pytest.approx(9 * 32 * 0.0004)
     assert changed("token_embedding", mult=2.0).token == pytest.approx(4 * 0.0004)
-    assert changed("norm_gain", dist=Constant(2.0)).branches[0].incoming == Norm(gain=4.0)
-    assert changed("norm_bias", dist=Normal(0.5)).branches[0].incoming == Norm(bias=0.25)
+    assert changed("norm_gain", dist=Constant(2.0)).branches[0].incoming == NormMoments(gain=4.0)
+    assert changed("norm_bias", dist=Normal(0.5)).branches[0].incoming == NormMoments(bias=0.25)
 
 
 def test_multiplier_slots() -> None:
@@ -146,21 +146,21 @@ def test_norm_placement(norm_at: str, where: list[str]) -> None:
 def test_a_parallel_mlp_reads_what_its_attention_reads() -> None:
     found = described(parallel=True, extra={"blocks.1.attn.norm_scale.weight": 0.7})
     assert found.parallel
-    assert found.branches[3].incoming == Norm()
+    assert found.branches[3].incoming == NormMoments()
     assert found.branches[3].incoming_scale == pytest.approx(0.49)
 
 
 def test_other_topology() -> None:
     asked = described(sub_norm=True, qk_norm=True, embed_norm=True, softcap=15.0)
-    assert asked.branches[0].inner == Norm()
+    assert asked.branches[0].inner == NormMoments()
     assert attention(asked).qk_norm == 1
-    assert asked.embed_norm == Norm()
+    assert asked.embed_norm == NormMoments()
     assert asked.logit_softcap == 15
     assert described(positions="sinusoidal").sinusoidal
     assert described(positions="rotary").rotary
     assert described(positions="none").position == 0
     one_plus = changed("norm_gain", topology={"norm_gain": "one-plus"}, dist=Constant(0.0))
-    assert one_plus.branches[0].incoming == Norm()
+    assert one_plus.branches[0].incoming == NormMoments()
 
 
 def test_gated() -> None:

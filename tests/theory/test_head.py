@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from initlab.theory.prediction import predict
-from initlab.theory.tokens import Tokens
-from tests.theory.network import LN, Curves, assert_agrees, setup, simulate
+from initlab.theory.tokens import TokenStatistics
+from tests.theory.network import LN, Curves, assert_agrees, simulate, theory_model
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -17,7 +17,7 @@ WIDTH, VOCAB, BATCH, SEEDS = 64, 40, 8, 24
 
 def averages(law: np.ndarray, head: float, repeat: float) -> Curves:
     """Networks without branches read texts that repeat the last token with probability ``repeat``."""
-    network = setup(
+    network = theory_model(
         width=WIDTH, vocab=VOCAB, layers=0, tied=True, token=head / WIDTH, position=head / WIDTH, head=head
     )
     runs = []
@@ -39,10 +39,10 @@ def test_a_tied_head(zipf: float, head: float, repeat: float) -> None:
     law = law / law.sum()
     collision = float((law**2).sum())
     lags = tuple(collision + (1 - collision) * repeat**lag for lag in range(1, 24)) if repeat else ()
-    network = setup(
+    network = theory_model(
         width=WIDTH, vocab=VOCAB, layers=0, tied=True, token=head / WIDTH, position=head / WIDTH, head=head
     )
-    predicted = predict(network, Tokens(VOCAB, collision, lags), batch=BATCH)
+    predicted = predict(network, TokenStatistics(VOCAB, collision, lags), batch=BATCH)
     measured = averages(law, head, repeat)
     # Repeats come in runs, so the share of a text that repeats scatters too: sd √(.21·(1+.3)/(1-.3)/(8·24)) = .04.
     own = math.sqrt(head * head / (2 * head) * WIDTH)
@@ -59,12 +59,12 @@ def test_a_tied_head(zipf: float, head: float, repeat: float) -> None:
 
 
 def test_even_logits_cost_ln_v() -> None:
-    network = setup(incoming=LN, head=1e-9)
-    assert predict(network, Tokens.uniform(50)).initial_loss == pytest.approx(math.log(50), abs=1e-6)
+    network = theory_model(incoming=LN, head=1e-9)
+    assert predict(network, TokenStatistics.uniform(50)).initial_loss == pytest.approx(math.log(50), abs=1e-6)
 
 
 def test_variance_costs_half_of_itself() -> None:
-    large = setup(incoming=LN, head=0.2, vocab=50_000)
-    assert predict(large, Tokens.uniform(50_000), backward=False).initial_loss == pytest.approx(
+    large = theory_model(incoming=LN, head=0.2, vocab=50_000)
+    assert predict(large, TokenStatistics.uniform(50_000), backward=False).initial_loss == pytest.approx(
         math.log(50_000) + 0.1, abs=1e-3
     )

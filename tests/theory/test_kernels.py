@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from initlab.activations.functions import ACTIVATIONS, Reference
-from initlab.theory.kernels import Hermite, Kernel, kernel
+from initlab.theory.kernels import HermiteKernel, Kernel, kernel
 from initlab.theory.positions import Array
 
 CASES = [(0.3, 0.3, 0.5), (1.0, 0.3, -0.4), (2.0, 2.0, 0.95), (0.05, 4.0, 0.7), (1.0, 1.0, 0.0)]
@@ -51,7 +51,7 @@ def reference(name: str) -> Reference:
 def kernels() -> list[tuple[str, Kernel, Reference, float]]:
     """Closed forms are held to rounding, series to what 24 terms leave at correlation .95."""
     closed = [(f"{name} closed", kernel(name), reference(name), 1e-9) for name in CLOSED]
-    return closed + [(f"{name} series", Hermite(reference(name)), reference(name), 3e-4) for name in SMOOTH]
+    return closed + [(f"{name} series", HermiteKernel(reference(name)), reference(name), 3e-4) for name in SMOOTH]
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_kinked_functions_by_series(name: str) -> None:
 
 def test_many_variances_at_once_are_each_ones_own() -> None:
     variance = np.geomspace(0.05, 3, 40)
-    series = Hermite(reference("silu"))
+    series = HermiteKernel(reference("silu"))
     pairs = 0.4 * np.sqrt(np.outer(variance, variance))
     together = series.product(np.concatenate([pairs, variance[None], variance[None]]))
     for row, column in ((0, 39), (7, 8), (20, 3)):

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from initlab.theory.theory_model import EPS, Norm
 from initlab.theory.norms import jacobian, normalise
 from initlab.theory.positions import square
+from initlab.theory.theory_model import EPS, NormMoments
 
 WIDTH, DRAWS = 24, 40_000
 GRAM = square(np.array([[2.0, 0.6], [0.6, 0.5]]))
@@ -26,7 +26,7 @@ def normed(x: np.ndarray, kind: str) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", ["layernorm", "rmsnorm"])
 def test_normalise(kind: str) -> None:
-    norm = Norm(kind=kind, gain=4.0, bias=0.25)  # type: ignore[arg-type]
+    norm = NormMoments(kind=kind, gain=4.0, bias=0.25)  # type: ignore[arg-type]
     y = 2 * normed(vectors(), kind) + 0.5 * np.random.default_rng(1).normal(size=(DRAWS, 1, WIDTH))
     expected = np.einsum("nsc,ntc->st", y, y) / (DRAWS * WIDTH)
     # A ratio's mean is not the ratio of means: 1/(2 width) of the overlap.
@@ -45,7 +45,7 @@ def test_jacobian(kind: str) -> None:
     if kind == "layernorm":
         back = back - back.mean(-1, keepdims=True)
     back = back / std
-    found = jacobian(np.ones_like(GRAM), GRAM, Norm(kind=kind), WIDTH)  # type: ignore[arg-type]
+    found = jacobian(np.ones_like(GRAM), GRAM, NormMoments(kind=kind), WIDTH)  # type: ignore[arg-type]
     spread = (back**2).mean(-1).std() / math.sqrt(DRAWS)
     assert abs(found[-2, 0] - (back**2).mean()) <= 5 * spread + 6 / WIDTH**2 * found[-2, 0]
 
@@ -54,5 +54,5 @@ def test_no_norm_and_the_smallest_streams() -> None:
     assert normalise(GRAM, None, WIDTH) is GRAM
     assert jacobian(GRAM, GRAM, None, WIDTH) is GRAM
     # At a variance of EPS the epsilon halves what comes out.
-    tiny = normalise(square(np.full((2, 2), EPS)), Norm(kind="rmsnorm"), WIDTH)
+    tiny = normalise(square(np.full((2, 2), EPS)), NormMoments(kind="rmsnorm"), WIDTH)
     assert tiny == pytest.approx(np.full((4, 2), 0.5))

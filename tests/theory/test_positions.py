@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from initlab.theory.positions import Array, Positions, outer, positions, square, stack
+from initlab.theory.positions import Array, PositionGrid, outer, position_grid, square, stack
 
 RNG = np.random.default_rng(0)
 T = 23
@@ -18,8 +18,8 @@ def random_gram() -> tuple[Array, Array, Array]:
     return stack(matrix, np.diagonal(matrix), np.diagonal(across)), matrix, across
 
 
-def exact() -> Positions:
-    return positions(T, exact=T)
+def exact() -> PositionGrid:
+    return position_grid(T, exact=T)
 
 
 def double_sum(matrix: Array) -> Array:
@@ -61,11 +61,11 @@ def test_cosines_do_not_depend_on_lengths() -> None:
     gram = square(np.full((T, T), 0.3))
     gram[-2] = 1
     assert exact().cosine(gram * outer(np.linspace(1, 9, T))) == pytest.approx(0.3)
-    assert positions(1).cosine(np.ones((3, 1))) == 0
+    assert position_grid(1).cosine(np.ones((3, 1))) == 0
 
 
-@pytest.mark.parametrize("blocks", [positions(T, exact=T), positions(200, exact=8, growth=0.3)])
-def test_lags_are_averaged_over_the_pairs_of_two_blocks(blocks: Positions) -> None:
+@pytest.mark.parametrize("blocks", [position_grid(T, exact=T), position_grid(200, exact=8, growth=0.3)])
+def test_lags_are_averaged_over_the_pairs_of_two_blocks(blocks: PositionGrid) -> None:
     values = RNG.normal(size=blocks.length)
     distance = np.abs(np.arange(blocks.length)[:, None] - np.arange(blocks.length))
     matrix = values[distance]
@@ -82,7 +82,7 @@ def test_lags_are_averaged_over_the_pairs_of_two_blocks(blocks: Positions) -> No
 
 def test_blocks_cover_the_sequence() -> None:
     for length in (1, 2, 96, 97, 130, 1024, 5000):
-        blocks = positions(length)
+        blocks = position_grid(length)
         assert blocks.weight.sum() == length
         assert len(blocks) <= 96 + 25 * max(1, np.log(length / 96) + 1)
         # Half a block before its middle, half after: times average to that of the sequence.

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from initlab.theory.theory_model import Attention, Branch, Matrix, Norm, Setup
 from initlab.theory.prediction import Prediction, predict
-from initlab.theory.tokens import Tokens
-from tests.theory.network import ALL, LN, RMS, assert_agrees, attention, averages, mlp, setup
+from initlab.theory.theory_model import Attention, Branch, Matrix, NormMoments, TheoryModel
+from initlab.theory.tokens import TokenStatistics
+from tests.theory.network import ALL, LN, RMS, assert_agrees, attention, averages, mlp, theory_model
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -36,25 +36,25 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "qk-norm": {"incoming": LN, "bodies": (attention(qk_norm=1.0, scale=0.5), mlp())},
     "embedding norm": {"incoming": LN, "embed_norm": LN},
     "multipliers": {"incoming": LN, "skip": 0.8, "scale": 0.5, "incoming_scale": 0.25},
-    "gains": {"incoming": Norm(gain=2.0), "outgoing": Norm(gain=0.5)},
+    "gains": {"incoming": NormMoments(gain=2.0), "outgoing": NormMoments(gain=0.5)},
     "biases": {"incoming": LN, "bodies": (BIASED, mlp())},
 }
 
 
-def prediction(network: Setup) -> Prediction:
-    return predict(network, Tokens.uniform(network.vocab), batch=BATCH)
+def prediction(network: TheoryModel) -> Prediction:
+    return predict(network, TokenStatistics.uniform(network.vocab), batch=BATCH)
 
 
 @pytest.mark.parametrize("name", sorted(OPTIONS))
 def test_every_option(name: str) -> None:
-    network = setup(width=WIDTH, **OPTIONS[name])
+    network = theory_model(width=WIDTH, **OPTIONS[name])
     assert_agrees(prediction(network), averages(network, SEEDS, BATCH), SEEDS, WIDTH, ALL)
 
 
 @pytest.mark.parametrize(
     ("curve", "broken"),
     [
-        ("mlp_ms", {"incoming": Norm(gain=2.0)}),
+        ("mlp_ms", {"incoming": NormMoments(gain=2.0)}),
         ("residual_ms", {"incoming": LN, "skip": 0.8}),
         ("residual_ms", {"incoming": LN, "scale": 2.0}),
         ("attn_ms", {"incoming": LN, "bodies": (BIASED, mlp())}),
@@ -66,13 +66,13 @@ def test_every_option(name: str) -> None:
 )
 def test_a_network_that_breaks_its_promise_is_caught(curve: str, broken: dict[str, Any]) -> None:
     """Negative twins: one option is not what the prediction was told."""
-    measured = averages(setup(width=WIDTH, **broken), SEEDS, BATCH)
+    measured = averages(theory_model(width=WIDTH, **broken), SEEDS, BATCH)
     with pytest.raises(AssertionError, match=curve):
-        assert_agrees(prediction(setup(width=WIDTH, incoming=LN)), measured, SEEDS, WIDTH, [curve])
+        assert_agrees(prediction(theory_model(width=WIDTH, incoming=LN)), measured, SEEDS, WIDTH, [curve])
 
 
 def test_the_form_of_a_prediction() -> None:
-    found = prediction(setup(incoming=LN, layers=2))
+    found = prediction(theory_model(incoming=LN, layers=2))
     assert len(found.residual_ms) == len(found.token_cosine) == len(found.residual_var) == 5
     assert len(found.attn_ms) == len(found.mlp_ms) == len(found.attn_logit_std) == 2
     assert found.grad_ms is not None
@@ -87,10 +87,10 @@ def test_the_form_of_a_prediction() -> None:
 
 
 def test_the_gradient_is_that_of_a_mean_over_the_batch() -> None:
-    network = setup(incoming=LN)
-    one, four = (predict(network, Tokens.uniform(50), batch=batch) for batch in (1, 4))
+    network = theory_model(incoming=LN)
+    one, four = (predict(network, TokenStatistics.uniform(50), batch=batch) for batch in (1, 4))
     assert np.array(one.grad_ms) == pytest.approx(16 * np.array(four.grad_ms))
-    assert predict(network, Tokens.uniform(50), backward=False).grad_ms is None
+    assert predict(network, TokenStatistics.uniform(50), backward=False).grad_ms is None
 
 
 def scaled(branch: Branch, out: float) -> Branch:
@@ -103,7 +103,7 @@ def scaled(branch: Branch, out: float) -> Branch:
 @pytest.mark.parametrize("factor", [0.25, 4.0])
 def test_scaling_everything_the_stream_is_made_of_scales_the_stream(factor: float) -> None:
     """std × c on embeddings and residual projections: norms hide it from everything else, but for their epsilon."""
-    network = setup(incoming=LN)
+    network = theory_model(incoming=LN)
     branches = tuple(scaled(branch, factor) for branch in network.branches)
     larger = replace(network, token=network.token * factor, position=network.position * factor, branches=branches)
     found, base = prediction(larger), prediction(network)
@@ -119,7 +119,7 @@ def test_linear_parts_scale_as_they_should(factor: float) -> None:
     body = mlp()
     wider = replace(body, up=Matrix(gain=body.up.gain * factor))
     base, found = (
-        prediction(setup(incoming=LN, layers=1, activation="relu", bodies=(attention(), part)))
+        prediction(theory_model(incoming=LN, layers=1, activation="relu", bodies=(attention(), part)))
         for part in (body, wider)
     )
     assert found.mlp_ms == pytest.approx([factor * base.mlp_ms[0]])
@@ -128,18 +128,18 @@ def test_linear_parts_scale_as_they_should(factor: float) -> None:
 
 def test_depth_scaled_branches_reach_the_same_stream_at_every_depth() -> None:
     def last(layers: int, rule: float) -> float:
-        branches = setup(incoming=LN, layers=layers).branches
+        branches = theory_model(incoming=LN, layers=layers).branches
         network = replace(
-            setup(incoming=LN, layers=layers), branches=tuple(scaled(branch, rule) for branch in branches)
+            theory_model(incoming=LN, layers=layers), branches=tuple(scaled(branch, rule) for branch in branches)
         )
-        return predict(network, Tokens.uniform(50), backward=False).growth
+        return predict(network, TokenStatistics.uniform(50), backward=False).growth
 
     assert last(48, 1 / 96) == pytest.approx(last(12, 1 / 24), rel=0.05)
     assert last(48, 1) > 2 * last(12, 1)  # and without the rule it is not
 
 
 def test_silent_branches_leave_the_stream_exactly_as_it_was() -> None:
-    network = setup(incoming=LN)
+    network = theory_model(incoming=LN)
     silent = prediction(replace(network, branches=tuple(scaled(branch, 0.0) for branch in network.branches)))
     assert set(silent.residual_ms) == {silent.residual_ms[0]}
     assert silent.attn_ms == silent.mlp_ms == (0.0, 0.0, 0.0)
@@ -148,7 +148,7 @@ def test_silent_branches_leave_the_stream_exactly_as_it_was() -> None:
 
 
 def test_a_single_token() -> None:
-    found = prediction(setup(incoming=LN, length=1))
+    found = prediction(theory_model(incoming=LN, length=1))
     assert np.isfinite(found.residual_ms).all()
     assert found.token_cosine == (0.0,) * 7
     # It attends to itself alone: the value and output gains are all there is.
