@@ -112,7 +112,7 @@ def compare(a: Mapping[int, float], b: Mapping[int, float]) -> Comparison:
     Raises ValueError for an arm without values.
     """
     if not (a and b):
-        raise ValueError("a comparison wants values on both sides")
+        raise ValueError("expected values on both sides of a comparison")
     shared = sorted(set(a) & set(b))
     if not shared:
         return unpaired(list(a.values()), list(b.values()))
@@ -120,7 +120,7 @@ def compare(a: Mapping[int, float], b: Mapping[int, float]) -> Comparison:
 
 
 def paired(a: Sequence[float] | Floats, b: Sequence[float] | Floats) -> Comparison:
-    """Compare equally long lists pair by pair."""
+    """Compare equally long lists, shape (seeds,), pair by pair."""
     first, second = np.asarray(a, float), np.asarray(b, float)
     differences = first - second
     return Comparison(

@@ -18,7 +18,7 @@ def interquartile_mean(values: Sequence[float] | Floats) -> float:
     """
     array = np.asarray(values, float)
     if not array.size:
-        raise ValueError("an interquartile mean wants values")
+        raise ValueError("expected values to take the interquartile mean of")
     return float(_middle_means(array.reshape(1, -1))[0])
 
 
@@ -37,8 +37,9 @@ def iqm_interval(
     if min((len(array) for array in arrays), default=0) < 2 or len(arrays) < FEWEST_CELLS:
         return None
     generator = np.random.default_rng(seed)
+    # Resamples of each cell: (runs,) -> (resamples, runs - 1).
     drawn = [array[generator.integers(len(array), size=(resamples, len(array) - 1))] for array in arrays]
-    means = _middle_means(np.concatenate(drawn, axis=1))
+    means = _middle_means(np.concatenate(drawn, axis=1))  # (resamples,)
     tail = _expanded_tail((1 - confidence) / 2, sum(len(array) - 1 for array in arrays))
     low, high = np.quantile(means, [tail, 1 - tail])
     return Interval(float(low), float(high))

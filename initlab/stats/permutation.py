@@ -20,7 +20,7 @@ MOST_LABELS = 20_000
 
 
 @dataclass(frozen=True)
-class Exact:
+class ExactTest:
     """``p`` is two-sided; ``smallest_p`` is what perfectly separated arms would get, ``seeds_needed`` how many seeds
     an arm must have for that to be at most the level that was asked for."""
 
@@ -33,12 +33,13 @@ class Exact:
     def can_reject(self) -> bool:
         return self.n >= self.seeds_needed
 
-    def words(self) -> str:
+    def describe(self) -> str:
+        """Return the p, or how many seeds the test needs before it can reject."""
         return f"exact p = {self.p:.3g}" if self.can_reject else f"an exact test needs >= {self.seeds_needed} seeds"
 
 
-def sign_flip(differences: Sequence[float], alpha: float = 0.05, family: int = 1) -> Exact | None:
-    """Test paired differences by flipping their signs in all 2ⁿ ways; None of more pairs than can be enumerated.
+def sign_flip(differences: Sequence[float], alpha: float = 0.05, family: int = 1) -> ExactTest | None:
+    """Test paired differences by flipping their signs in all 2ⁿ ways (Fisher 1935); None of too many pairs for that.
 
     ``family`` is how many tests share ``alpha``.
     """
@@ -48,12 +49,12 @@ def sign_flip(differences: Sequence[float], alpha: float = 0.05, family: int = 1
         return None
     sums = np.zeros(1)
     for difference in array:
-        sums = np.concatenate([sums + difference, sums - difference])
+        sums = np.concatenate([sums + difference, sums - difference])  # (2^k,) -> (2^(k + 1),)
     extreme = np.abs(sums) >= abs(array.sum()) - _slack(array)
-    return Exact(float(extreme.mean()), 2 / 2**n, pairs_needed(alpha, family), n)
+    return ExactTest(float(extreme.mean()), 2 / 2**n, pairs_needed(alpha, family), n)
 
 
-def relabel(a: Sequence[float], b: Sequence[float], alpha: float = 0.05, family: int = 1) -> Exact | None:
+def relabel(a: Sequence[float], b: Sequence[float], alpha: float = 0.05, family: int = 1) -> ExactTest | None:
     """Test two independent arms by every way to deal their values out again; None of too many ways."""
     pooled = np.asarray([*a, *b], float)
     ways = math.comb(len(pooled), len(a))
@@ -61,10 +62,10 @@ def relabel(a: Sequence[float], b: Sequence[float], alpha: float = 0.05, family:
         return None
     chosen = np.array(list(itertools.combinations(range(len(pooled)), len(a))))
     gaps = np.abs(pooled[chosen].mean(1) - (pooled.sum() - pooled[chosen].sum(1)) / len(b))
-    found = abs(float(np.mean(a)) - float(np.mean(b)))
+    observed = abs(float(np.mean(a)) - float(np.mean(b)))
     smallest = (2 if len(a) == len(b) else 1) / ways
-    extreme = gaps >= found - _slack(pooled)
-    return Exact(float(extreme.mean()), smallest, labels_needed(alpha, family), min(len(a), len(b)))
+    extreme = gaps >= observed - _slack(pooled)
+    return ExactTest(float(extreme.mean()), smallest, labels_needed(alpha, family), min(len(a), len(b)))
 
 
 def pairs_needed(alpha: float = 0.05, family: int = 1) -> int:

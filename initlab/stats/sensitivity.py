@@ -83,7 +83,7 @@ def stable_range(
 
 
 def _shares(x: Floats) -> Floats:
-    """Return how much of the axis each point stands for; the ends reach out as far as they reach in."""
+    """Return how much of the axis each point stands for, in x's shape; the ends reach out as far as they reach in."""
     gaps = np.diff(x)
     shares: Floats = (np.concatenate([gaps[:1], gaps]) + np.concatenate([gaps, gaps[-1:]])) / 2
     return shares

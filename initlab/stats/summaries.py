@@ -1,4 +1,4 @@
-"""Pure statistics of a few seeds: what three numbers can say, and no more.
+"""Means, spreads and intervals of a few seeds: what three numbers can say, and no more.
 
 Percentile bootstraps cover 80% instead of 95% at n = 3, so intervals here are Student's. One number has a mean and
 nothing else: spread and interval are None then, never zero.

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from initlab.stats.compare import Estimate
-from initlab.stats.summaries import Interval
 from initlab.stats.multiple_testing import holm
 from initlab.stats.power import seeds_needed
+from initlab.stats.summaries import Interval
 
 Outcome: TypeAlias = Literal["holds", "fails", "open", "unknown"]
 Bounds: TypeAlias = tuple[float, float]
@@ -58,17 +58,18 @@ class Check:
         finite = [bound for bound in self.bounds if math.isfinite(bound)]
         return finite if len(finite) == 2 else finite[0] if finite else None
 
-    def words(self, unit: str = "", outcome: Outcome = "open") -> str:
+    def describe(self, unit: str = "", outcome: Outcome = "open") -> str:
         """Return the numbers as text: ``2.61 [2.6, 2.62] over 3 seeds, limit <= 2.7``; advice where it is open."""
         if self.value is None:
             return self.note
         value = f"{self.value:.4g}{unit and ' ' + unit}"
         interval = f" [{self.interval.low:.4g}, {self.interval.high:.4g}]" if self.interval else ""
-        numbers = f"{value}{interval} over {self.n} seed{'s' * (self.n != 1)}, limit {bounds_words(self.bounds)}"
+        numbers = f"{value}{interval} over {self.n} seed{'s' * (self.n != 1)}, limit {describe_bounds(self.bounds)}"
         return "; ".join(part for part in (numbers, self.note, self.advice if outcome == "open" else "") if part)
 
 
-def bounds_words(bounds: Bounds) -> str:
+def describe_bounds(bounds: Bounds) -> str:
+    """Return ``<= 2.7``, ``>= 1``, or ``1 to 2``."""
     low, high = bounds
     if math.isinf(low):
         return f"<= {high:.4g}"
@@ -76,19 +77,19 @@ def bounds_words(bounds: Bounds) -> str:
 
 
 def check_estimate(
-    blank: Check, estimate: Estimate | None, confidence: float, *, log: bool = False, value: float | None = None
+    unmeasured: Check, estimate: Estimate | None, confidence: float, *, log: bool = False, value: float | None = None
 ) -> Check:
-    """Fill in ``blank`` from an estimate, which ``log`` says is of logarithms; ``value`` is known where it is not."""
-    low, high = _scaled(blank.bounds, log)
+    """Fill in ``unmeasured`` from an estimate, of logarithms if ``log``; ``value`` is known where there is none."""
+    low, high = _scaled(unmeasured.bounds, log)
     back = math.exp if log else float
     if estimate is None:
         shown = None if value is None else back(value)
-        note = "; ".join(part for part in (blank.note, ONE_SEED) if part)
-        return replace(blank, value=shown, n=1, p_outside=1.0, note=note)
+        note = "; ".join(part for part in (unmeasured.note, ONE_SEED) if part)
+        return replace(unmeasured, value=shown, n=1, p_outside=1.0, note=note)
     interval = estimate.interval(confidence)
     inside = low <= interval.low and interval.high <= high
     return replace(
-        blank,
+        unmeasured,
         value=back(estimate.value),
         interval=Interval(back(interval.low), back(interval.high)),
         n=estimate.n,
@@ -99,16 +100,16 @@ def check_estimate(
     )
 
 
-def check_every(blank: Check, values: Sequence[float]) -> Check:
-    """Fill in ``blank`` from single values, all of which must lie within the bounds; shows the worst."""
-    low, high = blank.bounds
+def check_every(unmeasured: Check, values: Sequence[float]) -> Check:
+    """Fill in ``unmeasured`` from single values, all of which must lie within the bounds; shows the worst."""
+    low, high = unmeasured.bounds
     worst = max(values, key=lambda value: max(low - value, value - high))
     inside = low <= worst <= high
-    return replace(blank, value=worst, n=len(values), inside=inside, p_outside=None)
+    return replace(unmeasured, value=worst, n=len(values), inside=inside, p_outside=None)
 
 
-def judge(checks: Sequence[Check], level: float) -> list[Outcome]:
-    """Return what can be said of each; the chance that any fails although all hold is at most ``level``."""
+def decide(checks: Sequence[Check], level: float) -> list[Outcome]:
+    """Return the outcome of each; the chance that any fails although all hold is at most ``level``."""
     tested = [number for number, check in enumerate(checks) if check.p_outside is not None and not check.problem]
     adjusted = dict(zip(tested, holm([checks[number].p_outside or 0.0 for number in tested]), strict=True))
     return [_outcome(check, adjusted.get(number), level) for number, check in enumerate(checks)]
@@ -123,6 +124,7 @@ def _outcome(check: Check, p: float | None, level: float) -> Outcome:
 
 
 def _p_outside(estimate: Estimate, low: float, high: float) -> float:
+    """Return the p of "the truth is within the bounds", corrected for two sides where there are two (Bonferroni)."""
     below = estimate.p_below(low) if math.isfinite(low) else 1.0
     above = estimate.p_above(high) if math.isfinite(high) else 1.0
     sides = math.isfinite(low) + math.isfinite(high)
@@ -134,4 +136,5 @@ def _scaled(bounds: Bounds, log: bool) -> Bounds:
 
 
 def _log(bound: float) -> float:
+    """Return the logarithm, infinite at the bounds that a positive number cannot pass."""
     return math.log(bound) if 0 < bound < math.inf else (-math.inf if bound <= 0 else math.inf)

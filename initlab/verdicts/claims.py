@@ -11,25 +11,25 @@ from initlab.errors import InitlabError
 from initlab.files.toml import TomlFile
 from initlab.results.metrics import metric_named
 from initlab.results.reading import Results
-from initlab.verdicts.check import Check, Outcome, bounds_words, judge
+from initlab.verdicts.check import Check, Outcome, decide, describe_bounds
 from initlab.verdicts.evidence import checks
 from initlab.verdicts.facts import Fact, default_fact, law_fact
 from initlab.verdicts.statement import Claim, ClaimsFile, read_claims
 from initlab.verdicts.verdict import Verdict
 
-WORDS: dict[Outcome, str] = {"holds": "SUPPORTED", "fails": "REFUTED", "open": "UNDECIDED", "unknown": "UNDECIDED"}
+VERDICTS: dict[Outcome, str] = {"holds": "SUPPORTED", "fails": "REFUTED", "open": "UNDECIDED", "unknown": "UNDECIDED"}
 DECISIVE: tuple[Outcome, ...] = ("fails", "unknown", "open", "holds")
 
 
-def judge_claims(claims: ClaimsFile, file: TomlFile, sweep: Results) -> list[Verdict]:
+def judge_claims(claims: ClaimsFile, file: TomlFile, results: Results) -> list[Verdict]:
     """Return a verdict for each claim, in the file's order.
 
-    Raises InitlabError, naming key and line, where a claim asks for what the sweep or the laws have not.
+    Raises InitlabError, naming key and line, where a claim asks for what the results or the laws do not have.
     """
     verdicts = []
     for number, claim in enumerate(claims.claim):
         try:
-            verdicts.append(_judged(claim, sweep, claims.confidence))
+            verdicts.append(_judged(claim, results, claims.confidence))
         except InitlabError as error:
             raise InitlabError(f"{file.where(('claim', number))}: {error}") from error
     return verdicts
@@ -59,22 +59,22 @@ def stored_claims(results: Results) -> JudgedClaims:
         return JudgedClaims(problem=str(error).replace(f"{results.path}/", ""))
 
 
-def _judged(claim: Claim, sweep: Results, confidence: float) -> Verdict:
+def _judged(claim: Claim, results: Results, confidence: float) -> Verdict:
     if claim.metric is None:
         facts = [law_fact(law) for law in claim.law]
         facts += [default_fact(claim.default)] if claim.default else []
-        return _of_facts(claim, facts)
-    found = checks(claim, sweep, confidence)
-    outcomes = judge(found, 1 - confidence)
-    parts = tuple(_part(claim, check, outcome) for check, outcome in zip(found, outcomes, strict=True))
-    decisive = min(range(len(parts)), key=lambda index: (DECISIVE.index(outcomes[index]), _room(found[index])))
+        return _verdict_on_facts(claim, facts)
+    judged = checks(claim, results, confidence)
+    outcomes = decide(judged, 1 - confidence)
+    parts = tuple(_part(claim, check, outcome) for check, outcome in zip(judged, outcomes, strict=True))
+    decisive = min(range(len(parts)), key=lambda index: (DECISIVE.index(outcomes[index]), _p_within(judged[index])))
     part = parts[decisive]
-    shown = part.reason if len(parts) == 1 else f"{_counted(parts)}; {part.about}: {part.reason}"
+    reason = part.reason if len(parts) == 1 else f"{_counted(parts)}; {part.about}: {part.reason}"
     return Verdict(
         id=claim.id,
-        text=claim.text or f"{claim.metric} is {bounds_words(claim.bounds)}",
+        text=claim.text or f"{claim.metric} is {describe_bounds(claim.bounds)}",
         verdict=part.verdict,
-        reason=shown,
+        reason=reason,
         about=part.about if len(parts) == 1 else f"{len(parts)} groups of cells",
         metric=claim.metric,
         value=part.value,
@@ -94,8 +94,8 @@ def _part(claim: Claim, check: Check, outcome: Outcome) -> Verdict:
     return Verdict(
         id=claim.id,
         text=claim.text or "",
-        verdict=WORDS[outcome],
-        reason=check.problem or check.words(unit, outcome),
+        verdict=VERDICTS[outcome],
+        reason=check.problem or check.describe(unit, outcome),
         about=check.label,
         metric=check.metric,
         value=check.value,
@@ -106,13 +106,13 @@ def _part(claim: Claim, check: Check, outcome: Outcome) -> Verdict:
     )
 
 
-def _of_facts(claim: Claim, facts: list[Fact]) -> Verdict:
+def _verdict_on_facts(claim: Claim, facts: list[Fact]) -> Verdict:
     decisive = next((fact for fact in facts if not fact.holds), facts[0])
     return Verdict(
         id=claim.id,
         text=claim.text or "",
         verdict="SUPPORTED" if all(fact.holds for fact in facts) else "REFUTED",
-        reason="; ".join(fact.words for fact in facts),
+        reason="; ".join(fact.description for fact in facts),
         about=", ".join(dict.fromkeys(law.init for law in claim.law))
         or (claim.default.field if claim.default else ""),
         metric="law" if claim.law else "default",
@@ -123,11 +123,11 @@ def _of_facts(claim: Claim, facts: list[Fact]) -> Verdict:
 
 
 def _counted(parts: tuple[Verdict, ...]) -> str:
-    words = ("SUPPORTED", "REFUTED", "UNDECIDED")
-    counted = [(sum(part.verdict == word for part in parts), word.lower()) for word in words]
-    return ", ".join(f"{number} {word}" for number, word in counted if number)
+    verdicts = ("SUPPORTED", "REFUTED", "UNDECIDED")
+    counted = [(sum(part.verdict == verdict for part in parts), verdict.lower()) for verdict in verdicts]
+    return ", ".join(f"{number} {verdict}" for number, verdict in counted if number)
 
 
-def _room(check: Check) -> float:
-    """Return how strong the evidence for the bounds is: the weakest decides a claim about several cells."""
+def _p_within(check: Check) -> float:
+    """Return the p of the bounds: the group with the least evidence for them decides a claim about several."""
     return 0.0 if check.p_outside is None else check.p_outside

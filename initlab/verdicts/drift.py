@@ -21,20 +21,20 @@ MOST_NAMED = 8
 
 
 @dataclass(frozen=True)
-class DriftFound:
+class DriftReport:
     """``differences`` name cell, slot or field, old and new value; ``problem`` says why nothing could be compared."""
 
     differences: list[str]
     compared: int
     problem: str | None = None
 
-    @property
-    def words(self) -> str:
+    def describe(self) -> str:
+        """Return the first differences by cell or slot, and how many more there are."""
         if not self.differences:
             return f"{self.compared} cells as in the baseline" if self.compared else "no cell is in the baseline too"
         rest = len(self.differences) - MOST_NAMED
         shown = _gathered(
-            [(where, what) for where, _, what in (words.partition(": ") for words in self.differences[:MOST_NAMED])],
+            [(where, what) for where, _, what in (line.partition(": ") for line in self.differences[:MOST_NAMED])],
             lambda pair: pair[0],
             lambda pair: pair[1],
         )
@@ -42,50 +42,53 @@ class DriftFound:
         return named + (f"; and {rest} more" if rest > 0 else "")
 
 
-def matching(sweep: Results, baseline: Results) -> Iterator[tuple[Cell, Cell]]:
-    """Yield every cell of the sweep with its like in the baseline: the same init, activation and swept fields."""
+def matching(results: Results, baseline: Results) -> Iterator[tuple[Cell, Cell]]:
+    """Yield every cell with its counterpart in the baseline: the same init, activation and swept fields."""
     known = {_key(cell): cell for cell in baseline.cells}
-    for cell in sweep.cells:
-        if (like := known.get(_key(cell))) is not None:
-            yield cell, like
+    for cell in results.cells:
+        if (counterpart := known.get(_key(cell))) is not None:
+            yield cell, counterpart
 
 
-def config_drift(sweep: Results, baseline: Results, ignore: Collection[str] = ()) -> DriftFound:
+def config_drift(results: Results, baseline: Results, ignore: Collection[str] = ()) -> DriftReport:
     """Compare every field of every cell, and the text it was trained on. ``ignore`` names fields by path."""
-    here, there = {_key(cell): cell for cell in sweep.cells}, {_key(cell): cell for cell in baseline.cells}
-    found = [f"{cell.label}: not in this sweep" for key, cell in there.items() if key not in here]
-    found += [f"{cell.label}: not in the baseline" for key, cell in here.items() if key not in there]
-    pairs = list(matching(sweep, baseline))
+    by_key, baseline_by_key = (
+        {_key(cell): cell for cell in results.cells},
+        {_key(cell): cell for cell in baseline.cells},
+    )
+    unmatched = [f"{cell.label}: not in this sweep" for key, cell in baseline_by_key.items() if key not in by_key]
+    unmatched += [f"{cell.label}: not in the baseline" for key, cell in by_key.items() if key not in baseline_by_key]
+    pairs = list(matching(results, baseline))
     changed = [
         (cell.label, _change(name, old.get(name, BEFORE.get(name)), new.get(name, BEFORE.get(name))))
-        for cell, like in pairs
-        for new, old in [(_config(cell), _config(like))]
+        for cell, counterpart in pairs
+        for new, old in [(_config(cell), _config(counterpart))]
         for name in {**old, **new}
         if name not in ignore and old.get(name, BEFORE.get(name)) != new.get(name, BEFORE.get(name))
     ]
-    return DriftFound(_by_cells(changed, len(pairs)) + found, len(pairs))
+    return DriftReport(_by_cells(changed, len(pairs)) + unmatched, len(pairs))
 
 
-def law_drift(sweep: Results, baseline: Results) -> DriftFound:
+def law_drift(results: Results, baseline: Results) -> DriftReport:
     """Compare the resolved law of every slot, the topology and the hook of every cell that both sweeps have."""
-    pairs = list(matching(sweep, baseline))
+    pairs = list(matching(results, baseline))
     changed: list[tuple[str, str]] = []
-    for cell, like in pairs:
-        new, old = _laws(sweep, cell), _laws(baseline, like)
+    for cell, counterpart in pairs:
+        new, old = _laws(results, cell), _laws(baseline, counterpart)
         if new is None or old is None:
-            whose = sweep if new is None else baseline
-            return DriftFound([], 0, f"{cell.label}: {whose.name} has stored no laws for it")
+            whose = results if new is None else baseline
+            return DriftReport([], 0, f"{cell.label}: {whose.name} has stored no laws for it")
         if new != old:
-            changed += [(cell.label, words) for words in law_differences(old, new)]
-    return DriftFound(_by_cells(changed, len(pairs)), len(pairs))
+            changed += [(cell.label, difference) for difference in law_differences(old, new)]
+    return DriftReport(_by_cells(changed, len(pairs)), len(pairs))
 
 
 def law_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Return what differs between two law tables: ``blocks.0-3.ffn_down.weight std 0.00707 -> 0.02``."""
     before, after = old["slots"], new["slots"]
-    found = [(slot, "is gone") for slot in before if slot not in after]
-    found += [(slot, "is new") for slot in after if slot not in before]
-    found += [
+    changed = [(slot, "is gone") for slot in before if slot not in after]
+    changed += [(slot, "is new") for slot in after if slot not in before]
+    changed += [
         (slot, _change(name, before[slot].get(name), after[slot].get(name)))
         for slot in before
         if slot in after
@@ -98,7 +101,7 @@ def law_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]
         if old["topology"].get(name) != new["topology"].get(name)
     ]
     hook = [] if old.get("hook") == new.get("hook") else [_change("hook", old.get("hook"), new.get("hook"))]
-    return [*_by_layers(found), *topology, *hook]
+    return [*_by_layers(changed), *topology, *hook]
 
 
 def _key(cell: Cell) -> str:
@@ -111,32 +114,32 @@ def _config(cell: Cell) -> dict[str, Any]:
     return {**cell.fields, "init": canonical_init(cell.init), **({"corpus_sha256": corpus} if corpus else {})}
 
 
-def _laws(sweep: Results, cell: Cell) -> dict[str, Any] | None:
-    digest = next((laws for run in cell.runs.values() if (laws := run.config.get("laws"))), None)
-    found: dict[str, Any] | None = sweep.laws.get(digest) if digest else None
-    return found
+def _laws(results: Results, cell: Cell) -> dict[str, Any] | None:
+    digest = next((stored for run in cell.runs.values() if (stored := run.config.get("laws"))), None)
+    laws: dict[str, Any] | None = results.laws.get(digest) if digest else None
+    return laws
 
 
 def _change(name: str, old: Any, new: Any) -> str:
-    return f"{name} {_said(old)} -> {_said(new)}"
+    return f"{name} {_text(old)} -> {_text(new)}"
 
 
-def _said(value: Any) -> str:
+def _text(value: Any) -> str:
     return "none" if value is None else f"{value!r}" if isinstance(value, float) else str(value)
 
 
 def _by_cells(changed: list[tuple[str, str]], cells: int) -> list[str]:
-    """Say a change once, with the cells it is in."""
+    """Return each change once, with the cells it is in."""
     return [
-        f"every cell: {words}" if len(where) == cells and cells > 1 else f"{_listed(where)}: {words}"
-        for words, where in _gathered(changed, lambda pair: pair[1], lambda pair: pair[0]).items()
+        f"every cell: {change}" if len(where) == cells and cells > 1 else f"{_listed(where)}: {change}"
+        for change, where in _gathered(changed, lambda pair: pair[1], lambda pair: pair[0]).items()
     ]
 
 
-def _by_layers(found: list[tuple[str, str]]) -> list[str]:
-    """Say once what is the same in several layers."""
-    grouped = _gathered(found, lambda pair: (_layerless(pair[0]), pair[1]), lambda pair: pair[0])
-    return [f"{slot.replace('*', _range(names))} {words}" for (slot, words), names in grouped.items()]
+def _by_layers(changed: list[tuple[str, str]]) -> list[str]:
+    """Return once what is the same in several layers."""
+    grouped = _gathered(changed, lambda pair: (_layerless(pair[0]), pair[1]), lambda pair: pair[0])
+    return [f"{slot.replace('*', _range(names))} {change}" for (slot, change), names in grouped.items()]
 
 
 def _layerless(slot: str) -> str:

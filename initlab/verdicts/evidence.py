@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -13,18 +13,19 @@ from initlab.results.labels import join_label, list_labels, short
 from initlab.results.metrics import Metric, check_probe, metric_named
 from initlab.results.reading import Results
 from initlab.stats.compare import Comparison, compare, estimate_mean
-from initlab.stats.permutation import Exact, relabel, sign_flip
+from initlab.stats.permutation import ExactTest, relabel, sign_flip
 from initlab.stats.sensitivity import optimum, sensitivity, stable_range
 from initlab.stats.slopes import loglog_slope
 from initlab.verdicts.check import Check, check_estimate, check_every
 from initlab.verdicts.statement import Reduction, Statement
 
-Curve = Mapping[float, float]
+AxisCurve: TypeAlias = Mapping[float, float]
+"""One seed's values by the values of an axis."""
 
 
 @dataclass(frozen=True)
-class Series:
-    """One number a seed. ``log`` says that they are logarithms; ``problem`` why some are missing."""
+class SeedValues:
+    """One number a seed, in the metric's unit or as its logarithm (``log``); ``problem`` is why some are missing."""
 
     label: str
     values: dict[int, float] = field(default_factory=dict)
@@ -32,67 +33,74 @@ class Series:
     problem: str | None = None
 
 
-def checks(statement: Statement, sweep: Results, confidence: float) -> list[Check]:
-    """Return one check a group of cells. Raises InitlabError for cells, axes or probes that the sweep has not."""
-    metric = statement_metric(statement, sweep)
-    cells = selected(statement, sweep, metric)
+def checks(statement: Statement, results: Results, confidence: float) -> list[Check]:
+    """Return one check a group of cells; raises InitlabError for cells, axes or probes that the results lack."""
+    metric = statement_metric(statement, results)
+    cells = selected(statement, results, metric)
     if statement.compare is None:
-        told = varying(cells)
-        found = [_series(statement, metric, group, told, sweep) for group in _groups(statement, cells, sweep)]
-        series = [_pooled(found)] if statement.cells == "pooled" else found
-        return [_bounded(statement, metric, one, confidence) for one in series]
-    sides = _sides(statement, metric, cells, sweep)
+        label_fields = varying(cells)
+        groups = [
+            _seed_values(statement, metric, group, label_fields, results)
+            for group in _groups(statement, cells, results)
+        ]
+        measurements = [_pooled(groups)] if statement.cells == "pooled" else groups
+        return [_bounded(statement, metric, measurement, confidence) for measurement in measurements]
+    sides = _sides(statement, metric, cells, results)
     if statement.cells == "pooled":
-        sides = [(_pooled([of for of, _ in sides]), _pooled([against for _, against in sides]))]
-    return [_compared(statement, metric, of, against, confidence) for of, against in sides]
+        candidates, references = zip(*sides, strict=True)
+        sides = [(_pooled(candidates), _pooled(references))]
+    return [_compared(statement, metric, candidate, reference, confidence) for candidate, reference in sides]
 
 
-def statement_metric(statement: Statement, sweep: Results) -> Metric:
+def statement_metric(statement: Statement, results: Results) -> Metric:
+    """Return the metric a statement is about; raises InitlabError where its probe was not run."""
     assert statement.metric is not None
     metric = metric_named(statement.metric)
-    check_probe(metric, sweep)
+    check_probe(metric, results)
     return metric
 
 
-def selected(statement: Statement, sweep: Results, metric: Metric) -> list[Cell]:
+def selected(statement: Statement, results: Results, metric: Metric) -> list[Cell]:
     """Return the cells a statement is about; a metric of training is not of cells that were only probed."""
-    cells = sweep.select(statement.where)
+    cells = results.select(statement.where)
     kept = [cell for cell in cells if cell.trained or not metric.trained]
     if not kept:
-        why = f"{metric.name} wants trained cells" if cells else "no cell has all of it at once"
-        raise InitlabError(f"where = {statement.where} selects nothing of {sweep.name}: {why}")
+        why = f"{metric.name} needs trained cells" if cells else "no cell has all of it at once"
+        raise InitlabError(f"where = {statement.where} selects nothing of {results.name}: {why}")
     return kept
 
 
-def measured(metric: Metric, cell: Cell) -> Series:
+def measured(metric: Metric, cell: Cell) -> SeedValues:
     """Return the metric of each of a cell's runs, on the scale on which it is averaged."""
     if cell.unfinished:
-        return Series(cell.label, problem=f"{cell.label}: {', '.join(cell.unfinished)}")
+        return SeedValues(cell.label, problem=f"{cell.label}: {', '.join(cell.unfinished)}")
     values = {seed: metric.read(run) for seed, run in cell.runs.items()}
     lost = [seed for seed, value in values.items() if value is None]
     if lost:
-        return Series(cell.label, problem=f"{cell.label}: {metric.name} was not measured for seed {lost[0]}")
+        return SeedValues(cell.label, problem=f"{cell.label}: {metric.name} was not measured for seed {lost[0]}")
     return _scaled(cell.label, {seed: value for seed, value in values.items() if value is not None}, metric.positive)
 
 
-def _scaled(label: str, values: dict[int, float], positive: bool) -> Series:
+def _scaled(label: str, values: dict[int, float], positive: bool) -> SeedValues:
     log = positive and all(value > 0 for value in values.values())
-    return Series(label, {seed: math.log(value) if log else value for seed, value in values.items()}, log)
+    return SeedValues(label, {seed: math.log(value) if log else value for seed, value in values.items()}, log)
 
 
-def grouped(cells: list[Cell], axes: Sequence[str], sweep: Results) -> list[list[Cell]]:
+def grouped(cells: list[Cell], axes: Sequence[str], results: Results) -> list[list[Cell]]:
     """Return cells that differ in ``axes`` alone, and in what moves with these."""
-    rest = [path for path in sweep.axes if path not in axes and not any(_follows(path, axis, cells) for axis in axes)]
+    rest = [
+        path for path in results.axes if path not in axes and not any(_follows(path, axis, cells) for axis in axes)
+    ]
     groups: dict[str, list[Cell]] = {}
     for cell in cells:
         groups.setdefault(repr([cell.fields.get(path) for path in rest]), []).append(cell)
     return list(groups.values())
 
 
-def _groups(statement: Statement, cells: list[Cell], sweep: Results) -> list[list[Cell]]:
+def _groups(statement: Statement, cells: list[Cell], results: Results) -> list[list[Cell]]:
     """Return cells that differ in the reduced and compared axes alone."""
     keys = (statement.over, statement.compare and statement.compare.axis)
-    return grouped(cells, [sweep.field(key) for key in keys if key], sweep)
+    return grouped(cells, [results.field(key) for key in keys if key], results)
 
 
 def _follows(path: str, axis: str, cells: list[Cell]) -> bool:
@@ -101,18 +109,20 @@ def _follows(path: str, axis: str, cells: list[Cell]) -> bool:
     return 1 < len(pairs) == len({value for value, _ in pairs}) and len({value for _, value in pairs}) > 1
 
 
-def _series(statement: Statement, metric: Metric, group: list[Cell], told: Collection[str], sweep: Results) -> Series:
+def _seed_values(
+    statement: Statement, metric: Metric, group: list[Cell], label_fields: Collection[str], results: Results
+) -> SeedValues:
     if statement.over is None or statement.reduce is None:
         if len(group) > 1:
             raise InitlabError(f"cells that no field tells apart: {list_labels([cell.label for cell in group])}")
-        return replace(measured(metric, group[0]), label=common_label(group, told))
-    axis = sweep.field(statement.over)
-    label = f"{common_label(group, told, axis)} over {short(axis)}"
+        return replace(measured(metric, group[0]), label=common_label(group, label_fields))
+    axis = results.field(statement.over)
+    label = f"{common_label(group, label_fields, axis)} over {short(axis)}"
     return _reduced(statement, metric, curves(metric, group, axis), label)
 
 
 @dataclass(frozen=True)
-class Curves:
+class SeedCurves:
     """One curve a seed: the axis's values to the metric's, in its own unit, and to whether the run diverged."""
 
     values: dict[int, dict[float, float]] = field(default_factory=dict)
@@ -120,52 +130,53 @@ class Curves:
     problem: str | None = None
 
 
-def curves(metric: Metric, group: Sequence[Cell], axis: str) -> Curves:
+def curves(metric: Metric, group: Sequence[Cell], axis: str) -> SeedCurves:
     """Return the curves of a group over an axis; seeds that lack a point are left out."""
     values: dict[int, dict[float, float]] = {}
     diverged: dict[int, dict[float, int]] = {}
     for cell in group:
-        found, x = measured(metric, cell), number(axis, cell.fields[axis])
-        if found.problem:
-            return Curves(problem=found.problem)
-        for seed, value in found.values.items():
-            values.setdefault(seed, {})[x] = math.exp(value) if found.log else value
+        points, x = measured(metric, cell), number(axis, cell.fields[axis])
+        if points.problem:
+            return SeedCurves(problem=points.problem)
+        for seed, value in points.values.items():
+            values.setdefault(seed, {})[x] = math.exp(value) if points.log else value
             diverged.setdefault(seed, {})[x] = int(cell.runs[seed].status == "diverged")
-    return Curves({seed: curve for seed, curve in values.items() if len(curve) == len(group)}, diverged)
+    return SeedCurves({seed: curve for seed, curve in values.items() if len(curve) == len(group)}, diverged)
 
 
-def _reduced(statement: Statement, metric: Metric, found: Curves, label: str) -> Series:
+def _reduced(statement: Statement, metric: Metric, by_seed: SeedCurves, label: str) -> SeedValues:
     """Return one number a seed from its curve over an axis."""
     assert statement.reduce is not None
-    if found.problem:
-        return Series(label, problem=found.problem)
+    if by_seed.problem:
+        return SeedValues(label, problem=by_seed.problem)
     reduce = REDUCTIONS[statement.reduce]
-    values = {seed: reduce(curve, found.diverged[seed], statement.within) for seed, curve in found.values.items()}
+    values = {seed: reduce(curve, by_seed.diverged[seed], statement.within) for seed, curve in by_seed.values.items()}
     known = {seed: value for seed, value in values.items() if value is not None}
     if not known or len(known) < len(values):
-        return Series(
-            label, problem=f"{label}: {statement.reduce} of {metric.name} wants two values or more, all finite"
+        return SeedValues(
+            label, problem=f"{label}: {statement.reduce} of {metric.name} needs two values or more, all finite"
         )
     return _scaled(label, known, statement.reduce in ("ratio", "optimum"))
 
 
 def number(axis: str, value: Any) -> float:
+    """Return a value of an axis as a number; raises InitlabError where it is none."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InitlabError(f"over = {axis!r}: wants an axis of numbers, which {value!r} is not")
+        raise InitlabError(f"over = {axis!r}: expected an axis of numbers, which {value!r} is not")
     return float(value)
 
 
-def _ratio(curve: Curve) -> float | None:
+def _ratio(curve: AxisCurve) -> float | None:
     low, high = min(curve.values()), max(curve.values())
     return high / low if len(curve) > 1 and low > 0 else None
 
 
-def _decades(curve: Curve, diverged: Mapping[float, int], within: float) -> float:
-    found = stable_range([curve], diverged, within)
-    return found.decades if found else 0.0
+def _decades(curve: AxisCurve, diverged: Mapping[float, int], within: float) -> float:
+    stable = stable_range([curve], diverged, within)
+    return stable.decades if stable else 0.0
 
 
-REDUCTIONS: dict[Reduction, Callable[[Curve, Mapping[float, int], float], float | None]] = {
+REDUCTIONS: dict[Reduction, Callable[[AxisCurve, Mapping[float, int], float], float | None]] = {
     "slope": lambda curve, diverged, within: loglog_slope(curve),
     "ratio": lambda curve, diverged, within: _ratio(curve),
     "sensitivity": lambda curve, diverged, within: sensitivity(curve),
@@ -183,101 +194,114 @@ def varying(cells: Sequence[Cell]) -> set[str]:
     return {path for path in paths if any(cell.fields.get(path) != cells[0].fields.get(path) for cell in cells)}
 
 
-def common_label(group: Sequence[Cell], told: Collection[str], *axes: str) -> str:
-    """Return a group's init, activation and the fields of ``told``, without the axes that run and what they move."""
+def common_label(group: Sequence[Cell], label_fields: Collection[str], *axes: str) -> str:
+    """Return a group's init, activation and ``label_fields``, without the axes that run and what they move."""
     cell = group[0]
     axes = (*axes, *varying(group))
     named = [value for name, value in (("init", cell.init), ("activation", cell.activation)) if name not in axes]
-    rest = {path: value for path, value in cell.axes.items() if path in told and path not in axes}
+    rest = {path: value for path, value in cell.axes.items() if path in label_fields and path not in axes}
     return join_label(named, rest)
 
 
-def _sides(statement: Statement, metric: Metric, cells: list[Cell], sweep: Results) -> list[tuple[Series, Series]]:
-    """Return the two settings' series of every group that has both."""
+def _sides(
+    statement: Statement, metric: Metric, cells: list[Cell], results: Results
+) -> list[tuple[SeedValues, SeedValues]]:
+    """Return the two settings' values in every group that has both, seed by seed."""
     assert statement.compare is not None
-    wanted, axis = statement.compare, sweep.field(statement.compare.axis)
-    of, against = (_one_value(sweep, axis, value) for value in (wanted.of, wanted.against))
-    over, told = [sweep.field(statement.over)] if statement.over else [], varying(cells)
+    compare, axis = statement.compare, results.field(statement.compare.axis)
+    settings = [_one_value(results, axis, value) for value in (compare.of, compare.against)]
+    over, label_fields = [results.field(statement.over)] if statement.over else [], varying(cells)
     sides = []
-    for group in _groups(statement, cells, sweep):
-        here, there = ([cell for cell in group if cell.fields.get(axis) == value] for value in (of, against))
-        if here and there:
-            one, other = (_series(statement, metric, side, told, sweep) for side in (here, there))
-            rest = common_label(here, told, axis, *over)
-            label = join_label([f"{wanted.of} against {wanted.against}", *([rest] if rest else [])], {})
-            sides.append((replace(one, label=label), replace(other, label=label)))
+    for group in _groups(statement, cells, results):
+        left, right = ([cell for cell in group if cell.fields.get(axis) == value] for value in settings)
+        if left and right:
+            rest = common_label(left, label_fields, axis, *over)
+            label = join_label([f"{compare.of} against {compare.against}", *([rest] if rest else [])], {})
+            candidate, reference = (
+                replace(_seed_values(statement, metric, side, label_fields, results), label=label)
+                for side in (left, right)
+            )
+            sides.append((candidate, reference))
     if not sides:
-        raise InitlabError(f"no cells of {sweep.name} differ in {axis} = {wanted.of!r} and {wanted.against!r} alone")
+        raise InitlabError(
+            f"no cells of {results.name} differ in {axis} = {compare.of!r} and {compare.against!r} alone"
+        )
     return sides
 
 
-def _one_value(sweep: Results, axis: str, value: Any) -> Any:
-    found = sweep.select({axis: value})[0].fields.get(axis)
-    if found is None:
-        raise InitlabError(f"no cell has {axis} = {value!r}{did_you_mean(str(value), map(str, sweep.values(axis)))}")
-    return found
+def _one_value(results: Results, axis: str, value: Any) -> Any:
+    known = results.select({axis: value})[0].fields.get(axis)
+    if known is None:
+        raise InitlabError(
+            f"no cell has {axis} = {value!r}{did_you_mean(str(value), map(str, results.values(axis)))}"
+        )
+    return known
 
 
-def _pooled(found: Sequence[Series]) -> Series:
+def _pooled(cells: Sequence[SeedValues]) -> SeedValues:
     """Return the mean over cells, seed by seed, over the seeds that every cell has."""
-    problem = next((series.problem for series in found if series.problem), None)
-    label = found[0].label if len(found) == 1 else f"{found[0].label}; and {len(found) - 1} more, pooled"
+    problem = next((cell.problem for cell in cells if cell.problem), None)
+    label = cells[0].label if len(cells) == 1 else f"{cells[0].label}; and {len(cells) - 1} more, pooled"
     if problem:
-        return Series(label, problem=problem)
-    if len({series.log for series in found}) > 1:
-        return Series(label, problem="values of zero cannot be pooled with values on the log scale")
-    seeds = set.intersection(*(set(series.values) for series in found))
-    values = {seed: float(np.mean([series.values[seed] for series in found])) for seed in sorted(seeds)}
-    return Series(label, values, found[0].log, None if seeds else "no seed is shared by all cells")
+        return SeedValues(label, problem=problem)
+    if len({cell.log for cell in cells}) > 1:
+        return SeedValues(label, problem="values of zero cannot be pooled with values on the log scale")
+    seeds = set.intersection(*(set(cell.values) for cell in cells))
+    values = {seed: float(np.mean([cell.values[seed] for cell in cells])) for seed in sorted(seeds)}
+    return SeedValues(label, values, cells[0].log, None if seeds else "no seed is shared by all cells")
 
 
-def _bounded(statement: Statement, metric: Metric, series: Series, confidence: float) -> Check:
-    blank = Check(series.label, metric.name, statement.bounds, problem=series.problem)
-    if series.problem:
-        return blank
-    values = list(series.values.values())
+def _bounded(statement: Statement, metric: Metric, measurement: SeedValues, confidence: float) -> Check:
+    unmeasured = Check(measurement.label, metric.name, statement.bounds, problem=measurement.problem)
+    if measurement.problem:
+        return unmeasured
+    values = list(measurement.values.values())
     if statement.seeds == "every" or not all(map(math.isfinite, values)):
-        return check_every(blank, [math.exp(value) if series.log else value for value in values])
-    return check_estimate(blank, estimate_mean(values), confidence, log=series.log, value=values[0])
+        return check_every(unmeasured, [math.exp(value) if measurement.log else value for value in values])
+    return check_estimate(unmeasured, estimate_mean(values), confidence, log=measurement.log, value=values[0])
 
 
-def _compared(statement: Statement, metric: Metric, of: Series, against: Series, confidence: float) -> Check:
-    problem = of.problem or against.problem
-    if problem is None and of.log != against.log:
+def _compared(
+    statement: Statement, metric: Metric, candidate: SeedValues, reference: SeedValues, confidence: float
+) -> Check:
+    problem = candidate.problem or reference.problem
+    if problem is None and candidate.log != reference.log:
         problem = f"{metric.name} is zero on one side"
     if problem:
-        return Check(of.label, metric.name, statement.bounds, problem=problem)
-    return compared(Check(of.label, metric.name, statement.bounds), of, against, confidence)
+        return Check(candidate.label, metric.name, statement.bounds, problem=problem)
+    return compared(Check(candidate.label, metric.name, statement.bounds), candidate, reference, confidence)
 
 
-def compared(blank: Check, of: Series, against: Series, confidence: float) -> Check:
-    """Fill in ``blank`` with of minus against: a difference, or a factor where both are logarithms."""
-    if not all(map(math.isfinite, against.values.values())):
-        return replace(blank, problem=f"{blank.metric} is not finite in what {blank.label} is compared with")
-    if not all(map(math.isfinite, of.values.values())):
-        return check_every(replace(blank, note="not finite"), [math.inf])
-    found = compare(of.values, against.values)
-    filled = replace(blank, note=_method(found, of, against))
-    if found.estimate is None and found.identical:
-        low, high = blank.bounds
-        inside = low <= (1.0 if of.log else 0.0) <= high
-        return replace(filled, value=1.0 if of.log else 0.0, n=1, inside=inside, note="the same numbers")
-    return check_estimate(filled, found.estimate, confidence, log=of.log, value=found.difference)
+def compared(unmeasured: Check, candidate: SeedValues, reference: SeedValues, confidence: float) -> Check:
+    """Fill in ``unmeasured`` with candidate minus reference: a difference, or a factor where both are logarithms."""
+    if not all(map(math.isfinite, reference.values.values())):
+        return replace(
+            unmeasured, problem=f"{unmeasured.metric} is not finite in what {unmeasured.label} is compared with"
+        )
+    if not all(map(math.isfinite, candidate.values.values())):
+        return check_every(replace(unmeasured, note="not finite"), [math.inf])
+    comparison = compare(candidate.values, reference.values)
+    filled = replace(unmeasured, note=_method(comparison, candidate, reference))
+    if comparison.estimate is None and comparison.identical:
+        low, high = unmeasured.bounds
+        inside = low <= (1.0 if candidate.log else 0.0) <= high
+        return replace(filled, value=1.0 if candidate.log else 0.0, n=1, inside=inside, note="the same numbers")
+    return check_estimate(filled, comparison.estimate, confidence, log=candidate.log, value=comparison.difference)
 
 
-def exact_test(here: Series, there: Series, found: Comparison) -> Exact | None:
+def exact_test(candidate: SeedValues, reference: SeedValues, comparison: Comparison) -> ExactTest | None:
     """Return the exact test that goes with a comparison: sign flips of pairs, else relabelling."""
-    if found.method == "paired t":
-        return sign_flip(found.differences)
-    return relabel(list(here.values.values()), list(there.values.values()))
+    if comparison.method == "paired t":
+        return sign_flip(comparison.differences)
+    return relabel(list(candidate.values.values()), list(reference.values.values()))
 
 
-def _method(found: Comparison, of: Series, against: Series) -> str:
-    if found.identical:
+def _method(comparison: Comparison, candidate: SeedValues, reference: SeedValues) -> str:
+    if comparison.identical:
         return "the same numbers"
-    exact = exact_test(of, against, found)
-    words = f"; {exact.words()}" if exact else ""
-    if found.method == "Welch t":
-        return f"seeds are not shared: Welch's test{words}"
-    correlation = "" if found.correlation is None else f", correlation {found.correlation:.2f}"
-    return f"paired by seed{correlation}{words}"
+    exact = exact_test(candidate, reference, comparison)
+    exact_text = f"; {exact.describe()}" if exact else ""
+    if comparison.method == "Welch t":
+        return f"seeds are not shared: Welch's test{exact_text}"
+    correlation = "" if comparison.correlation is None else f", correlation {comparison.correlation:.2f}"
+    return f"paired by seed{correlation}{exact_text}"

@@ -18,7 +18,7 @@ from initlab.network.slots import LM_HEAD, Role, Slot
 from initlab.network.topology import GPT2_VOCABULARY, Dims
 from initlab.results.reading import Scalar
 from initlab.spec.run import ModelSpec, RunSpec
-from initlab.verdicts.statement import DefaultFact, Factor, LawFact
+from initlab.verdicts.statement import DefaultFact, LawFact, SizeFactor
 
 SIZES: tuple[dict[str, Scalar], ...] = (
     {"n_layer": 12, "n_head": 12, "n_embd": 768, "block_size": 1024},
@@ -26,7 +26,7 @@ SIZES: tuple[dict[str, Scalar], ...] = (
 )
 """GPT-2 small and medium (Radford et al. 2019, table 2)."""
 
-FACTORS: dict[Factor, Callable[[Dims], float]] = {
+FACTORS: dict[SizeFactor, Callable[[Dims], float]] = {
     "1/sqrt(2*n_layer)": lambda dims: 1 / math.sqrt(2 * dims.n_layer),
     "1/sqrt(n_layer)": lambda dims: 1 / math.sqrt(dims.n_layer),
     "sqrt(2/n_layer)": lambda dims: math.sqrt(2 / dims.n_layer),
@@ -36,42 +36,42 @@ FACTORS: dict[Factor, Callable[[Dims], float]] = {
 
 @dataclass(frozen=True)
 class Fact:
-    """Whether it holds, the value found and the one expected (of the first slot that decides), and how many slots
+    """Whether it holds, the measured value and the expected one (of the first slot that decides), and how many slots
     were looked at."""
 
     holds: bool
     value: Any
     expected: Any
     looked_at: int
-    words: str
+    description: str
 
 
-def law_fact(wanted: LawFact) -> Fact:
+def law_fact(statement: LawFact) -> Fact:
     """Look at the laws. Raises InitlabError for an init or role that does not exist, or sizes that cannot be."""
-    for role in wanted.roles:
+    for role in statement.roles:
         if role not in get_args(Role):
             raise InitlabError(f"no role {role!r}{did_you_mean(role, get_args(Role))}")
-    tables = [_blueprint(wanted.init, {**size, **wanted.model}) for size in SIZES]
-    slots = [(slot, law) for table in tables for slot, law in table.laws if slot.role in wanted.roles]
-    if wanted.exists is not None:
-        return _existence(wanted, slots, sum(len(table.laws) for table in tables))
+    tables = [_blueprint(statement.init, {**size, **statement.model}) for size in SIZES]
+    slots = [(slot, law) for table in tables for slot, law in table.laws if slot.role in statement.roles]
+    if statement.exists is not None:
+        return _existence(statement, slots, sum(len(table.laws) for table in tables))
     if not slots:
-        raise InitlabError(f"{wanted.init} has no slot of role {' or '.join(wanted.roles)}")
-    if wanted.same_as is not None:
-        return _likeness(wanted, slots)
-    return _rule(wanted, slots)
+        raise InitlabError(f"{statement.init} has no slot of role {' or '.join(statement.roles)}")
+    if statement.same_as is not None:
+        return _likeness(statement, slots)
+    return _rule(statement, slots)
 
 
-def default_fact(wanted: DefaultFact) -> Fact:
+def default_fact(statement: DefaultFact) -> Fact:
     """Look at a default. Raises InitlabError for a field that does not exist."""
     value: Any = RunSpec()
-    for part in wanted.field.split("."):
+    for part in statement.field.split("."):
         known = set(type(value).model_fields) if isinstance(value, BaseModel) else set()
         if part not in known:
-            raise InitlabError(f"no field {wanted.field!r}{did_you_mean(part, known)}")
+            raise InitlabError(f"no field {statement.field!r}{did_you_mean(part, known)}")
         value = getattr(value, part)
-    words = f"{wanted.field} is {value!r} where nobody says otherwise"
-    return Fact(value == wanted.equals, _plain(value), wanted.equals, 1, words)
+    description = f"{statement.field} is {value!r} where nobody says otherwise"
+    return Fact(value == statement.equals, _plain(value), statement.equals, 1, description)
 
 
 def _blueprint(init: str, model: dict[str, Scalar]) -> Blueprint:
@@ -81,17 +81,17 @@ def _blueprint(init: str, model: dict[str, Scalar]) -> Blueprint:
         raise InitlabError(f"model = {model}: {error}") from error
 
 
-def _existence(wanted: LawFact, slots: list[tuple[Slot, Law]], total: int) -> Fact:
-    words = f"{len(slots)} of {total} slots are {' or '.join(wanted.roles)}, at {_sizes()}"
-    return Fact(bool(slots) == wanted.exists, float(len(slots)), wanted.exists, total, words)
+def _existence(statement: LawFact, slots: list[tuple[Slot, Law]], total: int) -> Fact:
+    description = f"{len(slots)} of {total} slots are {' or '.join(statement.roles)}, at {_sizes()}"
+    return Fact(bool(slots) == statement.exists, float(len(slots)), statement.exists, total, description)
 
 
-def _likeness(wanted: LawFact, slots: list[tuple[Slot, Law]]) -> Fact:
+def _likeness(statement: LawFact, slots: list[tuple[Slot, Law]]) -> Fact:
     """Whether all slots have the laws that one of several inits gives them."""
     differing = []
-    for name in wanted.same_as or ():
+    for name in statement.same_as or ():
         theirs = {
-            (s.name, s.dims): law for size in SIZES for s, law in _blueprint(name, {**size, **wanted.model}).laws
+            (s.name, s.dims): law for size in SIZES for s, law in _blueprint(name, {**size, **statement.model}).laws
         }
         wrong = [(slot, law, theirs.get((slot.name, slot.dims))) for slot, law in slots]
         wrong = [(slot, law, other) for slot, law, other in wrong if law != other]
@@ -101,21 +101,25 @@ def _likeness(wanted: LawFact, slots: list[tuple[Slot, Law]]) -> Fact:
             )
         differing.append((name, *wrong[0]))
     name, slot, law, other = differing[0]
-    words = "; ".join(f"{s.name} {_law_words(mine)}, in {n} {_law_words(their)}" for n, s, mine, their in differing)
+    description = "; ".join(
+        f"{s.name} {_describe_law(mine)}, in {n} {_describe_law(their)}" for n, s, mine, their in differing
+    )
     return Fact(
-        False, law.dist.std, other.dist.std if other else None, len(slots), f"{words} (at {_sizes(slot.dims)})"
+        False, law.dist.std, other.dist.std if other else None, len(slots), f"{description} (at {_sizes(slot.dims)})"
     )
 
 
-def _rule(wanted: LawFact, slots: list[tuple[Slot, Law]]) -> Fact:
+def _rule(statement: LawFact, slots: list[tuple[Slot, Law]]) -> Fact:
     """Whether a field of every slot is what a rule says."""
-    found = [(slot, _value(slot, law, wanted.field), _expected(wanted, slot.dims)) for slot, law in slots]
-    wrong = [entry for entry in found if not _fits(entry[1], entry[2])]
-    slot, value, expected = (wrong or found)[0]
-    said = " to ".join(map(_said, expected)) if isinstance(expected, list) else _said(expected)
-    words = f"{wanted.field} of {slot.name} is {_said(value)} at {_sizes(slot.dims)}, stated {said}"
-    words += f"; wrong in {len(wrong)} of {len(found)} slots" if wrong else f"; right in all {len(found)} slots"
-    return Fact(not wrong, _plain(value), expected, len(found), words)
+    entries = [(slot, _value(slot, law, statement.field), _expected(statement, slot.dims)) for slot, law in slots]
+    wrong = [entry for entry in entries if not _fits(entry[1], entry[2])]
+    slot, value, expected = (wrong or entries)[0]
+    stated = " to ".join(map(_text, expected)) if isinstance(expected, list) else _text(expected)
+    description = f"{statement.field} of {slot.name} is {_text(value)} at {_sizes(slot.dims)}, stated {stated}"
+    description += (
+        f"; wrong in {len(wrong)} of {len(entries)} slots" if wrong else f"; right in all {len(entries)} slots"
+    )
+    return Fact(not wrong, _plain(value), expected, len(entries), description)
 
 
 def _value(slot: Slot, law: Law, field: str) -> Any:
@@ -124,12 +128,12 @@ def _value(slot: Slot, law: Law, field: str) -> Any:
     return law.to_json()[field]
 
 
-def _expected(wanted: LawFact, dims: Dims) -> Any:
-    if wanted.between is not None:
-        return wanted.between
-    if wanted.times is None or isinstance(wanted.equals, bool | str) or wanted.equals is None:
-        return wanted.equals
-    return wanted.equals * FACTORS[wanted.times](dims)
+def _expected(statement: LawFact, dims: Dims) -> Any:
+    if statement.between is not None:
+        return statement.between
+    if statement.times is None or isinstance(statement.equals, bool | str) or statement.equals is None:
+        return statement.equals
+    return statement.equals * FACTORS[statement.times](dims)
 
 
 def _fits(value: Any, expected: Any) -> bool:
@@ -140,7 +144,7 @@ def _fits(value: Any, expected: Any) -> bool:
     return bool(value == expected)
 
 
-def _law_words(law: Law | None) -> str:
+def _describe_law(law: Law | None) -> str:
     return "no such slot" if law is None else f"{law.dist.name} std {law.dist.std:.6g}"
 
 
@@ -155,7 +159,7 @@ def _names(sizes: Iterable[dict[str, Scalar]]) -> list[str]:
     return [f"{size['n_layer']} layers of {size['n_embd']}" for size in sizes]
 
 
-def _said(value: Any) -> str:
+def _text(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 

@@ -18,9 +18,9 @@ from initlab.files.toml import TomlFile
 from initlab.results.metrics import metric_named
 from initlab.results.reading import Results
 from initlab.verdicts import drift
-from initlab.verdicts.check import Check, Outcome, judge
+from initlab.verdicts.check import Check, Outcome, decide
 from initlab.verdicts.evidence import (
-    Series,
+    SeedValues,
     checks,
     common_label,
     compared,
@@ -39,45 +39,46 @@ EXIT_STRICT_INCONCLUSIVE = 4
 
 
 @dataclass(frozen=True)
-class Pending:
+class GateCheck:
     """A check, and the gate that made it."""
 
     gate: Gate
     check: Check
 
 
-def judge_gates(gates: GatesFile, file: TomlFile, sweep: Results, baseline: Results | None) -> list[Verdict]:
+def judge_gates(gates: GatesFile, file: TomlFile, results: Results, baseline: Results | None) -> list[Verdict]:
     """Return a verdict for each gate and cell, and one for each kind of drift.
 
-    Raises InitlabError, naming key and line, where a gate asks for what the sweep has not, or for a baseline that is
+    Raises InitlabError, naming key and line, where a gate asks for what the results lack, or for a baseline that is
     not given.
     """
     if gates.needs_baseline and baseline is None:
         key = ("drift",) if gates.drift else ()
         raise InitlabError(f"{file.where(key)}: compares with a baseline; give one with --baseline DIR")
-    pending: list[Pending] = []
+    pending: list[GateCheck] = []
     for number, gate in enumerate(gates.gate):
         try:
             if baseline is not None and gate.max_regression is not None:
-                found = _regressions(gate, sweep, baseline, gates)
+                gate_checks = _regressions(gate, results, baseline, gates)
             else:
-                found = checks(gate, sweep, gates.confidence)
+                gate_checks = checks(gate, results, gates.confidence)
         except InitlabError as error:
             raise InitlabError(f"{file.where(('gate', number))}: {error}") from error
-        pending += [Pending(gate, check) for check in found]
-    outcomes = judge([one.check for one in pending], gates.false_alarm)
-    drifts = _drifts(gates, sweep, baseline) if baseline and gates.drift else []
+        pending += [GateCheck(gate, check) for check in gate_checks]
+    outcomes = decide([one.check for one in pending], gates.false_alarm)
+    drifts = _drifts(gates, results, baseline) if baseline and gates.drift else []
     return drifts + [_verdict(one, outcome, gates) for one, outcome in zip(pending, outcomes, strict=True)]
 
 
 def overall(verdicts: Iterable[Verdict]) -> Result:
     """Return the worst: runs without a result leave no verdict at all."""
-    found = {verdict.verdict for verdict in verdicts}
+    present = {verdict.verdict for verdict in verdicts}
     order: tuple[Result, ...] = ("error", "fail", "inconclusive")
-    return next((result for result in order if result in found), "pass")
+    return next((result for result in order if result in present), "pass")
 
 
 def exit_code(result: Result, *, strict: bool) -> int:
+    """Return the process's exit code; ``strict`` gives one of its own to an inconclusive result."""
     return EXIT_STRICT_INCONCLUSIVE if strict and result == "inconclusive" else EXIT[result]
 
 
@@ -88,23 +89,32 @@ def baseline_path(gates: GatesFile, file: TomlFile, given: Path | None) -> Path 
     return file.path.parent / gates.baseline
 
 
-def _regressions(gate: Gate, sweep: Results, baseline: Results, gates: GatesFile) -> list[Check]:
+def _regressions(gate: Gate, results: Results, baseline: Results, gates: GatesFile) -> list[Check]:
     """Return the change of each cell since the baseline, against how much worse it may be.
 
     Raises InitlabError where no cell is in the baseline, unless the gate on drift says so already.
     """
-    metric = statement_metric(gate, sweep)
-    cells = selected(gate, sweep, metric)
-    like = {id(cell): other for cell, other in drift.matching(sweep, baseline)}
-    if not any(id(cell) in like for cell in cells) and not (gates.drift and gates.drift.config):
+    metric = statement_metric(gate, results)
+    cells = selected(gate, results, metric)
+    in_baseline = {id(cell): counterpart for cell, counterpart in drift.matching(results, baseline)}
+    if not any(id(cell) in in_baseline for cell in cells) and not (gates.drift and gates.drift.config):
         raise InitlabError(
-            f"{baseline.name} has no cell like those of {sweep.name}: the same init, activation and axes"
+            f"{baseline.name} has no cell like those of {results.name}: the same init, activation and axes"
         )
-    plain, told = replace(metric, positive=False), varying(cells)  # a share of a mean is on the metric's own scale
+    plain = replace(metric, positive=False)  # a share of a mean is on the metric's own scale
+    label_fields = varying(cells)
     return [
-        _regression(gate, common_label([cell], told), measured(plain, cell), measured(plain, other), gates.confidence)
-        if (other := like.get(id(cell))) is not None
-        else Check(common_label([cell], told), f"{gate.metric} change", NO_BOUNDS, p_outside=1.0, note=NEW_CELL)
+        _regression(
+            gate,
+            common_label([cell], label_fields),
+            measured(plain, cell),
+            measured(plain, counterpart),
+            gates.confidence,
+        )
+        if (counterpart := in_baseline.get(id(cell))) is not None
+        else Check(
+            common_label([cell], label_fields), f"{gate.metric} change", NO_BOUNDS, p_outside=1.0, note=NEW_CELL
+        )
         for cell in cells
     ]
 
@@ -113,55 +123,55 @@ NO_BOUNDS = (-math.inf, math.inf)
 NEW_CELL = "the baseline has no such cell"
 
 
-def _regression(gate: Gate, label: str, here: Series, there: Series, confidence: float) -> Check:
-    blank = Check(label, f"{gate.metric} change", NO_BOUNDS, problem=here.problem or there.problem)
-    if there.problem and not here.problem:
-        blank = replace(blank, problem=f"baseline: {there.problem}")
-    if blank.problem:
-        return blank
-    before = float(np.mean(list(there.values.values())))
-    limit = max((gate.max_regression or 0.0) * abs(before), gate.floor)
-    blank = replace(blank, bounds=(-math.inf, limit) if gate.worse == "higher" else (-limit, math.inf))
-    return compared(blank, here, there, confidence)
+def _regression(gate: Gate, label: str, current: SeedValues, before: SeedValues, confidence: float) -> Check:
+    unmeasured = Check(label, f"{gate.metric} change", NO_BOUNDS, problem=current.problem or before.problem)
+    if before.problem and not current.problem:
+        unmeasured = replace(unmeasured, problem=f"baseline: {before.problem}")
+    if unmeasured.problem:
+        return unmeasured
+    baseline_mean = float(np.mean(list(before.values.values())))
+    limit = max((gate.max_regression or 0.0) * abs(baseline_mean), gate.floor)
+    unmeasured = replace(unmeasured, bounds=(-math.inf, limit) if gate.worse == "higher" else (-limit, math.inf))
+    return compared(unmeasured, current, before, confidence)
 
 
-def _drifts(gates: GatesFile, sweep: Results, baseline: Results) -> list[Verdict]:
+def _drifts(gates: GatesFile, results: Results, baseline: Results) -> list[Verdict]:
     assert gates.drift is not None
-    wanted: list[tuple[bool, str, str, Callable[[], drift.DriftFound]]] = [
+    kinds: list[tuple[bool, str, str, Callable[[], drift.DriftReport]]] = [
         (gates.drift.laws, "law-drift", "every slot has the law it has in the baseline",
-         lambda: drift.law_drift(sweep, baseline)),
+         lambda: drift.law_drift(results, baseline)),
         (gates.drift.config, "config-drift", "every field is what it is in the baseline",
-         lambda: drift.config_drift(sweep, baseline, gates.drift.ignore if gates.drift else ())),
+         lambda: drift.config_drift(results, baseline, gates.drift.ignore if gates.drift else ())),
     ]  # fmt: skip
-    found = [(name, text, look()) for on, name, text, look in wanted if on]
+    reports = [(name, text, look()) for on, name, text, look in kinds if on]
     return [
         Verdict(
             id=name,
             text=text,
-            verdict=_drift_result(one),
-            reason=one.problem or one.words,
+            verdict=_drift_result(report),
+            reason=report.problem or report.describe(),
             metric="drift",
-            value=None if one.problem else float(len(one.differences)),
+            value=None if report.problem else float(len(report.differences)),
             limit=0.0,
-            n=one.compared,
-            complete=one.problem is None,
+            n=report.compared,
+            complete=report.problem is None,
         )
-        for name, text, one in found
+        for name, text, report in reports
     ]
 
 
-def _drift_result(found: drift.DriftFound) -> Result:
-    if found.problem:
+def _drift_result(report: drift.DriftReport) -> Result:
+    if report.problem:
         return "error"
-    if found.differences:
+    if report.differences:
         return "fail"
-    return "pass" if found.compared else "inconclusive"
+    return "pass" if report.compared else "inconclusive"
 
 
-def _verdict(pending: Pending, outcome: Outcome, gates: GatesFile) -> Verdict:
+def _verdict(pending: GateCheck, outcome: Outcome, gates: GatesFile) -> Verdict:
     gate, check = pending.gate, pending.check
     unit = metric_named(gate.metric).unit if gate.metric else ""
-    reason = check.problem or "; ".join(filter(None, (check.words(unit, outcome), _weak(check, outcome, gates))))
+    reason = check.problem or "; ".join(filter(None, (check.describe(unit, outcome), _weak(check, outcome, gates))))
     return Verdict(
         id=gate.id,
         text=gate.text or f"{gate.metric} of {check.label}",
@@ -178,7 +188,7 @@ def _verdict(pending: Pending, outcome: Outcome, gates: GatesFile) -> Verdict:
 
 
 def _weak(check: Check, outcome: Outcome, gates: GatesFile) -> str:
-    """Say why an interval that is wholly beyond the limit is not red."""
+    """Return why an interval that is wholly beyond the limit is not red."""
     if outcome != "open" or check.interval is None:
         return ""
     low, high = check.bounds

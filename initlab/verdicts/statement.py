@@ -29,7 +29,7 @@ def _percent(value: Any) -> Any:
         except ValueError:
             return value
     if isinstance(value, str):
-        raise ValueError('wants a share such as "1%"')
+        raise ValueError('expected a share such as "1%"')
     return value
 
 
@@ -109,9 +109,9 @@ class Gate(Statement):
     @model_validator(mode="after")
     def _kind(self) -> "Gate":
         if self.metric is None:
-            raise ValueError("a gate wants a metric")
+            raise ValueError("expected a metric in a gate")
         if self.bounded == (self.max_regression is not None):
-            raise ValueError("a gate wants either min or max, or max_regression")
+            raise ValueError("expected either min or max, or max_regression, in a gate")
         single = self.compare or self.reduce or self.seeds == "every" or self.cells == "pooled"
         if self.max_regression is not None and single:
             raise ValueError(
@@ -149,7 +149,7 @@ class GatesFile(Frozen):
         return self
 
 
-Factor = Literal["1/sqrt(2*n_layer)", "1/sqrt(n_layer)", "sqrt(2/n_layer)", "1/sqrt(n_embd)"]
+SizeFactor = Literal["1/sqrt(2*n_layer)", "1/sqrt(n_layer)", "sqrt(2/n_layer)", "1/sqrt(n_embd)"]
 
 
 class LawFact(Frozen):
@@ -160,7 +160,7 @@ class LawFact(Frozen):
     roles: list[str]
     field: Literal["dist", "mean", "std", "mult", "lr", "wd", "train", "tied"] = "std"
     equals: float | bool | str | None = None
-    times: Factor | None = None
+    times: SizeFactor | None = None
     between: list[float] | None = Field(None, min_length=2, max_length=2)
     same_as: list[str] | None = None
     exists: bool | None = None
@@ -171,7 +171,7 @@ class LawFact(Frozen):
         given = [name for name in ("equals", "between", "same_as", "exists") if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(
-                f"a law wants one of equals, between, same_as, exists; it has {', '.join(given) or 'none'}"
+                f"expected one of equals, between, same_as, exists in a law; it has {', '.join(given) or 'none'}"
             )
         return self
 
@@ -194,9 +194,9 @@ class Claim(Statement):
     def _kind(self) -> "Claim":
         kinds = [self.metric is not None, bool(self.law), self.default is not None]
         if sum(kinds) != 1:
-            raise ValueError("a claim wants one of metric, [[claim.law]] and default")
+            raise ValueError("expected one of metric, [[claim.law]] and default in a claim")
         if self.metric is not None and not self.bounded:
-            raise ValueError("a claim about a metric wants min or max")
+            raise ValueError("expected min or max in a claim about a metric")
         return self
 
 
@@ -214,9 +214,9 @@ class ClaimsFile(Frozen):
 
 
 def _unique(ids: list[str]) -> None:
-    twice = sorted({one for one in ids if ids.count(one) > 1})
-    if twice:
-        raise ValueError(f"id {twice[0]!r} is used twice")
+    repeated = sorted({name for name in ids if ids.count(name) > 1})
+    if repeated:
+        raise ValueError(f"id {repeated[0]!r} is used twice")
 
 
 def read_gates(path: Path) -> tuple[GatesFile, TomlFile]:

@@ -12,9 +12,9 @@ from initlab.results.metrics import METRICS, Metric, metric_named
 from initlab.results.reading import Results
 from initlab.spec.fields import BASE_SIZES
 from initlab.stats.compare import estimate_mean
-from initlab.stats.summaries import Interval, geometric_mean, mean
 from initlab.stats.sensitivity import StableRange, optimum, sensitivity, stable_range
 from initlab.stats.slopes import Slope, coordinate_check
+from initlab.stats.summaries import Interval, geometric_mean, mean
 from initlab.verdicts.evidence import common_label, curves, grouped, number, varying
 
 RATE = "train.lr"
@@ -50,79 +50,81 @@ class Scaling:
     slope: Slope
 
 
-def sensitivities(sweep: Results) -> list[Sensitivity]:
+def sensitivities(results: Results) -> list[Sensitivity]:
     """Return a row for every group of trained cells that differ in the learning rate alone; nothing where no rate is
     swept, and no row for a group that is not finished."""
-    if RATE not in sweep.axes:
+    if RATE not in results.axes:
         return []
-    cells = [cell for cell in sweep.cells if cell.trained]
-    groups = [group for group in grouped(cells, [RATE], sweep) if len(group) > 1]
-    told = _told(groups)
-    rows = [_sensitivity(group, told) for group in groups]
+    cells = [cell for cell in results.cells if cell.trained]
+    groups = [group for group in grouped(cells, [RATE], results) if len(group) > 1]
+    label_fields = _label_fields(groups)
+    rows = [_sensitivity(group, label_fields) for group in groups]
     return [row for row in rows if row is not None]
 
 
-def _told(groups: Sequence[Sequence[Cell]]) -> set[str]:
+def _label_fields(groups: Sequence[Sequence[Cell]]) -> set[str]:
     """Return the fields that tell the cells of some groups apart."""
     return varying([cell for group in groups for cell in group])
 
 
-def _sensitivity(group: list[Cell], told: set[str]) -> Sensitivity | None:
-    found = curves(METRICS["final_loss"], group, RATE)
-    if not found.values:
+def _sensitivity(group: list[Cell], label_fields: set[str]) -> Sensitivity | None:
+    by_seed = curves(METRICS["final_loss"], group, RATE)
+    if not by_seed.values:
         return None
-    each = list(found.values.values())
-    values = [value for curve in each if (value := sensitivity(curve)) is not None]
-    best = [rate for curve in each if (rate := optimum(curve)) is not None]
-    lost = {rate: sum(seed.get(rate, 0) for seed in found.diverged.values()) for rate in each[0]}
+    loss_curves = list(by_seed.values.values())
+    values = [value for curve in loss_curves if (value := sensitivity(curve)) is not None]
+    best = [rate for curve in loss_curves if (rate := optimum(curve)) is not None]
+    diverged = {rate: sum(seed.get(rate, 0) for seed in by_seed.diverged.values()) for rate in loss_curves[0]}
     estimate = estimate_mean(values)
     return Sensitivity(
-        label=common_label(group, told, RATE),
+        label=common_label(group, label_fields, RATE),
         rates=len(group),
-        n=len(each),
-        diverged=sum(lost.values()),
+        n=len(loss_curves),
+        diverged=sum(diverged.values()),
         sensitivity=mean(values) or 0.0,
         interval=estimate.interval() if estimate else None,
         optimum=geometric_mean(best) or 0.0,
-        at_edge=any(rate in (min(each[0]), max(each[0])) for rate in best),
-        stable=stable_range(each, lost),
+        at_edge=any(rate in (min(loss_curves[0]), max(loss_curves[0])) for rate in best),
+        stable=stable_range(loss_curves, diverged),
     )
 
 
-def scalings(sweep: Results) -> list[Scaling]:
+def scalings(results: Results) -> list[Scaling]:
     """Return coordinate checks over every size that is swept, and how the best learning rate moves with it."""
     rows = []
-    for axis in (axis for axis in SIZES if axis in sweep.axes):
-        rows += _moments(sweep, axis)
-        rows += _shifts(sweep, axis)
+    for axis in (axis for axis in SIZES if axis in results.axes):
+        rows += _moments(results, axis)
+        rows += _shifts(results, axis)
     return rows
 
 
-def _moments(sweep: Results, axis: str) -> list[Scaling]:
+def _moments(results: Results, axis: str) -> list[Scaling]:
     rows = []
     for name in SCALES:
-        groups = [group for group in grouped(_cells(sweep, name), [axis], sweep) if len(group) > 1]
+        groups = [group for group in grouped(_cells(results, name), [axis], results) if len(group) > 1]
         slopes = [(group, _slope(metric_named(name), group, axis)) for group in groups]
-        told = _told(groups)
-        rows += [Scaling(common_label(group, told, axis), axis, name, slope) for group, slope in slopes if slope]
+        label_fields = _label_fields(groups)
+        rows += [
+            Scaling(common_label(group, label_fields, axis), axis, name, slope) for group, slope in slopes if slope
+        ]
     return rows
 
 
-def _cells(sweep: Results, name: str) -> list[Cell]:
+def _cells(results: Results, name: str) -> list[Cell]:
     """Where training ended means something only in cells that were trained."""
-    return [cell for cell in sweep.cells if cell.trained or not name.endswith("@end")]
+    return [cell for cell in results.cells if cell.trained or not name.endswith("@end")]
 
 
 def _slope(metric: Metric, group: Sequence[Cell], axis: str) -> Slope | None:
     return coordinate_check(list(curves(metric, group, axis).values.values()))
 
 
-def _shifts(sweep: Results, axis: str) -> list[Scaling]:
+def _shifts(results: Results, axis: str) -> list[Scaling]:
     """Return the exponent of the best learning rate over a size, from one grid of rates a size."""
-    if RATE not in sweep.axes:
+    if RATE not in results.axes:
         return []
-    rows, cells = [], _cells(sweep, "@end")
-    for group in grouped(cells, [RATE, axis], sweep):
+    rows, cells = [], _cells(results, "@end")
+    for group in grouped(cells, [RATE, axis], results):
         by_size: dict[float, list[Cell]] = {}
         for cell in group:
             by_size.setdefault(number(axis, cell.fields[axis]), []).append(cell)
@@ -136,9 +138,9 @@ def _shifts(sweep: Results, axis: str) -> list[Scaling]:
 
 def _shift_curves(by_size: dict[float, list[Cell]]) -> list[dict[float, float]]:
     """Return each seed's best learning rate by size."""
-    found = {size: curves(METRICS["final_loss"], group, RATE).values for size, group in by_size.items()}
-    seeds = set.intersection(*(set(curves_of) for curves_of in found.values()))
+    by_size_and_seed = {size: curves(METRICS["final_loss"], group, RATE).values for size, group in by_size.items()}
+    seeds = set.intersection(*(set(by_seed) for by_seed in by_size_and_seed.values()))
     return [
-        {size: rate for size, of in found.items() if (rate := optimum(of[seed])) is not None}
+        {size: rate for size, by_seed in by_size_and_seed.items() if (rate := optimum(by_seed[seed])) is not None}
         for seed in sorted(seeds)
     ]

@@ -13,7 +13,7 @@ def test_by_hand() -> None:
     # six values: the middle 3 are values 1.5 to 4.5, that is half of the 2nd, the 3rd, 4th and half of the 5th
     assert interquartile_mean([9.0, 1.0, 2.0, 4.0, 8.0, 0.0]) == pytest.approx((0.5 * 1 + 2 + 4 + 0.5 * 8) / 3)
     assert interquartile_mean([7.0]) == 7.0
-    with pytest.raises(ValueError, match="wants values"):
+    with pytest.raises(ValueError, match="expected values"):
         interquartile_mean([])
 
 

@@ -13,7 +13,7 @@ def test_three_pairs_can_never_reject() -> None:
     assert found is not None
     assert (found.p, found.smallest_p) == (0.25, 0.25)  # all of one sign: 2 of 8 patterns are as extreme
     assert not found.can_reject
-    assert found.words() == "an exact test needs >= 6 seeds"
+    assert found.describe() == "an exact test needs >= 6 seeds"
 
 
 def test_sign_flips_against_a_plain_enumeration() -> None:
@@ -23,7 +23,7 @@ def test_sign_flips_against_a_plain_enumeration() -> None:
     assert found is not None
     assert found.p == sum(total >= abs(sum(differences)) - 1e-12 for total in sums) / 128
     assert found.can_reject
-    assert "exact p" in found.words()
+    assert "exact p" in found.describe()
 
 
 def _signs(n: int) -> "itertools.product[tuple[int, ...]]":

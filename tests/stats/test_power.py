@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from initlab.stats.compare import paired
-from initlab.stats.power import minimum_detectable, power, seeds_needed
+from initlab.stats.power import minimum_detectable_difference, power, seeds_needed
 from tests.stats.simulation import slack
 
 
 @pytest.mark.parametrize("n", [3, 5, 10])
 def test_the_smallest_effect_is_seen_in_four_of_five_sweeps(n: int) -> None:
     repeats, generator, sd = 2000, np.random.default_rng(n), 0.3
-    effect = minimum_detectable(sd, n)
+    effect = minimum_detectable_difference(sd, n)
     assert effect is not None
     seen = 0
     for differences in generator.normal(effect, sd, (repeats, n)):
@@ -35,7 +35,7 @@ def test_seeds_needed_are_the_fewest() -> None:
         assert power(effect, sd, n) >= 0.8 > power(effect, sd, n - 1)
     assert seeds_needed(0.0, 1.0) is None
     assert seeds_needed(1e-4, 1.0) is None, "more than anybody trains"
-    assert minimum_detectable(1.0, 1) is None
+    assert minimum_detectable_difference(1.0, 1) is None
 
 
 def test_textbook_sample_size() -> None:

@@ -93,7 +93,7 @@ def test_a_bad_claim_is_named_with_its_line(tmp_path: Path) -> None:
     sweep = _two(tmp_path, 0.0)
     with pytest.raises(InitlabError, match=r"line 5: claim\.1: .*did you mean 'gelu'"):
         _judge(tmp_path, _claim(max="3.0") + _claim(id='"y"', max="1", where='{ activation = "glu" }'), sweep)
-    with pytest.raises(InitlabError, match="wants min or max"):
+    with pytest.raises(InitlabError, match="expected min or max"):
         _judge(tmp_path, _claim(), sweep)
     with pytest.raises(InitlabError, match=r"line 2: claim\.0\.law\.0\.rols: unknown key; did you mean 'roles'"):
         _judge(tmp_path, '[[claim]]\nlaw = [{ rols = [], init = "gpt2", equals = 1 }]\nid = "x"\n', sweep)

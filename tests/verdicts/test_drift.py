@@ -41,7 +41,7 @@ def test_a_changed_std_is_named_in_every_slot(tmp_path: Path) -> None:
 def test_the_words_name_the_cells_once(tmp_path: Path) -> None:
     there = store(tmp_path / "y", [Planted(LOSSES), Planted(LOSSES, init="pytorch")])
     changed = [Planted(LOSSES, laws="gpt2:std=0.025"), Planted(LOSSES, init="pytorch")]
-    words = law_drift(store(tmp_path / "x", changed), there).words
+    words = law_drift(store(tmp_path / "x", changed), there).describe()
     assert words.startswith("gpt2 · gelu: token_embedding.weight std 0.02 -> 0.025, position_embedding.weight std")
     assert words.count("gpt2 · gelu") == 1
     assert words.count("0.02 -> 0.025") == 8
@@ -51,7 +51,7 @@ def test_the_words_name_the_cells_once(tmp_path: Path) -> None:
 def test_the_last_bit_counts(tmp_path: Path) -> None:
     there = store(tmp_path / "y", [Planted(LOSSES)])
     found = law_drift(store(tmp_path / "x", [Planted(LOSSES, laws="gpt2:std=0.020000000000000004")]), there)
-    assert "std 0.02 -> 0.020000000000000004" in found.words
+    assert "std 0.02 -> 0.020000000000000004" in found.describe()
 
 
 def test_slots_topology_and_hooks(tmp_path: Path) -> None:

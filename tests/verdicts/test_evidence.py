@@ -158,7 +158,7 @@ def test_a_number_that_is_not_finite_is_beyond_any_limit(tmp_path: Path) -> None
         ({"where": {"n_layr": 2}}, "did you mean 'n_layer'"),
         ({"where": {"n_layer": 3}}, "no cell of x has model.n_layer = 3"),
         ({"metric": "residual_mss.last"}, "did you mean 'residual_ms'"),
-        ({"over": "activation", "reduce": "slope"}, "wants an axis of numbers"),
+        ({"over": "activation", "reduce": "slope"}, "expected an axis of numbers"),
         ({"compare": {"axis": "activation", "of": "gelu", "against": "rleu"}}, "did you mean 'relu'"),
         (
             {"where": {"init": "gpt2"}, "compare": {"axis": "init", "of": "gpt2", "against": "pytorch"}},

@@ -20,14 +20,14 @@ def test_a_rule_that_knows_the_depth() -> None:
     assert right.value == pytest.approx(0.02 / 24**0.5)
     wrong = _law(equals=0.02, times="1/sqrt(n_layer)")
     assert not wrong.holds
-    assert "0.00408248" in wrong.words
-    assert "wrong in 36 of 36 slots" in wrong.words
+    assert "0.00408248" in wrong.description
+    assert "wrong in 36 of 36 slots" in wrong.description
 
 
 def test_a_number_that_fits_one_size_is_no_rule() -> None:
     fact = _law(equals=0.02 / 24**0.5)
     assert not fact.holds
-    assert "wrong in 24 of 36 slots" in fact.words
+    assert "wrong in 24 of 36 slots" in fact.description
 
 
 def test_fields_that_are_no_numbers() -> None:
@@ -46,11 +46,11 @@ def test_a_range() -> None:
 def test_the_laws_of_other_inits() -> None:
     same = _law(roles=["query", "ffn_up"], same_as=["pytorch", "gpt2"])
     assert same.holds
-    assert "gpt2" in same.words
+    assert "gpt2" in same.description
     other = _law(same_as=["note-proj-0.02", "gpt2"])
     assert not other.holds
-    assert "in note-proj-0.02 normal std 0.0004" in other.words
-    assert "in gpt2 normal std 0.02" in other.words
+    assert "in note-proj-0.02 normal std 0.0004" in other.description
+    assert "in gpt2 normal std 0.02" in other.description
 
 
 def test_existence() -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from initlab.errors import InitlabError
 from initlab.results.reading import Results
-from initlab.verdicts.check import Check, judge
-from initlab.verdicts.evidence import Series, compared
+from initlab.verdicts.check import Check, decide
+from initlab.verdicts.evidence import SeedValues, compared
 from initlab.verdicts.gates import baseline_path, exit_code, judge_gates, overall
 from initlab.verdicts.statement import read_gates
 from initlab.verdicts.verdict import Verdict
@@ -137,8 +137,8 @@ def test_with_nothing_changed_a_gate_is_red_in_at_most_one_percent_of_reruns(sha
                 dict(zip(range(5), here.tolist(), strict=True)),
                 dict(zip(seeds, there.tolist(), strict=True)),
             )
-            family.append(compared(blank, Series("", of), Series("", against), 0.95))
-        red += "fails" in judge(family, 0.005)
+            family.append(compared(blank, SeedValues("", of), SeedValues("", against), 0.95))
+        red += "fails" in decide(family, 0.005)
     assert red / 2000 <= 0.01
 
 
@@ -147,8 +147,8 @@ def test_with_nothing_changed_a_gate_is_red_in_at_most_one_percent_of_reruns(sha
     [
         (LOSS.replace("metric", "metrc"), r"line 3: gate\.0\.metrc: unknown key; did you mean 'metric'"),
         (LOSS.replace("final_loss", "final_los"), r"line 3: gate\.0\.metric: .*did you mean 'final_loss'"),
-        (LOSS.replace("1%", "one"), r"line 4: gate\.0\.max_regression: wants a share such as \"1%\""),
-        (LOSS + "max = 3\n", r"line 1: gate\.0: a gate wants either min or max, or max_regression"),
+        (LOSS.replace("1%", "one"), r"line 4: gate\.0\.max_regression: expected a share such as \"1%\""),
+        (LOSS + "max = 3\n", r"line 1: gate\.0: expected either min or max, or max_regression"),
         (LOSS + LOSS, r"id 'loss' is used twice"),
         ("confidence = 0.9\n", "nothing to check"),
         (

@@ -9,12 +9,12 @@ from initlab.reporting.views.cell_table import NOTHING, number
 from initlab.results.labels import short
 from initlab.results.reading import Results
 from initlab.stats.compare import TIE_MARGIN_NATS
-from initlab.stats.summaries import Interval
 from initlab.stats.sensitivity import STABLE_WITHIN_NATS
 from initlab.stats.slopes import BAND
-from initlab.verdicts.sweep_axes import Scaling, Sensitivity, scalings, sensitivities
+from initlab.stats.summaries import Interval
 from initlab.verdicts.claims import NO_CLAIMS, JudgedClaims, stored_claims
-from initlab.verdicts.contrasts import Overall, Pair, overall, pairs
+from initlab.verdicts.contrasts import Contrast, PooledContrast, contrasts, pooled_contrasts
+from initlab.verdicts.sweep_axes import Scaling, Sensitivity, scalings, sensitivities
 from initlab.verdicts.verdict import Verdict
 
 
@@ -44,8 +44,10 @@ def analysis_tables(results: Results) -> AnalysisTables:
     if judged.problem:
         claims = [TableSection("Claims", f"Not judged: {judged.problem}")]
     rates, scales = sensitivities(results), scalings(results)
-    compared = pairs(results)
-    settings = ([_pairs(compared)] if compared else []) + ([_overall(many)] if (many := overall(compared)) else [])
+    compared = contrasts(results)
+    settings = ([_pairs(compared)] if compared else []) + (
+        [_overall(many)] if (many := pooled_contrasts(compared)) else []
+    )
     measured = ([_sensitivities(rates)] if rates else []) + ([_scalings(scales)] if scales else [])
     return AnalysisTables(judged, tuple(claims), (*settings, *measured))
 
@@ -60,23 +62,33 @@ def _claims(verdicts: tuple[Verdict, ...]) -> TableSection:
     )
 
 
-def _pairs(rows: list[Pair]) -> TableSection:
+def _pairs(rows: list[Contrast]) -> TableSection:
     return TableSection(
         "Differences",
         "Difference in final loss (nats per token) against the first init or activation of the sweep, all else "
         "equal, paired by seed; diverged runs count at the loss at init. p is corrected for the whole table (Holm). "
-        f"A tie is a difference within ±{TIE_MARGIN_NATS:g} nats by two one-sided tests. Detectable is the "
-        "difference that as many seeds see four times in five.",
-        ("setting", "", "against", "difference, 95% interval", "p", "answer", "detectable", "seeds", "diverged"),
+        f"A tie is a difference within ±{TIE_MARGIN_NATS:g} nats by two one-sided tests. Minimum detectable is the "
+        "difference that as many seeds detect with 80% power.",
+        (
+            "setting",
+            "",
+            "against",
+            "difference, 95% interval",
+            "p",
+            "answer",
+            "minimum detectable",
+            "seeds",
+            "diverged",
+        ),
         tuple(
             (
                 row.setting,
-                row.of,
-                row.against,
+                row.candidate,
+                row.reference,
                 _signed(row.comparison.difference) + _interval(row.comparison.interval),
                 NOTHING if row.p is None else f"{row.p:.2g}",
-                row.answer + (f" ({row.exact.words()})" if row.exact and row.answer == "undecided" else ""),
-                number(row.detectable),
+                row.answer + (f" ({row.exact.describe()})" if row.exact and row.answer == "undecided" else ""),
+                number(row.minimum_detectable),
                 str(row.n),
                 f"{row.diverged}; rate{_interval(row.diverged_rate, '.0%')}" if row.diverged else "0",
             )
@@ -85,14 +97,14 @@ def _pairs(rows: list[Pair]) -> TableSection:
     )
 
 
-def _overall(rows: list[Overall]) -> TableSection:
+def _overall(rows: list[PooledContrast]) -> TableSection:
     return TableSection(
         "Differences over all settings",
         "Interquartile mean of the paired differences in final loss over settings and seeds, with a 95% bootstrap "
         "stratified by setting, which takes settings for independent.",
         ("", "against", "settings", "difference, 95% interval"),
         tuple(
-            (row.of, row.against, str(row.settings), _signed(row.difference) + _interval(row.interval))
+            (row.candidate, row.reference, str(row.settings), _signed(row.difference) + _interval(row.interval))
             for row in rows
         ),
     )
