@@ -1,5 +1,7 @@
 """Gates: what turns red, what does not, and the exit code."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -202,3 +204,32 @@ def test_a_loss_that_is_not_finite_is_worse_than_any(tmp_path: Path) -> None:
     here, there = store(tmp_path / "x", [good]), store(tmp_path / "y", [bad])
     assert _judge(tmp_path, text, there, here)[0].verdict == "fail"
     assert _judge(tmp_path, text, here, there)[0].verdict == "error"
+
+
+JUDGE_ALONE = """
+import sys
+from pathlib import Path
+from initlab.verdicts.gates import judge_gates
+from initlab.results.reading import load_results
+from initlab.verdicts.statement import read_gates
+gates, sweep = map(Path, sys.argv[1:])
+print([verdict.verdict for verdict in judge_gates(*read_gates(gates), load_results(sweep), None)])
+"""
+
+
+@pytest.mark.parametrize(("name", "verdict"), [("gpt2", "pass"), ("nanogpt", "pass"), ("nanogptt", None)])
+def test_a_gate_knows_an_alias_before_anything_else_is_imported(
+    tmp_path: Path, name: str, verdict: str | None
+) -> None:
+    """The cells were stored under the init's own name, and a process that only judges has no catalogue yet."""
+    stored = "gpt2" if name == "gpt2" else "depth-scaled"
+    sweep = store(tmp_path / "sweep", [Planted(around(2.5, NOISE), init=stored)])
+    gates = tmp_path / "gates.toml"
+    gates.write_text(f'[[gate]]\nid = "loss"\nmetric = "final_loss"\nmax = 3.0\nwhere = {{ init = "{name}" }}\n')
+    done = subprocess.run(
+        [sys.executable, "-c", JUDGE_ALONE, str(gates), str(sweep.path)], capture_output=True, text=True, check=False
+    )
+    if verdict is None:
+        assert f"no cell of sweep has init = '{name}'" in done.stderr
+    else:
+        assert (done.stdout.strip(), done.stderr) == (f"['{verdict}']", "")
