@@ -55,7 +55,7 @@ def test_a_norm_before_the_last_matrix_takes_the_channels_mean_away() -> None:
     """A LayerNorm of hidden channels is an RMSNorm of what their common mean leaves."""
     relu = kernel("relu")
     forwards = {
-        kind: branch_forward(GRAM, Branch(body=mlp(), inner=NormMoments(kind=kind)), context(relu))  # type: ignore[arg-type]
+        kind: branch_forward(GRAM, Branch(body=mlp(), inner=NormMoments(kind=kind)), context(relu))
         for kind in ("layernorm", "rmsnorm")
     }
     before = affine(GRAM, mlp().up)
