@@ -33,6 +33,7 @@ from typing import Any, Literal, Protocol, Self, TypeAlias, TypeVar
 
 from initlab.errors import InitlabError, did_you_mean
 from initlab.launchers.task import Task, TaskRun
+from initlab.plugins.parameters import split_name
 from initlab.plugins.registry import Registry
 
 
@@ -112,11 +113,11 @@ def parse_launcher(text: str) -> tuple[str, dict[str, str]]:
 
     Raises InitlabError for an unknown name and for malformed options.
     """
-    name, colon, listed = text.partition(":")
-    pairs = [pair.partition("=") for pair in listed.split(",")] if colon else []
+    name, listed = split_name(text)
+    pairs = [pair.partition("=") for pair in listed.split(",")] if ":" in text else []
     if not all(key.strip() and equals for key, equals, _ in pairs):
         raise InitlabError(f"launcher {text!r}: after the colon, expected key=value, with commas between")
-    return LAUNCHERS.canonical(name.strip()), {key.strip(): value.strip() for key, _, value in pairs}
+    return LAUNCHERS.canonical(name), {key.strip(): value.strip() for key, _, value in pairs}
 
 
 def check_options(name: str, options: Mapping[str, str], known: Iterable[str]) -> None:
