@@ -98,7 +98,7 @@ def test_ids_are_the_same_in_every_process_and_on_every_machine() -> None:
         ({"init": ["looks-linear"], "activation": ["swiglu"]}, "sweep.init: looks-linear pairs hidden units"),
         ({"train.optimizer": ["adamv"]}, "^train.optimizer: unknown optimizer 'adamv'; did you mean 'adamw'"),
         ({"train.optimizer": ["sgd:nesterov=true"]}, "^train.optimizer: .* sgd has no parameter 'nesterov'"),
-        ({"train.optimizer": [3]}, "train.optimizer: input should be a valid string, got 3"),
+        ({"train.optimizer": [3]}, "train.optimizer: expected text, got 3"),
         ({"init": ["mup"], "train.optimizer": ["sgd"]}, "sweep.init: init 'mup' sets .* set optimizer = \"adamw\""),
     ],
 )
