@@ -353,6 +353,7 @@ KINDS_FILE = (
     + CORPUS_FILE.format(name="tides", text="ebb and flow ")
     + PROBE_FILE.format(name="peak", tap="logits", value="x.amax()")
     + LAUNCHER_FILE.format(name="one-by-one")
+    + OPTIMIZER_FILE
     + """
 from initlab.activations.functions import activation
 
@@ -361,7 +362,14 @@ def ripple(x):
     return x.sin()
 """
 )
-ENTRIES = {"strategy": "init", "load": "corpus", "measured": "probe", "OneByOne": "launcher", "ripple": "activation"}
+ENTRIES = {
+    "strategy": "init",
+    "load": "corpus",
+    "measured": "probe",
+    "OneByOne": "launcher",
+    "descent": "optimizer",
+    "ripple": "activation",
+}
 """What stands in that file, by kind."""
 
 
@@ -376,6 +384,7 @@ def test_a_file_may_register_every_kind_that_plug_ins_may_add(plugin_site: Path)
         (CORPORA, "tides"),
         (PROBES, "peak"),
         (LAUNCHERS, "one-by-one"),
+        (OPTIMIZERS, "descent"),
         (ACTIVATIONS, "ripple"),
     ):
         assert name in registry
@@ -409,7 +418,8 @@ def test_a_sweep_of_plug_ins_alone_is_trained_by_a_plug_in(plugin_site: Path, tm
     file.write_text(KINDS_FILE)
     load_plugin(f"{file}:strategy")
     axes: dict[str, list[object]] = {"init": ["wave"], "activation": ["ripple"], "data.corpus": ["tides"]}
-    plan = tiny_sweep(tmp_path / "x", {**axes, "seed": [0, 1]}, jobs=2, measure=True)
+    axes |= {"train.optimizer": ["descent"], "seed": [0, 1]}
+    plan = tiny_sweep(tmp_path / "x", axes, jobs=2, measure=True)
     notes = Notes()
     run_plan(replace(plan, launcher="one-by-one:note=hello"), notes)
     assert [plan.folder.run(run.id).state().status for run in plan.runs] == ["finished", "finished"]
