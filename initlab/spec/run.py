@@ -143,7 +143,7 @@ class TrainSpec(Frozen):
         None, description="learning rate at the end of the cosine"
     )
     optimizer: Annotated[str, STATIC.of(phase="first update", names="optimizer")] = Field(
-        "adamw", description="what turns gradients into updates; sgd has beta1 as its momentum"
+        "adamw", description="what turns gradients into updates"
     )
     schedule: Annotated[Literal["cosine", "constant"], KNOB] = Field(
         "cosine", description="learning rate after the warm-up"
@@ -152,7 +152,7 @@ class TrainSpec(Frozen):
     decay_steps: Annotated[Count | None, KNOB.of(unit="steps", unset="steps")] = Field(
         None, description="end of the cosine"
     )
-    beta1: Annotated[Fraction, KNOB] = Field(0.9, description="decay of the mean of gradients; SGD's momentum")
+    beta1: Annotated[Fraction, KNOB] = Field(0.9, description="decay of the mean of gradients, or the momentum")
     beta2: Annotated[Fraction, KNOB] = Field(0.99, description="decay of the mean of squared gradients")
     eps: Annotated[Positive, STEP] = Field(1e-8, description="added to the root of the mean of squared gradients")
     weight_decay: Annotated[NonNegative, STEP] = Field(0.1, description="decay of 2-D tensors, times the rate a step")
