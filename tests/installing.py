@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from initlab.activations.functions import ACTIVATIONS
+from initlab.adapters.base import ADAPTERS
 from initlab.data.corpora import CORPORA
 from initlab.inits.catalogue import INITS, blueprint_for
 from initlab.launchers.base import LAUNCHERS
@@ -98,7 +99,7 @@ def undone() -> Iterator[None]:
     """Undo at the end whatever plug-ins did to this process."""
     modules, loaded = set(sys.modules), dict(plugins._loaded)
     with ExitStack() as stack:
-        for registry in (FRUIT, INITS, ACTIVATIONS, PROBES, OPTIMIZERS, CORPORA, LAUNCHERS):
+        for registry in (FRUIT, INITS, ACTIVATIONS, PROBES, OPTIMIZERS, CORPORA, LAUNCHERS, ADAPTERS):
             stack.enter_context(registry.isolated())
             registry._complete = False
         try:

@@ -1,13 +1,21 @@
 """What an adapter is: a family of models that are not ours, mapped to slots and back. Free of torch.
 
-A family is one file: here, or in a package that offers it under the entry points ``initlab.adapters``. It registers
-an :class:`Adapter` in ``ADAPTERS``, under the name that ``--format`` takes.
+A family is one file: here, in a package that offers it under the entry points ``initlab.adapters``, or named by
+``--plugin``. It registers a subclass of :class:`Adapter`; most need no more than ``decoder.Decoder``
+with names and a config::
+
+    @adapter("acme")
+    class Acme(Decoder):
+        summary = "Acme's decoder"
+        topology = Topology(norm="rmsnorm", positions="rotary")
+        names = Names(root="model.", outside={...}, block="layers.{}", inside={...})
+        settings = {"n_head": "heads", "block_size": "context"}
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from initlab.network.blueprint import Blueprint
 from initlab.network.slot_table import Network
@@ -92,5 +100,16 @@ class Adapter(ABC):
 
 
 ADAPTERS: Registry[Adapter] = Registry(
-    "format", entry_points="initlab.adapters", built_ins="initlab.adapters.families"
+    "adapter", code=type, entry_points="initlab.adapters", built_ins="initlab.adapters.families"
 )
+_Family = TypeVar("_Family", bound=Adapter)
+
+
+def adapter(name: str) -> Callable[[type[_Family]], type[_Family]]:
+    """Register a family's class under the name that ``--format`` takes; raises InitlabError for one that is taken."""
+
+    def decorate(family: type[_Family]) -> type[_Family]:
+        ADAPTERS.add(name, family())
+        return family
+
+    return decorate

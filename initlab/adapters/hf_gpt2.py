@@ -6,7 +6,7 @@ huggingface/transformers, models/gpt2/modeling_gpt2.py (Conv1D, GPT2Attention).
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from initlab.adapters.base import ADAPTERS
+from initlab.adapters.base import adapter
 from initlab.adapters.decoder import Decoder
 from initlab.adapters.hf_activations import hf_setting, our_name
 from initlab.adapters.names import Names
@@ -33,6 +33,7 @@ GPT2_BUFFERS = (".attn.bias", ".attn.masked_bias")
 """Causal masks, which older versions keep among a model's tensors."""
 
 
+@adapter("hf-gpt2")
 class HfGpt2(Decoder):
     summary: ClassVar[str] = "Hugging Face's GPT2LMHeadModel"
     activation: ClassVar[str] = "gelu-tanh"
@@ -58,6 +59,3 @@ class HfGpt2(Decoder):
             "tie_word_embeddings": dims.tied,
             **hf_setting("activation_function", activation),
         }
-
-
-ADAPTERS.add("hf-gpt2", HfGpt2())

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from initlab.adapters.base import ADAPTERS
+from initlab.adapters.base import adapter
 from initlab.adapters.decoder import Decoder
 from initlab.adapters.hf_activations import hf_setting, our_name
 from initlab.adapters.names import Names
@@ -17,6 +17,7 @@ from initlab.network.slot_table import NORM_EPS, ROTARY_BASE
 from initlab.network.topology import Topology
 
 
+@adapter("hf-llama")
 class HfLlama(Decoder):
     summary: ClassVar[str] = "Hugging Face's LlamaForCausalLM"
     activation: ClassVar[str] = "swiglu"
@@ -73,6 +74,3 @@ class HfLlama(Decoder):
             "tie_word_embeddings": dims.tied,
             **hf_setting("hidden_act", activation),
         }
-
-
-ADAPTERS.add("hf-llama", HfLlama())

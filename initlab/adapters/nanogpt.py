@@ -6,7 +6,7 @@ karpathy/nanoGPT, model.py (CausalSelfAttention, GPT): the head is always the to
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from initlab.adapters.base import ADAPTERS
+from initlab.adapters.base import adapter
 from initlab.adapters.decoder import Decoder
 from initlab.adapters.hf_gpt2 import GPT2_NAMES
 from initlab.adapters.names import Names
@@ -14,6 +14,7 @@ from initlab.network.blueprint import Blueprint
 from initlab.network.topology import GPT2_TOPOLOGY, Topology
 
 
+@adapter("nanogpt")
 class NanoGpt(Decoder):
     summary: ClassVar[str] = "nanoGPT's model.py"
     activation: ClassVar[str] = "gelu"
@@ -27,6 +28,3 @@ class NanoGpt(Decoder):
     def config(self, blueprint: Blueprint, activation: str) -> dict[str, Any]:
         sizes = ("n_layer", "n_head", "n_embd", "block_size", "vocab_size")
         return {**{name: getattr(blueprint.dims, name) for name in sizes}, "bias": self.biased(blueprint)}
-
-
-ADAPTERS.add("nanogpt", NanoGpt())

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from initlab.adapters.base import ADAPTERS, Adapter, ModelState, Slice, SlotMap
+from initlab.adapters.base import Adapter, ModelState, Slice, SlotMap, adapter
 from initlab.errors import InitlabError
 from initlab.network.blueprint import Blueprint
 from initlab.network.slot_table import Network, possible_slots
@@ -14,8 +14,9 @@ NATIVE = "initlab"
 """The format that holds every network."""
 
 
+@adapter(NATIVE)
 class Native(Adapter):
-    summary: ClassVar[str] = "initlab's own names"
+    summary: ClassVar[str] = "initlab's own names: holds every network"
     folds: ClassVar[bool] = False
 
     def recognises(self, state: ModelState) -> bool:
@@ -57,6 +58,3 @@ def _parsed(config: Mapping[str, Any]) -> tuple[Dims, Topology]:
 
 def _slot_map(network: Network, **known: Any) -> SlotMap:
     return SlotMap(network=network, slices={name: Slice(tensor=name) for name in network.shapes}, **known)
-
-
-ADAPTERS.add(NATIVE, Native())

@@ -17,7 +17,7 @@ from initlab.cli.plugins import Plugins
 def weights(
     init: Annotated[str, typer.Argument(help="an init, such as depth-scaled or gpt2:std=0.01")],
     out: Annotated[Path, typer.Option("--out", "-o", help="the safetensors file to write", dir_okay=True)],
-    format_: Annotated[str, typer.Option("--format", help="whose names, such as nanogpt or hf-llama")] = NATIVE,
+    format_: Annotated[str, typer.Option("--format", help="whose names: `initlab list formats`")] = NATIVE,
     activation: Annotated[
         str | None, typer.Option(help="default: the format's own; a gated one has a third matrix", show_default=False)
     ] = None,

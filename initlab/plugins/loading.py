@@ -16,7 +16,7 @@ from typing import Any
 from initlab.errors import InitlabError, did_you_mean
 from initlab.plugins.registry import Registry, importing, registries
 
-PLUGIN_KINDS = ("init", "activation", "optimizer", "probe", "corpus", "launcher")
+PLUGIN_KINDS = ("init", "activation", "optimizer", "probe", "corpus", "launcher", "adapter")
 """What a plug-in may register: kinds of registries that have entry points, each with a decorator of its name."""
 
 _loaded: dict[str, ModuleType] = {}

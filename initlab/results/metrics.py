@@ -40,7 +40,7 @@ def metric_named(name: str) -> Metric:
     place, at, moment = rest.partition("@")
     if not dot:
         hint = did_you_mean(name, METRICS)
-        raise InitlabError(f"no metric {name!r}, and a probe wants a place: {name}.last{hint}")
+        raise InitlabError(f"no metric {name!r}, and a probe is read at a place: {name}.last{hint}")
     if place not in PLACES:
         raise InitlabError(f"metric {name!r}: no place {place!r} along the sites{did_you_mean(place, PLACES)}")
     if at and moment not in ("start", "end") and not moment.isdecimal():

@@ -11,6 +11,7 @@ from typing import get_args
 import pytest
 
 from initlab.activations.functions import ACTIVATIONS
+from initlab.adapters.base import ADAPTERS
 from initlab.data.corpora import CORPORA
 from initlab.errors import InitlabError
 from initlab.inits.catalogue import INITS, resolve
@@ -94,7 +95,7 @@ def test_probes_count_as_functions_and_as_entries(plugin_site: Path) -> None:
         ("wave.py:stratgy", r"wave\.py has no attribute 'stratgy'; did you mean 'strategy'\?"),
         (
             "wave.py:normal",
-            r"normal is registered as nothing; decorate it with @init, @activation, .* or @launcher",
+            r"normal is registered as nothing; decorate it with @init, @activation, .* or @adapter",
         ),
         ("json:dumps", "dumps is registered as nothing.*; it registers nothing"),
         ("syntax.py:x", r"cannot be loaded: SyntaxError: .*\(syntax\.py, line 2\)"),
@@ -360,7 +361,15 @@ from initlab.activations.functions import activation
 @activation("ripple", formula="sin x", source="a test", kinks=())
 def ripple(x):
     return x.sin()
+
+from initlab.adapters.base import adapter
+from initlab.adapters.nanogpt import NanoGpt
+
+@adapter("picogpt")
+class PicoGpt(NanoGpt):
+    summary = "a test"
 """
+    + OPTIMIZER_FILE
 )
 ENTRIES = {
     "strategy": "init",
@@ -369,6 +378,7 @@ ENTRIES = {
     "OneByOne": "launcher",
     "descent": "optimizer",
     "ripple": "activation",
+    "PicoGpt": "adapter",
 }
 """What stands in that file, by kind."""
 
@@ -386,6 +396,7 @@ def test_a_file_may_register_every_kind_that_plug_ins_may_add(plugin_site: Path)
         (LAUNCHERS, "one-by-one"),
         (OPTIMIZERS, "descent"),
         (ACTIVATIONS, "ripple"),
+        (ADAPTERS, "picogpt"),
     ):
         assert name in registry
         assert not registry.is_built_in(name)
