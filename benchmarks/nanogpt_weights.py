@@ -29,7 +29,7 @@ from torch.func import functional_call
 
 from initlab.activations.functions import ACTIVATIONS
 from initlab.checkpoints.build import Checkpoint, build_checkpoint
-from initlab.checkpoints.spec import CheckpointSpec
+from initlab.checkpoints.resolution import CheckpointSpec
 from initlab.checkpoints.write import write_checkpoint
 from initlab.model.gpt import skeleton
 from initlab.spec.run import ModelSpec

@@ -9,7 +9,7 @@ from initlab.inits.catalogue import FAMILIES, INITS, blueprint_for, in_order
 from initlab.inits.describe import NEED_HEADS, brief_rows, plain_text
 from initlab.inits.strategy import InitEntry
 from initlab.network.blueprint import Blueprint
-from initlab.optimizers.registry import OPTIMIZERS, OptimizerEntry
+from initlab.optimizers.rules import OPTIMIZERS, OptimizerEntry
 from initlab.spec.run import ModelSpec
 
 REFERENCE = ModelSpec(n_layer=12, n_head=12, n_embd=768, block_size=1024)

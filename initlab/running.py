@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from initlab.errors import InitlabError
 from initlab.inits.fingerprint import plugin_code
-from initlab.launchers.base import Event, Launcher, build_launcher
+from initlab.launchers.launcher import Event, Launcher, build_launcher
 from initlab.launchers.task import Task, TaskRun, planned_probes
 from initlab.machine.execution import Execution
 from initlab.machine.profile import MachineProfile
@@ -21,7 +21,7 @@ from initlab.planning.storage import write_plan
 from initlab.plugins.loading import loaded_plugins
 from initlab.results.folder import SweepFolder
 from initlab.results.reading import Results, load_results
-from initlab.results.run import DONE, STATUSES, Status, forget_result, mark_failed
+from initlab.results.run_folder import DONE, STATUSES, Status, forget_result, mark_failed
 
 
 def run_plan(plan: Plan, progress: Progress | None = None) -> Results:

@@ -7,11 +7,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from initlab.activations.functions import ACTIVATIONS
-from initlab.adapters.base import ADAPTERS
+from initlab.adapters.adapter import ADAPTERS
 from initlab.data.corpora import CORPORA
 from initlab.inits.catalogue import INITS, blueprint_for
-from initlab.launchers.base import LAUNCHERS
-from initlab.optimizers.registry import OPTIMIZERS
+from initlab.launchers.launcher import LAUNCHERS
+from initlab.optimizers.rules import OPTIMIZERS
 from initlab.plugins import loading as plugins
 from initlab.plugins.registry import Registry
 from initlab.probes.reductions import PROBES
@@ -44,7 +44,7 @@ def load(tokenizer):
     return text_corpus("{name}", [Piece("{name}", b"{text}" * 99)], tokenizer)
 """
 LAUNCHER_FILE = """
-from initlab.launchers.base import Event, check_options, launcher
+from initlab.launchers.launcher import Event, check_options, launcher
 from initlab.launchers.train import train_task
 
 @launcher("{name}", summary="one task after another, in the process that planned them")

@@ -11,8 +11,8 @@ import torch
 
 from initlab.activations.functions import moments
 from initlab.inits.catalogue import resolve
-from initlab.optimizers.registry import SlotSettings
-from initlab.optimizers.registry import resolve as resolve_optimizer
+from initlab.optimizers.rules import SlotSettings
+from initlab.optimizers.rules import resolve as resolve_optimizer
 from initlab.plugins.loading import load_plugin
 from tests.cli.run import Outcome, initlab
 from tests.installing import install

@@ -15,7 +15,7 @@ from initlab.errors import InitlabError
 from initlab.machine.profile import MachineProfile
 from initlab.planning.plan import Plan
 from initlab.planning.progress import RunOutcome
-from initlab.results.run import mark_failed
+from initlab.results.run_folder import mark_failed
 from initlab.running import run_plan
 from tests.tiny import FLAGS, stored_bytes, tiny_sweep
 

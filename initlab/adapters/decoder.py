@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from initlab.adapters.base import Adapter, ModelState, SlotMap
+from initlab.adapters.adapter import Adapter, ModelState, SlotMap
 from initlab.adapters.fold import unfoldable
-from initlab.adapters.names import Names, stacked
 from initlab.adapters.shapes import DecoderShapes
+from initlab.adapters.tensor_names import Names, stacked
 from initlab.errors import InitlabError
 from initlab.network.blueprint import Blueprint
 from initlab.network.slot_table import Network, gpt_slots, plain_network

@@ -6,10 +6,10 @@ huggingface/transformers, models/gpt2/modeling_gpt2.py (Conv1D, GPT2Attention).
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from initlab.adapters.base import adapter
+from initlab.adapters.adapter import adapter
 from initlab.adapters.decoder import Decoder
 from initlab.adapters.hf_activations import hf_setting, our_name
-from initlab.adapters.names import Names
+from initlab.adapters.tensor_names import Names
 from initlab.network.blueprint import Blueprint
 from initlab.network.slot_table import NORM_EPS
 from initlab.network.topology import GPT2_TOPOLOGY, Topology

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from initlab.adapters.base import adapter
+from initlab.adapters.adapter import adapter
 from initlab.adapters.decoder import Decoder
 from initlab.adapters.hf_activations import hf_setting, our_name
-from initlab.adapters.names import Names
 from initlab.adapters.shapes import DecoderShapes
+from initlab.adapters.tensor_names import Names
 from initlab.network.blueprint import Blueprint
 from initlab.network.slot_table import NORM_EPS, ROTARY_BASE
 from initlab.network.topology import Topology

@@ -6,10 +6,10 @@ karpathy/nanoGPT, model.py (CausalSelfAttention, GPT): the head is always the to
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from initlab.adapters.base import adapter
+from initlab.adapters.adapter import adapter
 from initlab.adapters.decoder import Decoder
 from initlab.adapters.hf_gpt2 import GPT2_NAMES
-from initlab.adapters.names import Names
+from initlab.adapters.tensor_names import Names
 from initlab.network.blueprint import Blueprint
 from initlab.network.topology import GPT2_TOPOLOGY, Topology
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from initlab.adapters.base import Adapter, ModelState, Slice, SlotMap, adapter
+from initlab.adapters.adapter import Adapter, ModelState, Slice, SlotMap, adapter
 from initlab.errors import InitlabError
 from initlab.network.blueprint import Blueprint
 from initlab.network.slot_table import Network, possible_slots

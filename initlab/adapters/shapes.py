@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from initlab.adapters.base import ModelState, Slice
-from initlab.adapters.names import Names
+from initlab.adapters.adapter import ModelState, Slice
+from initlab.adapters.tensor_names import Names
 from initlab.errors import InitlabError
 from initlab.network.slots import (
     ATTN_OUT,

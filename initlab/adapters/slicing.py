@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from initlab.adapters.base import Slice, SlotMap
+from initlab.adapters.adapter import Slice, SlotMap
 from initlab.errors import InitlabError
 
 if TYPE_CHECKING:

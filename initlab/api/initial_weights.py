@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from initlab.adapters.native import NATIVE
 from initlab.api.axes import Values, one_model
-from initlab.checkpoints.spec import CheckpointSpec, resolve_checkpoint
+from initlab.checkpoints.resolution import CheckpointSpec, resolve_checkpoint
 from initlab.checkpoints.write import check_target, write_checkpoint
 from initlab.data.corpora import load_corpus
 from initlab.files.public import PublicValue

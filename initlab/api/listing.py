@@ -5,16 +5,16 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from initlab.activations.functions import ACTIVATIONS
-from initlab.adapters.base import ADAPTERS
+from initlab.adapters.adapter import ADAPTERS
 from initlab.data.corpora import CORPORA
 from initlab.errors import InitlabError, did_you_mean
 from initlab.files.public import PublicTable
 from initlab.inits.catalogue import INITS, blueprint_for, in_order
 from initlab.inits.describe import NEED_HEADS, plain_text
-from initlab.launchers.base import LAUNCHERS
+from initlab.launchers.launcher import LAUNCHERS
 from initlab.network.taps import TAPS
 from initlab.network.topology import GPT2_VOCABULARY
-from initlab.optimizers.registry import OPTIMIZERS
+from initlab.optimizers.rules import OPTIMIZERS
 from initlab.plugins.loading import PLUGIN_KINDS, load_plugins
 from initlab.plugins.registry import Registry
 from initlab.probes.quantities import BACKWARD_PROBES, UPDATE_PROBES

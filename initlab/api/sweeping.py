@@ -9,7 +9,7 @@ from initlab.api.axes import Values, axes_of, names_in, seeds_of
 from initlab.api.display import progress_for
 from initlab.errors import InitlabError, did_you_mean
 from initlab.files.public import PublicTable, PublicValue
-from initlab.launchers.base import parse_launcher
+from initlab.launchers.launcher import parse_launcher
 from initlab.machine.execution import CompileMode, Overrides
 from initlab.planning.plan import Note, Plan, Retry, make_plan
 from initlab.planning.progress import Progress
@@ -17,7 +17,7 @@ from initlab.planning.requested import requested_spec
 from initlab.plugins.loading import load_plugins
 from initlab.probes.reductions import PROBES
 from initlab.results.reading import Results, load_results
-from initlab.results.run import Status
+from initlab.results.run_folder import Status
 from initlab.running import current_counts, run_plan
 
 if TYPE_CHECKING:

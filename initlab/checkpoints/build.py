@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from initlab.activations.functions import ACTIVATIONS
-from initlab.adapters.base import ADAPTERS
+from initlab.adapters.adapter import ADAPTERS
 from initlab.adapters.fold import added, folded
 from initlab.adapters.slicing import from_slots
-from initlab.checkpoints.spec import CheckpointSpec, ResolvedCheckpoint, resolve_checkpoint
+from initlab.checkpoints.resolution import CheckpointSpec, ResolvedCheckpoint, resolve_checkpoint
 from initlab.data.batches import draw_batch
 from initlab.files.json import canonical_json
 from initlab.inits.draw import draw_all, slot_generator

@@ -33,6 +33,18 @@ EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
 
 
+Settings = Annotated[list[str] | None, typer.Option("--set", help="any field as an axis, such as train.lr=1e-3,3e-3")]
+Target = Annotated[
+    str | None, typer.Option(help="sizes that this sweep is a proxy for, such as n_embd=768,n_layer=48")
+]
+Compiled = Annotated[
+    Literal["auto", "on", "off"], typer.Option("--compile", help="torch.compile; auto: where it pays")
+]
+Retried = Annotated[
+    Literal["failed", "diverged", "none"], typer.Option(help="which runs that ended badly to train again")
+]
+
+
 class Terminated(BaseException):
     """SIGTERM arrived. No ``Exception``: a run that it stops has not failed."""
 
@@ -44,25 +56,17 @@ def sweep(
     init: Annotated[str | None, typer.Option(help="inits, such as gpt2,depth-scaled:std=0.01")] = None,
     activation: Annotated[str | None, typer.Option(help="activations, such as gelu,relu")] = None,
     seeds: Annotated[str | None, typer.Option(help="how many (3), a range (0-4) or a list (0,7)")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="any field as an axis, such as train.lr=1e-3,3e-3")
-    ] = None,
+    settings: Settings = None,
     plugin: Plugins = None,
-    target: Annotated[
-        str | None, typer.Option(help="sizes that this sweep is a proxy for, such as n_embd=768,n_layer=48")
-    ] = None,
+    target: Target = None,
     name: Annotated[str | None, typer.Option(help="the sweep's name")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="the sweep's own folder")] = None,
     jobs: Annotated[int | None, typer.Option("--jobs", "-n", help="worker processes; default: one a core")] = None,
     lanes: Annotated[int | None, typer.Option(min=1, help="runs that train together; default: measured")] = None,
-    compiled: Annotated[
-        Literal["auto", "on", "off"], typer.Option("--compile", help="torch.compile; auto: where it pays")
-    ] = "auto",
+    compiled: Compiled = "auto",
     launcher: Annotated[str, typer.Option(metavar="NAME", help="who trains; see `list launchers`")] = "local",
     device: Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu or cuda")] = "auto",
-    retry: Annotated[
-        Literal["failed", "diverged", "none"], typer.Option(help="which runs that ended badly to train again")
-    ] = "failed",
+    retry: Retried = "failed",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print the runs and what they would cost")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document on stdout")] = False,
     *,

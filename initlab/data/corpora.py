@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from initlab.data.corpus import Corpus, split_90_10
-from initlab.data.nanogpt import bin_corpus, bin_files, bin_folder
+from initlab.data.nanogpt_bin import bin_corpus, bin_files, bin_folder
 from initlab.data.shakespeare import read_shakespeare
 from initlab.data.stdlib import stdlib_pieces
 from initlab.data.synthetic import ALPHABET, Source

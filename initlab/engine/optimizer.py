@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from initlab.network.laws import Law
 from initlab.network.slots import Slot
-from initlab.optimizers.registry import SPEC_FIELDS, OptimizerEntry, SlotSettings, State, resolve
+from initlab.optimizers.rules import SPEC_FIELDS, OptimizerEntry, SlotSettings, State, resolve
 from initlab.spec.run import TrainSpec
 
 Tensors: TypeAlias = dict[str, Tensor]

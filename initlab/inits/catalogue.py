@@ -3,12 +3,12 @@
 from functools import lru_cache
 
 from initlab.activations.functions import ACTIVATIONS
-from initlab.inits import calibrate, classic, depth, family, gpt, joint, labs, mup, note
+from initlab.inits import calibrate, classic, depth, family, gpt2, joint, labs, mup, note
 from initlab.inits.strategy import INITS, Init, InitEntry, resolve
 from initlab.network.blueprint import Blueprint
 from initlab.spec.run import ModelSpec
 
-FAMILIES = (gpt, note, classic, labs, depth, joint, calibrate, mup, family)
+FAMILIES = (gpt2, note, classic, labs, depth, joint, calibrate, mup, family)
 
 """In the order in which they are shown."""
 

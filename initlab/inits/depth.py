@@ -20,7 +20,7 @@ from initlab.inits.compose import (
     weights,
     without_biases,
 )
-from initlab.inits.gpt import torch_linear, torch_weight
+from initlab.inits.gpt2 import torch_linear, torch_weight
 from initlab.inits.strategy import LawFunction, Strategy, init
 from initlab.network.laws import ONES, ZEROS, Dist, Law, Normal, Uniform
 from initlab.network.slots import (

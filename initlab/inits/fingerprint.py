@@ -2,7 +2,7 @@
 
 from initlab.activations.functions import ACTIVATIONS
 from initlab.inits.strategy import INITS
-from initlab.optimizers.registry import OPTIMIZERS
+from initlab.optimizers.rules import OPTIMIZERS
 from initlab.plugins.parameters import split_name
 from initlab.spec.run import RunSpec
 

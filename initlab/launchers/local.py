@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Self, TypeAlias
 
-from initlab.launchers.base import Event, LauncherContext, check_options, launcher
+from initlab.launchers.launcher import Event, LauncherContext, check_options, launcher
 from initlab.launchers.task import Task, TaskRun
 from initlab.machine.environment import worker_environment
 

@@ -21,7 +21,7 @@ from initlab.machine.environment import hardware, versions
 from initlab.machine.execution import Execution
 from initlab.plugins.loading import load_plugin
 from initlab.results.lock import HEARTBEAT_SECONDS
-from initlab.results.run import DONE, RunDirectory, RunWriter
+from initlab.results.run_folder import DONE, RunDirectory, RunWriter
 from initlab.spec.run import RunSpec
 
 PROGRESS_SECONDS = 0.5

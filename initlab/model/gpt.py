@@ -84,7 +84,7 @@ class Block(nn.Module):
         """Map the residual stream, (B, T, C) to (B, T, C)."""
         inputs = self.attn.pre(x)
         branch = self.branch_scale(self.attn.scale(self.attention(inputs, mask, tap, drop)))
-        x = tap(taps.RESIDUAL, self.attn.add(x, tap(taps.ATTN_BRANCH, drop("attn_out", branch))))
+        x = tap(taps.RESIDUAL, self.attn.add(x, tap(taps.ATTN_BRANCH, drop(ATTN_OUT, branch))))
         inputs = inputs if self.parallel else self.ffn.pre(x)
         branch = self.branch_scale(self.ffn.scale(self.mlp(inputs, tap)))
         return tap(taps.RESIDUAL, self.ffn.add(x, tap(taps.MLP_BRANCH, drop("mlp_out", branch))))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from initlab.optimizers.registry import Scalar, State, optimizer
+from initlab.optimizers.rules import Scalar, State, optimizer
 
 if TYPE_CHECKING:
     from torch import Tensor

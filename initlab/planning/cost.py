@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from initlab.network.slot_table import Network
 from initlab.network.slots import FFN_INPUT_ROLES, Slot
-from initlab.optimizers.registry import resolve
+from initlab.optimizers.rules import resolve
 from initlab.planning.expand import PlannedRun
 from initlab.spec.run import RunSpec
 

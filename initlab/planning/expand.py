@@ -18,8 +18,8 @@ from initlab.inits.catalogue import blueprint_for
 from initlab.inits.fingerprint import plugin_code
 from initlab.network.blueprint import Blueprint
 from initlab.network.topology import Dims
-from initlab.optimizers.registry import adam_like_names
-from initlab.optimizers.registry import resolve as resolve_optimizer
+from initlab.optimizers.rules import adam_like_names
+from initlab.optimizers.rules import resolve as resolve_optimizer
 from initlab.planning.names import names_of
 from initlab.results.cells import Cell
 from initlab.results.folder import Entry

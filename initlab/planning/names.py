@@ -8,8 +8,8 @@ from initlab.activations.functions import ACTIVATIONS
 from initlab.data.corpora import CORPORA
 from initlab.data.text import TOKENIZERS
 from initlab.inits.catalogue import INITS, resolve
-from initlab.optimizers.registry import OPTIMIZERS
-from initlab.optimizers.registry import resolve as resolve_optimizer
+from initlab.optimizers.rules import OPTIMIZERS
+from initlab.optimizers.rules import resolve as resolve_optimizer
 from initlab.spec.declaration import SpecField
 
 

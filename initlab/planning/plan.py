@@ -24,7 +24,7 @@ from initlab.planning.predicted import PlannedPredictions, planned_predictions, 
 from initlab.planning.workers import lanes_within, training_seconds, worker_count, worker_limit
 from initlab.predictions.scale_up import ScaleUp
 from initlab.results.folder import SweepFolder
-from initlab.results.run import RunState, Status
+from initlab.results.run_folder import RunState, Status
 from initlab.spec.sweep import SweepSpec
 
 Retry: TypeAlias = Literal["failed", "diverged", "none"]

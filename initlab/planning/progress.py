@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from initlab.planning.groups import LaneGroup
-from initlab.results.run import Status
+from initlab.results.run_folder import Status
 
 if TYPE_CHECKING:
     from initlab.planning.plan import Plan

@@ -11,6 +11,7 @@ from typing import Any
 
 from initlab.inits.catalogue import Init, blueprint_for, resolve
 from initlab.network.blueprint import Blueprint
+from initlab.network.slots import FFN_UP
 from initlab.predictions.inputs import PredictionInput
 from initlab.spec.run import ModelSpec, with_sizes
 from initlab.theory.from_laws import Unpredictable
@@ -169,7 +170,7 @@ def _at_size(case: PredictionInput, model: ModelSpec) -> SizePrediction:
 
 
 def _up_std(blueprint: Blueprint) -> float:
-    return next(law.mult * law.dist.std for slot, law in blueprint.laws if slot.role == "ffn_up")
+    return next(law.mult * law.dist.std for slot, law in blueprint.laws if slot.role == FFN_UP)
 
 
 def _heads(width: int, head_size: int) -> int:

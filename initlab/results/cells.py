@@ -9,7 +9,7 @@ from typing import Any
 
 from initlab.files.json import canonical_json
 from initlab.results.labels import join_label, short, unique_labels
-from initlab.results.run import DONE, RunDirectory, RunState, Status
+from initlab.results.run_folder import DONE, RunDirectory, RunState, Status
 
 NAMES = ("init", "activation")
 """Fields that are part of every label."""

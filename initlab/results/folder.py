@@ -8,7 +8,7 @@ from initlab.errors import InitlabError
 from initlab.files.atomic import write_text
 from initlab.files.json import read_json, write_json
 from initlab.results.cells import Cell
-from initlab.results.run import RunDirectory
+from initlab.results.run_folder import RunDirectory
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from initlab.files.public import PublicTable
 from initlab.inits.strategy import INITS
 from initlab.results.cells import Cell, Run, cells_of
 from initlab.results.labels import join_label, short
-from initlab.results.run import STATUSES, Status
+from initlab.results.run_folder import STATUSES, Status
 
 if TYPE_CHECKING:
     import pandas as pd

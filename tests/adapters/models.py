@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from initlab.adapters.base import Adapter, SlotMap
+from initlab.adapters.adapter import Adapter, SlotMap
 from initlab.adapters.slicing import from_slots
 from initlab.inits.catalogue import blueprint_for
 from initlab.network.blueprint import Blueprint

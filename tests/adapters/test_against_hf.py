@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from initlab.adapters.base import SlotMap
-from initlab.adapters.reading import read_model
+from initlab.adapters.adapter import SlotMap
+from initlab.adapters.recognition import read_model
 from initlab.adapters.slicing import from_slots, to_slots
 from initlab.errors import InitlabError
 from initlab.network.slot_table import Network, gpt_slots

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from initlab.adapters.base import ADAPTERS
+from initlab.adapters.adapter import ADAPTERS
 from initlab.adapters.decoder import HELD, Decoder
 from initlab.adapters.hf_gpt2 import HfGpt2
 from initlab.adapters.hf_llama import HfLlama

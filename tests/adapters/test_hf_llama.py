@@ -1,7 +1,7 @@
 """What Hugging Face's Llama must be told, and what its config says."""
 
 from initlab.adapters.hf_llama import HfLlama
-from initlab.adapters.reading import model_state
+from initlab.adapters.recognition import model_state
 from tests.adapters.models import own_blueprint, written_model
 
 

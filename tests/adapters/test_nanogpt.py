@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from initlab.adapters.nanogpt import NanoGpt
-from initlab.adapters.reading import read_model
+from initlab.adapters.recognition import read_model
 from initlab.adapters.slicing import from_slots, to_slots
 from tests.adapters.models import SIZES, NanoGptModel, away_from_trivial, own_blueprint
 from tests.networks import holding, random_tokens

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from initlab.adapters.native import Native
-from initlab.adapters.reading import model_state, read_model
+from initlab.adapters.recognition import model_state, read_model
 from initlab.errors import InitlabError
 from initlab.inits.catalogue import INITS
 from tests.adapters.models import blueprint

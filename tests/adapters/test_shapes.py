@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from initlab.adapters.base import ADAPTERS, SlotMap
-from initlab.adapters.reading import read_model
+from initlab.adapters.adapter import ADAPTERS, SlotMap
+from initlab.adapters.recognition import read_model
 from initlab.errors import InitlabError
 from tests.adapters.models import written_model
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from initlab.adapters.base import ADAPTERS, Slice, SlotMap
+from initlab.adapters.adapter import ADAPTERS, Slice, SlotMap
 from initlab.adapters.slicing import from_slots, to_slots
 from initlab.errors import InitlabError
 from initlab.network.slot_table import plain_network

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from initlab.adapters.hf_activations import HF_NAMES
 from initlab.checkpoints.build import Checkpoint, build_checkpoint
-from initlab.checkpoints.spec import CheckpointSpec
+from initlab.checkpoints.resolution import CheckpointSpec
 from initlab.checkpoints.write import write_checkpoint
 from initlab.spec.run import ModelSpec
 from tests.conftest import optional_module

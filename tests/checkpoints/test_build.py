@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from initlab.checkpoints.build import CALIBRATION_BATCH, Checkpoint, build_checkpoint
-from initlab.checkpoints.spec import CheckpointSpec
+from initlab.checkpoints.resolution import CheckpointSpec
 from initlab.data.corpora import load_corpus
 from initlab.engine.group import Group
 from initlab.errors import InitlabError

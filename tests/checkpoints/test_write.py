@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from initlab.checkpoints.build import Checkpoint, build_checkpoint
-from initlab.checkpoints.spec import CheckpointSpec
+from initlab.checkpoints.resolution import CheckpointSpec
 from initlab.checkpoints.write import check_target, write_checkpoint
 from initlab.errors import InitlabError
 from initlab.spec.run import ModelSpec
@@ -42,7 +42,7 @@ WRITE = """
 import sys
 from pathlib import Path
 from initlab.checkpoints.build import build_checkpoint
-from initlab.checkpoints.spec import CheckpointSpec
+from initlab.checkpoints.resolution import CheckpointSpec
 from initlab.checkpoints.write import write_checkpoint
 from initlab.spec.run import ModelSpec
 sizes = ModelSpec(n_layer=1, n_head=2, n_embd=16, block_size=8)

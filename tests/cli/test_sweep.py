@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from initlab.cli.sweep import Terminated, _run, _sigterm_raises
-from initlab.results.run import RunWriter, mark_failed
+from initlab.results.run_folder import RunWriter, mark_failed
 from tests.cli.run import initlab
 from tests.tiny import FLAGS, tiny_sweep
 

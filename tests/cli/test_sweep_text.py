@@ -9,7 +9,7 @@ from rich.console import Console
 
 from initlab.cli.sweep_text import announce, duration, print_dry_run, print_stopped
 from initlab.planning.plan import Plan
-from initlab.results.run import RunState
+from initlab.results.run_folder import RunState
 from tests.planning.machines import machine
 from tests.tiny import tiny_sweep
 

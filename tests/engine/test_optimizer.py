@@ -14,7 +14,7 @@ from initlab.errors import InitlabError
 from initlab.network.laws import ZEROS, Law
 from initlab.network.slot_table import gpt_slots
 from initlab.network.slots import Slot
-from initlab.optimizers.registry import OPTIMIZERS, Scalar, State, optimizer
+from initlab.optimizers.rules import OPTIMIZERS, Scalar, State, optimizer
 from initlab.spec.run import TrainSpec
 from tests.networks import Tensors, random_tensors, tiny
 

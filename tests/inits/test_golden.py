@@ -11,7 +11,7 @@ from tests.inits import (
     test_classic,
     test_depth,
     test_family,
-    test_gpt,
+    test_gpt2,
     test_joint,
     test_labs,
     test_mup,
@@ -21,7 +21,7 @@ from tests.inits.golden import Golden, Place, alike, assert_golden, constant, ex
 from tests.inits.test_calibrate import ORTHONORMAL
 
 HOMES = (
-    test_gpt,
+    test_gpt2,
     test_note,
     test_classic,
     test_labs,

@@ -14,7 +14,7 @@ from initlab.network.blueprint import Blueprint
 from initlab.plugins.loading import load_plugin
 from initlab.probes.reductions import PROBES, Probe
 from initlab.results.folder import SweepFolder
-from initlab.results.run import RunState
+from initlab.results.run_folder import RunState
 from tests.plugins.processes import forget
 from tests.tiny import tiny_task
 

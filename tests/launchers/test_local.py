@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from initlab.launchers.base import Event, LauncherContext
+from initlab.launchers.launcher import Event, LauncherContext
 from initlab.launchers.local import LocalLauncher, Worker
 from initlab.results.folder import SweepFolder
 from tests.tiny import tiny_task

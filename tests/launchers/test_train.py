@@ -13,7 +13,7 @@ from initlab.engine.group import Group
 from initlab.launchers.task import Task
 from initlab.launchers.train import Stopped, out_of_memory, train_task
 from initlab.machine.execution import Execution
-from initlab.results.run import RunState
+from initlab.results.run_folder import RunState
 from tests.tiny import tiny_task
 
 

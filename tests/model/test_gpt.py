@@ -266,7 +266,7 @@ def test_the_model_names_no_init() -> None:
     assert inits_named_in(source) == set()
     assert "initlab.inits" not in source
     assert inits_named_in(source + "\nif init == 'depth-scaled':\n    note_proj = 1\n") == {"depth-scaled"}
-    assert inits_named_in(source + "\nfrom initlab.inits.gpt import gpt2") == {"gpt2"}
+    assert inits_named_in(source + "\nfrom initlab.inits.gpt2 import gpt2") == {"gpt2"}
 
 
 def test_a_skeleton_has_no_memory() -> None:

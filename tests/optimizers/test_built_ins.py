@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from initlab.optimizers.built_ins import OPTIMIZERS
-from initlab.optimizers.registry import SPEC_FIELDS, Optimizer, resolve
+from initlab.optimizers.rules import SPEC_FIELDS, Optimizer, resolve
 from initlab.spec.run import TrainSpec
 from tests.optimizers.trajectories import LR, SHARED, distance, gradient, rounding, stacked, start, trajectory, zeros
 

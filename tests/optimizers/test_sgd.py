@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from initlab.optimizers.registry import resolve
+from initlab.optimizers.rules import resolve
 from tests.optimizers.trajectories import LR, SHARED, distance, gradient, rounding, start, torchs, trajectory
 
 SGD = resolve("sgd")

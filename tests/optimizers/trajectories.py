@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from initlab.optimizers.registry import Optimizer, SlotSettings, State
+from initlab.optimizers.rules import Optimizer, SlotSettings, State
 
 STEPS = 6
 LR = 1e-2

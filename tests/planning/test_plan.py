@@ -11,7 +11,7 @@ from initlab.machine.profile import MachineProfile
 from initlab.planning.plan import EarlierPlan, Plan, make_plan
 from initlab.planning.storage import write_plan
 from initlab.results.folder import SweepFolder
-from initlab.results.run import RunDirectory, RunState, RunWriter, mark_failed
+from initlab.results.run_folder import RunDirectory, RunState, RunWriter, mark_failed
 from initlab.spec.sweep import Grid, SweepSpec
 from tests.planning.machines import machine
 from tests.tiny import SIZES, tiny_sweep

@@ -11,14 +11,14 @@ from typing import get_args
 import pytest
 
 from initlab.activations.functions import ACTIVATIONS
-from initlab.adapters.base import ADAPTERS
+from initlab.adapters.adapter import ADAPTERS
 from initlab.data.corpora import CORPORA
 from initlab.errors import InitlabError
 from initlab.inits.catalogue import INITS, resolve
-from initlab.launchers.base import LAUNCHERS
+from initlab.launchers.launcher import LAUNCHERS
 from initlab.launchers.task import Task
 from initlab.launchers.train import train_task
-from initlab.optimizers.registry import OPTIMIZERS
+from initlab.optimizers.rules import OPTIMIZERS
 from initlab.planning.progress import RunOutcome, Silent
 from initlab.plugins.loading import PLUGIN_KINDS, load_plugin, loaded_plugins
 from initlab.plugins.registry import registries
@@ -243,7 +243,7 @@ def test_changed_code_is_another_run_and_the_same_code_elsewhere_is_not(wave: Pa
 
 OPTIMIZER_FILE = """
 from dataclasses import dataclass
-from initlab.optimizers.registry import Scalar, optimizer
+from initlab.optimizers.rules import Scalar, optimizer
 
 @dataclass(frozen=True)
 class Settings:
@@ -362,7 +362,7 @@ from initlab.activations.functions import activation
 def ripple(x):
     return x.sin()
 
-from initlab.adapters.base import adapter
+from initlab.adapters.adapter import adapter
 from initlab.adapters.nanogpt import NanoGpt
 
 @adapter("picogpt")

@@ -5,7 +5,7 @@ from types import FunctionType
 import pytest
 
 from initlab.errors import InitlabError
-from initlab.inits.gpt import gpt2
+from initlab.inits.gpt2 import gpt2
 from initlab.plugins.registry import Registry, error_line, importing
 from tests.installing import FRUIT, FRUIT_MODULE, install, install_fruit
 

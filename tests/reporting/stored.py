@@ -13,7 +13,7 @@ from initlab.results.cells import cells_of
 from initlab.results.folder import Entry, SweepFolder
 from initlab.results.frames import SweepFrames, to_frames
 from initlab.results.reading import load_results
-from initlab.results.run import RunWriter
+from initlab.results.run_folder import RunWriter
 
 VOCAB = 256
 FLOOR = 1.25

@@ -10,7 +10,7 @@ import pytest
 
 from initlab.errors import InitlabError
 from initlab.results.reading import load_results
-from initlab.results.run import mark_failed
+from initlab.results.run_folder import mark_failed
 from tests.reporting.stored import make_sweep
 from tests.verdicts.planted import DIVERGED, FAILED, MISSING, Planted, store
 

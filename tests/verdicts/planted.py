@@ -11,7 +11,7 @@ from initlab.inits.catalogue import blueprint_for
 from initlab.results.cells import cells_of
 from initlab.results.folder import Entry, SweepFolder
 from initlab.results.reading import Results, load_results
-from initlab.results.run import RunWriter, mark_failed
+from initlab.results.run_folder import RunWriter, mark_failed
 from initlab.spec.run import ModelSpec
 
 VOCAB = 64

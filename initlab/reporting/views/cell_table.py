@@ -14,7 +14,7 @@ from initlab.results.cells import Cell, Run
 from initlab.results.frames import SweepFrames
 from initlab.results.labels import short
 from initlab.results.reading import Results
-from initlab.results.run import Status
+from initlab.results.run_folder import Status
 from initlab.stats.summaries import Interval, geometric_mean, mean, mean_interval, standard_deviation
 
 NOTHING = "–"

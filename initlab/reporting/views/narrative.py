@@ -14,7 +14,7 @@ from initlab.results.cells import NAMES
 from initlab.results.frames import SweepFrames
 from initlab.results.labels import short
 from initlab.results.reading import Results
-from initlab.results.run import STATUSES
+from initlab.results.run_folder import STATUSES
 from initlab.spec.fields import comparable
 from initlab.stats.summaries import mean, mean_interval
 

@@ -14,7 +14,7 @@ LIAR = """
 import math
 from dataclasses import replace
 
-from initlab.inits.gpt import depth_scaled
+from initlab.inits.gpt2 import depth_scaled
 from initlab.inits.strategy import Strategy, init
 
 

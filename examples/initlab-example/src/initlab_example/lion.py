@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from initlab.optimizers.registry import Scalar, State, optimizer
+from initlab.optimizers.rules import Scalar, State, optimizer
 
 
 @dataclass(frozen=True, kw_only=True)

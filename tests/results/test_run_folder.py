@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from initlab.results.run import RunDirectory, RunWriter, mark_failed
+from initlab.results.run_folder import RunDirectory, RunWriter, mark_failed
 
 CONFIG, ENV = {"id": "abc"}, {"device": "cpu"}
 
@@ -49,7 +49,7 @@ def test_divergence_failure_and_interruption_keep_their_reasons(tmp_path: Path) 
 
 def test_a_run_whose_process_is_gone_is_interrupted_and_can_be_opened_again(tmp_path: Path) -> None:
     code = (
-        "import os, sys; from pathlib import Path; from initlab.results.run import RunWriter;"
+        "import os, sys; from pathlib import Path; from initlab.results.run_folder import RunWriter;"
         "writer = RunWriter.open(Path(sys.argv[1]), {}, {}); writer.metrics({'step': 0}); os._exit(9)"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "a")], check=False)
@@ -71,7 +71,7 @@ def test_a_run_that_is_being_trained_cannot_be_opened_twice(tmp_path: Path) -> N
 def test_results_hold_no_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two runs of one spec must give the same bytes; only status.json and log.txt may tell them apart."""
     for name, now in (("a", 1e9), ("b", 2e9)):
-        monkeypatch.setattr("initlab.results.run.time.time", lambda now=now: now)
+        monkeypatch.setattr("initlab.results.run_folder.time.time", lambda now=now: now)
         writer = _writer(tmp_path / name)
         writer.metrics({"step": 0, "train_loss": 1.0})
         writer.finish({"diverged": False})

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import initlab
-from initlab.checkpoints.spec import CheckpointSpec, resolve_checkpoint
+from initlab.checkpoints.resolution import CheckpointSpec, resolve_checkpoint
 from initlab.data.corpora import load_corpus
 from initlab.errors import InitlabError
 from initlab.spec.run import ModelSpec
@@ -48,7 +48,7 @@ def test_a_corpus_must_fit() -> None:
 
 
 def test_resolving_needs_no_torch() -> None:
-    code = "import sys\nfrom initlab.checkpoints.spec import CheckpointSpec, resolve_checkpoint\n"
+    code = "import sys\nfrom initlab.checkpoints.resolution import CheckpointSpec, resolve_checkpoint\n"
     code += "from initlab.spec.run import ModelSpec\n"
     code += "resolve_checkpoint(CheckpointSpec(format='nanogpt', model=ModelSpec(), init='gpt2', vocab_size=9))"
     code += "\nprint('torch' in sys.modules)"

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from initlab.errors import InitlabError
-from initlab.optimizers.registry import OPTIMIZERS, Scalar, SlotSettings, State, adam_like_names, optimizer, resolve
+from initlab.optimizers.rules import OPTIMIZERS, Scalar, SlotSettings, State, adam_like_names, optimizer, resolve
 from tests.optimizers.trajectories import SHARED
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from initlab.adapters.hf_gpt2 import GPT2_NAMES
 from initlab.adapters.hf_llama import HfLlama
-from initlab.adapters.names import Names, stacked
+from initlab.adapters.tensor_names import Names, stacked
 from initlab.network.slot_table import gpt_slots
 from tests.networks import tiny
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from initlab.adapters.base import ADAPTERS, ModelState, SlotMap
+from initlab.adapters.adapter import ADAPTERS, ModelState, SlotMap
 from initlab.errors import InitlabError
 
 

@@ -11,11 +11,11 @@ import pytest
 import torch
 
 import initlab
-from initlab.adapters.base import ADAPTERS
+from initlab.adapters.adapter import ADAPTERS
 from initlab.adapters.decoder import Decoder
-from initlab.adapters.names import Names
-from initlab.adapters.reading import read_model
+from initlab.adapters.recognition import read_model
 from initlab.adapters.slicing import to_slots
+from initlab.adapters.tensor_names import Names
 from initlab.network.blueprint import Blueprint
 from initlab.network.topology import Topology
 from tests.adapters.models import written_model
@@ -68,8 +68,8 @@ def python(code: str) -> str:
 
 @pytest.mark.parametrize("name", ["hf-llama", "initlab"])
 def test_whoever_asks_for_a_family_need_not_have_imported_it_nor_torch(name: str) -> None:
-    code = f"import sys\nfrom initlab.adapters.base import ADAPTERS\nprint(ADAPTERS.get({name!r}).summary)\n"
-    code += "from initlab.adapters.reading import read_model\nprint('torch' in sys.modules)"
+    code = f"import sys\nfrom initlab.adapters.adapter import ADAPTERS\nprint(ADAPTERS.get({name!r}).summary)\n"
+    code += "from initlab.adapters.recognition import read_model\nprint('torch' in sys.modules)"
     summary, has_torch = python(code).splitlines()
     assert summary == ADAPTERS.get(name).summary
     assert has_torch == "False"

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import torch
 
-from initlab.adapters.base import ADAPTERS
+from initlab.adapters.adapter import ADAPTERS
 from initlab.adapters.native import NATIVE
-from initlab.adapters.reading import model_state, read_model
+from initlab.adapters.recognition import model_state, read_model
 from initlab.adapters.slicing import to_slots
 from initlab.errors import InitlabError
 from tests.adapters.models import own_blueprint, written_model

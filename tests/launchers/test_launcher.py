@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from initlab.errors import InitlabError
-from initlab.launchers.base import (
+from initlab.launchers.launcher import (
     LAUNCHERS,
     Event,
     LauncherContext,
@@ -21,7 +21,7 @@ from initlab.launchers.task import Task
 from initlab.plugins.loading import load_plugin
 from initlab.results.folder import SweepFolder
 from initlab.results.reading import load_results
-from initlab.results.run import DONE
+from initlab.results.run_folder import DONE
 from tests.installing import LAUNCHER_FILE
 from tests.tiny import tiny_tasks
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from initlab.adapters.base import Slice
+from initlab.adapters.adapter import Slice
 from initlab.network.slots import Slot
 
 

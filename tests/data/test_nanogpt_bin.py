@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from initlab.data.batches import draw_batch
-from initlab.data.nanogpt import bin_corpus, bin_folder, read_vocab_size
+from initlab.data.nanogpt_bin import bin_corpus, bin_folder, read_vocab_size
 from initlab.errors import InitlabError
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from initlab.activations.functions import ACTIVATIONS
-from initlab.adapters.base import ADAPTERS, Adapter
+from initlab.adapters.adapter import ADAPTERS, Adapter
 from initlab.adapters.native import NATIVE
 from initlab.data.corpus import Corpus
 from initlab.errors import InitlabError
