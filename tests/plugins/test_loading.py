@@ -369,7 +369,6 @@ from initlab.adapters.nanogpt import NanoGpt
 class PicoGpt(NanoGpt):
     summary = "a test"
 """
-    + OPTIMIZER_FILE
 )
 ENTRIES = {
     "strategy": "init",
