@@ -56,3 +56,13 @@ def test_a_lane_among_others_is_as_it_is_alone() -> None:
             assert a[place].size == pytest.approx(b[place].size, rel=1e-5)
             assert a[place].change == pytest.approx(b[place].change, rel=1e-4)
     assert together[0]["residual"].change != pytest.approx(together[1]["residual"].change, rel=0.5)
+
+
+def test_a_lane_that_diverges_at_its_own_pace_has_coordinates_and_one_that_is_not_finite_has_none() -> None:
+    wild = spec(train={"steps": 5, "lr": 30.0, "clip": 0.0})
+    row = next(record.row for record in Group([wild], [CORPUS]).run() if record.kind == "summary")
+    assert row["diverged"]
+    assert row["steps"] == 5
+    assert coordinates([wild], [CORPUS])[0]["residual"].change[-1] > 1
+    with pytest.raises(AssertionError, match="a lane ended early"):
+        coordinates([wild, spec(init="gpt2:std=1e20", train={"steps": 5})], [CORPUS] * 2)
