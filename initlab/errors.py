@@ -8,7 +8,15 @@ from difflib import get_close_matches
 
 
 class InitlabError(Exception):
-    """A mistake in a spec, a flag, a file or a name. The message says what, where and the nearest right thing."""
+    """A mistake in a spec, a flag, a file or a name. The message says what, where and the nearest right thing.
+
+    >>> import initlab
+    >>> try:
+    ...     initlab.explain("depth-scald")
+    ... except initlab.InitlabError as error:
+    ...     print(error)
+    unknown init 'depth-scald'; did you mean 'depth-scaled'?
+    """
 
 
 def did_you_mean(name: str, options: Iterable[str]) -> str:

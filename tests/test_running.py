@@ -223,7 +223,7 @@ def hook(event, details):
 
 
 from initlab.cli.main import app
-from initlab.cli.progress import PlainProgress
+from initlab.api.display import PlainProgress
 
 PlainProgress.start = lambda progress: started.append(progress)
 if "again" in sys.argv[1:]:

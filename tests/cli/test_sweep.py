@@ -226,7 +226,7 @@ def test_a_sweep_that_is_stopped_before_its_plan_is_stored_ends_as_any_other(
     def stopped(plan: object, progress: object) -> None:
         raise stop
 
-    monkeypatch.setattr("initlab.cli.sweep.run_plan", stopped)
+    monkeypatch.setattr("initlab.cli.sweep.run_sweep", stopped)
     with pytest.raises(typer.Exit) as ended:
         _run(tiny_sweep(tmp_path / "x", {"seed": [0, 1]}))
     assert ended.value.exit_code == code

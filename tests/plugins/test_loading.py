@@ -102,7 +102,7 @@ def test_probes_count_as_functions_and_as_entries(plugin_site: Path) -> None:
         ("raises.py:x", r"cannot be loaded: KeyError: 'no' \(raises\.py, line 1\)"),
         (
             "taken.py:strategy",
-            r"cannot be loaded: init 'gpt2' is registered twice, by initlab\.inits\.gpt and by /.*taken\.py$",
+            r"cannot be loaded: init 'gpt2' is registered twice, by initlab\.inits\.gpt2 and by /.*taken\.py$",
         ),
         ("default.py:x", "init 'open': expected a number, a bool or text as the default of std"),
         ("tap.py:x", "no tap 'residul'; did you mean 'residual'"),

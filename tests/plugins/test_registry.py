@@ -195,7 +195,7 @@ def test_a_plug_in_may_not_take_the_name_of_a_built_in(plugin_site: Path) -> Non
 def test_a_plug_in_that_registers_a_taken_name_under_another_entry_point_is_broken(plugin_site: Path) -> None:
     FRUIT.add("fig", gpt2)
     install_fruit(plugin_site, "thief", {"thief": FRUIT_MODULE.format(name="fig", value=1)}, {"kiwi": "thief"})
-    with pytest.raises(InitlabError, match=r"registered twice, by initlab\.inits\.gpt and by thief$"):
+    with pytest.raises(InitlabError, match=r"registered twice, by initlab\.inits\.gpt2 and by thief$"):
         FRUIT.get("kiwi")
     assert FRUIT.get("fig") is gpt2
 

@@ -100,7 +100,7 @@ def test_scales() -> None:
     ("name", "message"),
     [
         ("final_los", "did you mean 'final_loss'"),
-        ("residual_ms", r"wants a place: residual_ms\.last"),
+        ("residual_ms", r"is read at a place: residual_ms\.last"),
         ("residual_ms.lst", "did you mean 'last'"),
         ("residual_ms.last@middle", "'start', 'end' or a step"),
     ],
