@@ -6,6 +6,7 @@ The same plan made again resumes: a run is its content, so what is finished is n
 import os
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from initlab.errors import InitlabError
 from initlab.inits.fingerprint import plugin_code
@@ -19,9 +20,8 @@ from initlab.planning.plan import Plan
 from initlab.planning.progress import Progress, RunOutcome, Silent
 from initlab.planning.storage import write_plan
 from initlab.plugins.loading import loaded_plugins
-from initlab.results.folder import SweepFolder
 from initlab.results.reading import Results, load_results
-from initlab.results.run_folder import DONE, STATUSES, Status, forget_result, mark_failed
+from initlab.results.run_folder import DONE, STATUSES, RunResult, RunState, Status, forget_result, mark_failed
 
 
 def run_plan(plan: Plan, progress: Progress | None = None) -> Results:
@@ -42,13 +42,15 @@ def run_plan(plan: Plan, progress: Progress | None = None) -> Results:
         write_plan(plan)
         for run in plan.missing:
             forget_result(plan.folder.run(run.id).path)
+        results: dict[str, RunResult] = {}
         try:
             progress.start()
             for event in launcher.run(tasks):
-                _report(event, numbers[event.task.runs[0].id], plan, progress)
+                _report(event, numbers[event.task.runs[0].id], plan, progress, results)
         finally:
             progress.stop()
-    return load_results(plan.folder.path)
+    over = {run: result for run, result in results.items() if result[0].status in DONE}
+    return load_results(plan.folder.path, over)
 
 
 def current_counts(plan: Plan) -> dict[Status, int]:
@@ -71,13 +73,16 @@ def _gpus(tasks: Sequence[Task], machine: MachineProfile) -> list[str]:
     return ([numbers[int(index)]] if colon else numbers)[: len(tasks)]
 
 
-def _report(event: Event, number: int, plan: Plan, progress: Progress) -> None:
+def _report(event: Event, number: int, plan: Plan, progress: Progress, results: dict[str, RunResult]) -> None:
+    """Tell ``progress`` what happened; add to ``results`` those of the runs of a group that is done."""
     if event.kind == "step":
         progress.group_step(number, event.step, event.steps)
     elif event.kind == "note":
         progress.note(number, event.reason)
     elif event.kind == "done":
-        progress.group_done(number, [_outcome(plan.folder, run.id) for run in plan.groups[number].runs])
+        done = {run.id: plan.folder.run(run.id).result() for run in plan.groups[number].runs}
+        results.update(done)
+        progress.group_done(number, [_outcome(run, *result) for run, result in done.items()])
     else:
         for run in event.runs:
             directory = plan.folder.run(run.id)
@@ -85,8 +90,7 @@ def _report(event: Event, number: int, plan: Plan, progress: Progress) -> None:
                 mark_failed(directory.path, event.reason)
 
 
-def _outcome(folder: SweepFolder, run_id: str) -> RunOutcome:
-    state, summary = folder.run(run_id).result()
+def _outcome(run_id: str, state: RunState, summary: dict[str, Any] | None) -> RunOutcome:
     return RunOutcome(run_id, state.status, (summary or {}).get("val_loss"))
 
 

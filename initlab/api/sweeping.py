@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from initlab.api.axes import Values, axes_of, names_in, seeds_of
 from initlab.api.display import progress_for
-from initlab.errors import InitlabError, did_you_mean
 from initlab.files.public import PublicTable, PublicValue
 from initlab.launchers.launcher import parse_launcher
 from initlab.machine.execution import CompileMode, Overrides
@@ -16,6 +15,7 @@ from initlab.planning.progress import Progress
 from initlab.planning.requested import requested_spec
 from initlab.plugins.loading import load_plugins
 from initlab.probes.reductions import PROBES
+from initlab.reporting.formats import FORMATS, check_formats
 from initlab.results.reading import Results, load_results
 from initlab.results.run_folder import Status
 from initlab.running import current_counts, run_plan
@@ -30,7 +30,6 @@ __all__ = [
     "FORMATS",
     "Analysis",
     "JudgedClaims",
-    "Overrides",
     "Plan",
     "Results",
     "Standing",
@@ -45,8 +44,6 @@ __all__ = [
     "status",
     "sweep",
 ]
-
-FORMATS = ("html", "md", "csv", "json")
 
 Sweep: TypeAlias = str | Path | Results
 """A stored sweep: its folder, or what was read of it."""
@@ -64,7 +61,7 @@ def sweep(
     jobs: int | None = None,
     lanes: int | None = None,
     compile: CompileMode = "auto",
-    device: str | None = None,
+    device: str = "auto",
     launcher: str = "local",
     retry: Retry = "failed",
     plugins: Sequence[str] = (),
@@ -95,7 +92,9 @@ def sweep(
         name=name,
         out=out,
         target=target,
-        overrides=Overrides(device, lanes, compile),
+        lanes=lanes,
+        compile=compile,
+        device=device,
         jobs=jobs,
         launcher=launcher,
         retry=retry,
@@ -128,8 +127,10 @@ def planned_sweep(
     name: str | None = None,
     out: str | Path | None = None,
     target: Mapping[str, int] | None = None,
-    overrides: Overrides = Overrides(),  # noqa: B008 - a frozen value
     jobs: int | None = None,
+    lanes: int | None = None,
+    compile: CompileMode = "auto",
+    device: str = "auto",
     launcher: str = "local",
     retry: Retry = "failed",
     plugins: Sequence[str] = (),
@@ -148,7 +149,7 @@ def planned_sweep(
         requested_spec(None if spec is None else Path(spec), axes(), name),
         None if out is None else Path(out),
         target=target,
-        overrides=overrides,
+        overrides=Overrides(None if device == "auto" else device, lanes, compile),
         jobs=jobs,
         retry=retry,
         launcher=launcher,
@@ -186,13 +187,13 @@ def load(path: str | Path) -> Results:
 
 @dataclass(frozen=True, repr=False)
 class WrittenReport(PublicValue):
-    """A report beside its sweep. ``page`` is its HTML file; ``analysis`` all that it says."""
+    """A report beside its sweep: ``page`` is its HTML file, ``analysis`` all it says; the document is the sweep's."""
 
     page: Path
     analysis: "Analysis"
 
     def document(self) -> dict[str, Any]:
-        return {"page": str(self.page), **self.analysis.document()}
+        return self.analysis.results.document()
 
     def describe(self) -> str:
         return f"report: {self.page}"
@@ -216,9 +217,7 @@ def report(sweep: Sweep, *, formats: Collection[str] = FORMATS) -> WrittenReport
     >>> initlab.report(results, formats=["md"]).page.with_name("report.md").exists()
     True
     """
-    for name in formats:
-        if name not in FORMATS:
-            raise InitlabError(f"no report format {name!r}{did_you_mean(name, FORMATS)}")
+    check_formats(formats)  # before the seconds that an analysis takes
     from initlab.reporting.analysis import analyse  # with pandas, and matplotlib for the next
     from initlab.reporting.render.publish import write_report
 

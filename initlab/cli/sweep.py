@@ -14,7 +14,6 @@ import typer
 
 from initlab.api.display import progress_for
 from initlab.api.sweeping import (
-    Overrides,
     Plan,
     Results,
     current_counts,
@@ -83,7 +82,9 @@ def sweep(
         name=name,
         out=out,
         target=None if target is None else parse_sizes("--target", target),
-        overrides=Overrides(None if device == "auto" else device, lanes, compiled),
+        lanes=lanes,
+        compile=compiled,
+        device=device,
         jobs=jobs,
         retry=retry,
         launcher=launcher,

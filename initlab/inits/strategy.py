@@ -20,7 +20,7 @@ from initlab.network.laws import Law
 from initlab.network.slot_table import Network, SlotTable, possible_slots, table_of
 from initlab.network.slots import TOKEN_EMBEDDING, Role, Slot
 from initlab.network.topology import GPT2_TOPOLOGY, SCALE_SHAPES, Dims, Topology
-from initlab.plugins.parameters import TYPES, canonical_text, parse_parameters, split_name
+from initlab.plugins.parameters import canonical_text, check_defaults, parse_parameters, split_name
 from initlab.plugins.registry import Registry
 
 LawFunction: TypeAlias = Callable[[Slot], Law | None]
@@ -93,9 +93,7 @@ def init(
 
     def decorate(build: Callable[..., Strategy]) -> Callable[..., Strategy]:
         entry = InitEntry(build, source, status)
-        for key, default in entry.parameters.items():
-            if type(default) not in TYPES:
-                raise InitlabError(f"init {name!r}: expected a number, a bool or text as the default of {key}")
+        check_defaults(f"init {name!r}", entry.parameters)
         INITS.add(name, entry, aliases=aliases)
         return build
 

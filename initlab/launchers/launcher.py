@@ -20,7 +20,7 @@ A launcher is registered by name and chosen with ``initlab sweep --launcher NAME
                 yield Event(task, "done")
 
 ``initlab.launchers.train.train_task`` trains a task into the store wherever it is called, and stores what fails; a
-task travels as ``Task.to_json``. The contract, which ``tests/launchers/test_base.py`` holds every launcher to:
+task travels as ``Task.to_json``. The contract, which ``tests/launchers/test_launcher.py`` holds every launcher to:
 
 - every task has exactly one ``done`` event, its last;
 - every run is then either in the store, finished or failed, or named by exactly one ``lost`` event;

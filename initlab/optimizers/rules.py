@@ -18,11 +18,11 @@ That is all: clipping, schedules, decay groups and the factors of laws are the e
 
 import inspect
 from collections.abc import Callable
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from dataclasses import Field, dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from initlab.errors import InitlabError
-from initlab.plugins.parameters import TYPES, canonical_text, parse_parameters, split_name
+from initlab.plugins.parameters import canonical_text, check_defaults, parse_parameters, split_name
 from initlab.plugins.registry import Registry
 
 if TYPE_CHECKING:
@@ -150,13 +150,8 @@ def optimizer(
 
     def decorate(update: UpdateRule) -> UpdateRule:
         entry = OptimizerEntry(update, settings, source, buffers, adam_like, fused)
-        for key, default in entry.parameters.items():
-            if type(default) not in TYPES:
-                got = "none" if default is MISSING else f"a {type(default).__name__}"
-                raise InitlabError(
-                    f"optimizer {name!r}: expected a number, a bool or text as the default of {key}, got {got}; "
-                    f"only {', '.join(SPEC_FIELDS)} come from the spec"
-                )
+        hint = f"; only {', '.join(SPEC_FIELDS)} come from the spec"
+        check_defaults(f"optimizer {name!r}", entry.parameters, hint)
         OPTIMIZERS.add(name, entry, aliases=aliases)
         return update
 

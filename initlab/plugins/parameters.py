@@ -5,6 +5,8 @@ Each parameter has a default, and the default's type is the type that a value mu
 
 import math
 from collections.abc import Mapping
+from dataclasses import MISSING
+from inspect import Parameter
 from typing import Any
 
 from initlab.errors import InitlabError, did_you_mean
@@ -12,11 +14,22 @@ from initlab.errors import InitlabError, did_you_mean
 TYPES = {float: "number", int: "whole number", bool: "bool", str: "text"}
 """The types that a default may have, as messages name them."""
 
+NO_DEFAULT = (MISSING, Parameter.empty)
+"""How dataclasses and signatures say that there is none."""
+
 
 def split_name(text: str) -> tuple[str, str]:
     """Return the name and the text of the parameters, empty where there are none."""
     name, _, rest = text.partition(":")
     return name.strip(), rest
+
+
+def check_defaults(where: str, defaults: Mapping[str, Any], hint: str = "") -> None:
+    """Raise InitlabError where a parameter has no default, or one that no text can set; ``hint`` ends the message."""
+    for key, default in defaults.items():
+        if type(default) not in TYPES:
+            got = "none" if any(default is none for none in NO_DEFAULT) else f"a {type(default).__name__}"
+            raise InitlabError(f"{where}: expected a number, a bool or text as the default of {key}, got {got}{hint}")
 
 
 def parse_parameters(

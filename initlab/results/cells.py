@@ -9,7 +9,7 @@ from typing import Any
 
 from initlab.files.json import canonical_json
 from initlab.results.labels import join_label, short, unique_labels
-from initlab.results.run_folder import DONE, RunDirectory, RunState, Status
+from initlab.results.run_folder import DONE, RunDirectory, RunResult, RunState, Status
 
 NAMES = ("init", "activation")
 """Fields that are part of every label."""
@@ -17,13 +17,15 @@ NAMES = ("init", "activation")
 
 @dataclass(frozen=True)
 class Run:
-    """One planned run; Its files are read when they are first asked for, and once."""
+    """One planned run; its files are read when they are first asked for, and once."""
 
     id: str
     cell_index: int
     seed: int
     label: str
     path: Path
+    known: RunResult | None = field(default=None, repr=False, compare=False)
+    """The result of a run that is over, where it was read before: it does not change any more."""
 
     @property
     def state(self) -> RunState:
@@ -63,8 +65,8 @@ class Run:
         return self.status in DONE
 
     @cached_property
-    def _result(self) -> tuple[RunState, dict[str, Any] | None]:
-        return self._directory.result()
+    def _result(self) -> RunResult:
+        return self.known or self._directory.result()
 
     @property
     def _directory(self) -> RunDirectory:

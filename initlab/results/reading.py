@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from initlab.errors import InitlabError, did_you_mean
@@ -18,7 +19,7 @@ from initlab.files.public import PublicTable
 from initlab.inits.strategy import INITS
 from initlab.results.cells import Cell, Run, cells_of
 from initlab.results.labels import join_label, short
-from initlab.results.run_folder import STATUSES, Status
+from initlab.results.run_folder import STATUSES, RunResult, Status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -177,12 +178,15 @@ class Results(PublicTable):
         return value
 
 
-def load_results(path: Path | str) -> Results:
-    """Return the sweep stored in the folder ``path``; raises InitlabError where there is none."""
+def load_results(path: Path | str, known: Mapping[str, RunResult] = MappingProxyType({})) -> Results:
+    """Return the sweep stored in the folder ``path``; raises InitlabError where there is none.
+
+    ``known`` has results of runs that are over, by id, which are not read again.
+    """
     path = Path(path)
     document = _plan(path)
     cells = cells_of(document.get("cells", []))
-    runs = tuple(_run(path, cells[run["cell"]], run) for run in document.get("runs", []))
+    runs = tuple(_run(path, cells[run["cell"]], run, known.get(run["id"])) for run in document.get("runs", []))
     keys: Mapping[str, str] = document.get("predictions", {})
     by_cell: dict[int, dict[int, Run]] = {cell.index: {} for cell in cells}
     for run in runs:
@@ -231,6 +235,6 @@ def _plan(path: Path) -> dict[str, Any]:
     return document
 
 
-def _run(folder: Path, cell: Cell, run: Mapping[str, Any]) -> Run:
+def _run(folder: Path, cell: Cell, run: Mapping[str, Any], known: RunResult | None) -> Run:
     label = join_label([cell.label, f"seed {run['seed']}"], {})
-    return Run(run["id"], cell.index, run["seed"], label, folder / "runs" / run["id"])
+    return Run(run["id"], cell.index, run["seed"], label, folder / "runs" / run["id"], known)

@@ -30,6 +30,10 @@ class RunState:
     wall_seconds: float | None = None
 
 
+RunResult: TypeAlias = tuple[RunState, dict[str, Any] | None]
+"""Where a run stands, and its summary where it has one."""
+
+
 class RunDirectory:
     """Reads one run as it is now; every file may be absent. What is read is not kept: see ``cells.Run``."""
 
@@ -43,7 +47,7 @@ class RunDirectory:
     def state(self) -> RunState:
         return self.result()[0]
 
-    def result(self) -> tuple[RunState, dict[str, Any] | None]:
+    def result(self) -> RunResult:
         """Return where the run stands, and its summary where it has a result.
 
         The status is read first: a run that ends between the two readings is then finished, never missing.

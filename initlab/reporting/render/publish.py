@@ -7,17 +7,16 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from initlab.errors import InitlabError, did_you_mean
+from initlab.errors import InitlabError
 from initlab.files.atomic import write_bytes
 from initlab.files.json import write_json
+from initlab.reporting.formats import FORMATS, check_formats
 from initlab.reporting.render import markdown, page
 from initlab.reporting.render.drawing import Drawing, draw
 from initlab.verdicts.verdict import document
 
 if TYPE_CHECKING:
     from initlab.reporting.analysis import Analysis
-
-FORMATS = ("html", "md", "csv", "json")
 
 
 def write_report(analysis: "Analysis", *, formats: Collection[str] = FORMATS) -> Path:
@@ -26,9 +25,7 @@ def write_report(analysis: "Analysis", *, formats: Collection[str] = FORMATS) ->
     Figures are written for html and md. Raises InitlabError for a folder that cannot be written to, or a format
     that does not exist.
     """
-    for name in formats:
-        if name not in FORMATS:
-            raise InitlabError(f"no report format {name!r}{did_you_mean(name, FORMATS)}")
+    check_formats(formats)
     folder = analysis.results.path / "report"
     try:
         folder.mkdir(exist_ok=True)
