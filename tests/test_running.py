@@ -276,3 +276,69 @@ def test_a_second_look_at_a_run_would_be_counted(tmp_path: Path) -> None:
     (run,) = (path.name for path in (tmp_path / "x" / "runs").iterdir())
     assert opened[f"runs/{run}/summary.json"] == 2
     assert opened["sweep.json"] == 1
+
+
+COUNTED_TO_THE_REPORT = """
+import json, sys
+from collections import Counter
+from pathlib import Path
+
+folder, twin, *arguments = sys.argv[1:]
+opened, ended = Counter(), []
+
+
+def hook(event, details):
+    if event == "open" and ended and isinstance(details[0], str | Path):
+        path = Path(details[0])
+        if path.is_absolute() and path.is_relative_to(folder):
+            opened[str(path.relative_to(folder))] += isinstance(details[1], str) and "r" in details[1]
+
+
+import initlab.running as running
+from initlab.cli.main import app
+
+report, load = running._report, running.load_results
+
+
+def noted(event, *rest):
+    if event.kind == "done":
+        ended.append(event)
+    report(event, *rest)
+
+
+running._report = noted
+if twin == "forgetful":
+    running.load_results = lambda path, known=None: load(path)
+sys.addaudithook(hook)
+try:
+    app(arguments)
+finally:
+    Path("opened.json").write_text(json.dumps({"opened": opened, "ended": len(ended)}))
+"""
+
+RUN_FILES = ("summary.json", "status.json", "metrics.jsonl", "layers.jsonl")
+
+
+@pytest.mark.parametrize(("twin", "times"), [("as it is", {1}), ("forgetful", {1, 2})])
+def test_from_the_last_step_to_the_report_every_file_of_a_run_is_opened_once(
+    twin: str, times: set[int], tmp_path: Path
+) -> None:
+    """Progress, table, JSON and report share one reading; the negative twin forgets what progress has read."""
+    folder = tmp_path / "x"
+    command = ("sweep", *FLAGS, "-o", str(folder), "--init", "gpt2", "--seeds", "2", "--jobs", "1")
+    done = subprocess.run(
+        [sys.executable, "-c", COUNTED_TO_THE_REPORT, str(folder), twin, *command],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (folder / "report" / "index.html").is_file()
+    counted = json.loads((tmp_path / "opened.json").read_text())
+    assert counted["ended"]
+    opened = {name: number for name, number in counted["opened"].items() if name.endswith(RUN_FILES) and number}
+    own = {name: number for name, number in opened.items() if name.startswith("runs/")}
+    assert len(own) == 2 * len(RUN_FILES)
+    assert set(own.values()) == times
