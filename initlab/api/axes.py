@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from initlab.errors import InitlabError
+from initlab.errors import InitlabError, did_you_mean
 from initlab.planning.expand import check_table
 from initlab.planning.names import names_of
 from initlab.plugins.parameters import split_names
@@ -26,6 +26,7 @@ __all__ = [
     "one_model",
     "seeds_of",
     "split_names",
+    "target_sizes",
 ]
 
 Scalar: TypeAlias = str | int | float | bool
@@ -34,8 +35,11 @@ Values: TypeAlias = Scalar | Sequence[Scalar] | None
 
 
 def names_in(value: str | Iterable[str]) -> list[str]:
-    """Return the names in ``"a,b"`` or ``["a", "b"]``."""
-    return list(split_names(value)) if isinstance(value, str) else list(value)
+    """Return the names in ``"a,b"`` or ``["a", "b"]``; raises InitlabError where there is none."""
+    names = split_names(value) if isinstance(value, str) else list(value)
+    if not names:
+        raise InitlabError("expected at least one name, got none")
+    return names
 
 
 def listed(value: Values) -> list[Any]:
@@ -62,6 +66,17 @@ def seeds_of(seeds: int | Iterable[int]) -> list[int]:
     if not listed_seeds:
         raise InitlabError(f"seeds = {seeds!r}: names no seed")
     return listed_seeds
+
+
+def target_sizes(target: Mapping[str, int] | None) -> dict[str, int]:
+    """Return the sizes of a larger model by name, none where there is no target; raises InitlabError for no sizes."""
+    sizes = dict(target or {})
+    for name, value in sizes.items():
+        if name not in TARGET_SIZES:
+            raise InitlabError(f"target: no size {name!r}{did_you_mean(name, TARGET_SIZES)}")
+        if type(value) is not int or value < 1:
+            raise InitlabError(f"target: expected a whole number from 1 as {name}, got {value!r}")
+    return sizes
 
 
 def one_model(fields: Mapping[str, Values]) -> ModelSpec:

@@ -1,11 +1,12 @@
 """What theory expects of a network before it is trained, for one init or several, at one size or over many."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from initlab.api.axes import Values, names_in, one_model
+from initlab.api.axes import Values, names_in, one_model, target_sizes
 from initlab.data.corpora import load_corpus
 from initlab.data.corpus import Corpus
 from initlab.errors import InitlabError
@@ -178,12 +179,17 @@ def predict(
     True
     """
     load_plugins(plugins)
+    if type(batch_size) is not int or batch_size < 1:
+        raise InitlabError(f"batch_size: expected a whole number from 1, got {batch_size!r}")
+    if not (math.isfinite(lr) and lr >= 0):
+        raise InitlabError(f"lr: expected a finite number that is not negative, got {lr!r}")
     model, several = one_model(sizes), not isinstance(init, str)
     corpus = None if tokens in ("uniform", "zipf") else load_corpus(tokens, tokenizer)
     setting = _Setting(model, activation, tokens, corpus, batch_size, lr)
     inits = names_in(init) if several else [str(init)]
+    larger = target_sizes(target)
     span = None if over is None else parse_size_range(over, model)
     models = [model] if span is None else [span.model(model, value) for value in span.values]
     predictions = tuple(setting.prediction(name, at) for name in inits for at in models)
-    scale_ups = tuple(setting.scale_up(name, target) for name in inits) if target and span is None else ()
+    scale_ups = tuple(setting.scale_up(name, larger) for name in inits) if larger and span is None else ()
     return Forecast(predictions, single=not several and span is None, sizes=span, scale_ups=scale_ups)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from initlab.api.axes import Values, axes_of, names_in, seeds_of
+from initlab.api.axes import Values, axes_of, names_in, seeds_of, target_sizes
 from initlab.api.display import progress_for
 from initlab.files.public import PublicTable, PublicValue
 from initlab.launchers.launcher import parse_launcher
@@ -148,7 +148,7 @@ def planned_sweep(
     return make_plan(
         requested_spec(None if spec is None else Path(spec), axes(), name),
         None if out is None else Path(out),
-        target=target,
+        target=target_sizes(target),
         overrides=Overrides(None if device == "auto" else device, lanes, compile),
         jobs=jobs,
         retry=retry,

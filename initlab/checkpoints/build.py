@@ -19,7 +19,6 @@ from initlab.model.calibration import calibration
 from initlab.network.blueprint import Blueprint, Tensors
 from initlab.spec.run import TrainSpec
 
-DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
 CALIBRATION_BATCH = TrainSpec().batch_size
 DONE = {"weights", "joint draws", "calibration batch"}
 """Needs of an init that are met once its tensors exist."""
@@ -62,7 +61,7 @@ def build_checkpoint(spec: CheckpointSpec) -> Checkpoint:
     resolved = resolve_checkpoint(spec)
     drawn = initial_tensors(resolved.blueprint, resolved.activation, spec)
     with ADAPTERS.blame(resolved.format, resolved.adapter):
-        contents = _contents(resolved, drawn, DTYPES[spec.dtype])
+        contents = _contents(resolved, drawn, getattr(torch, spec.dtype))
     return Checkpoint(resolved.blueprint, resolved.activation, contents, _metadata(resolved, spec, contents))
 
 

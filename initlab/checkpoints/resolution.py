@@ -6,12 +6,15 @@ from initlab.activations.functions import ACTIVATIONS
 from initlab.adapters.adapter import ADAPTERS, Adapter
 from initlab.adapters.native import NATIVE
 from initlab.data.corpus import Corpus
-from initlab.errors import InitlabError
+from initlab.errors import InitlabError, did_you_mean
 from initlab.inits.catalogue import blueprint_for
 from initlab.inits.strategy import resolve
 from initlab.network.blueprint import Blueprint
 from initlab.network.topology import GPT2_TOPOLOGY
 from initlab.spec.run import ModelSpec
+
+DTYPES = ("float32", "float64", "bfloat16")
+"""Number formats of a checkpoint's tensors, by torch's names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +32,13 @@ class CheckpointSpec:
     seed: int = 0
     dtype: str = "float32"
     corpus: Corpus | None = None
+
+    def __post_init__(self) -> None:
+        """Raise InitlabError for a number format that no checkpoint is written in, and for no seed."""
+        if self.dtype not in DTYPES:
+            raise InitlabError(f"dtype: no number format {self.dtype!r}{did_you_mean(self.dtype, DTYPES)}")
+        if type(self.seed) is not int or self.seed < 0:
+            raise InitlabError(f"seed: expected a whole number from 0, got {self.seed!r}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,8 @@ None of it is part of a run's identity: results depend on it by rounding alone. 
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, TypeAlias, get_args
 
+from initlab.errors import InitlabError, did_you_mean
+
 MatmulPrecision: TypeAlias = Literal["highest", "medium", "bfloat16"]
 """How float32 matrices are multiplied. ``highest`` and ``medium`` are ``torch.set_float32_matmul_precision``'s own
 (medium selects other kernels, which on some devices keep fewer bits); ``bfloat16`` is autocast rounding the operands.
@@ -13,6 +15,9 @@ MatmulPrecision: TypeAlias = Literal["highest", "medium", "bfloat16"]
 
 CompileMode: TypeAlias = Literal["auto", "on", "off"]
 COMPILE_MODES: tuple[CompileMode, ...] = get_args(CompileMode)
+
+DEVICES = ("cpu", "cuda")
+"""Kinds of devices; ``cuda:1`` is one of several."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,15 @@ class Overrides:
     device: str | None = None
     lanes: int | None = None
     compiled: CompileMode = "auto"
+
+    def __post_init__(self) -> None:
+        """Raise InitlabError for what no machine has: Python callers may pass anything."""
+        if self.device is not None and self.device.partition(":")[0] not in DEVICES:
+            raise InitlabError(f"device: no kind of device {self.device!r}{did_you_mean(self.device, DEVICES)}")
+        if self.lanes is not None and (type(self.lanes) is not int or self.lanes < 1):
+            raise InitlabError(f"lanes: expected a whole number from 1, got {self.lanes!r}")
+        if self.compiled not in COMPILE_MODES:
+            raise InitlabError(f"compile: no mode {self.compiled!r}{did_you_mean(str(self.compiled), COMPILE_MODES)}")
 
     def apply(self, execution: Execution) -> Execution:
         """Return ``execution`` with what is fixed."""

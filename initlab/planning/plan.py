@@ -10,9 +10,9 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
-from initlab.errors import InitlabError
+from initlab.errors import InitlabError, did_you_mean
 from initlab.files.json import content_hash
 from initlab.files.public import PublicValue
 from initlab.machine.execution import Overrides
@@ -124,6 +124,8 @@ def make_plan(
     seconds of measuring it, unless not to ``measure``. A target that was named before is kept where none is given.
     Nothing is written. Raises InitlabError for anything wrong in the spec, the target, or the overrides.
     """
+    if retry not in get_args(Retry):
+        raise InitlabError(f"retry: no choice {retry!r}{did_you_mean(retry, get_args(Retry))}")
     limit, runs = worker_limit(jobs), tuple(expand(spec))
     name = spec.name or "sweep-" + content_hash(sorted(run.id for run in runs), 8)
     folder = _folder(out or Path(os.environ.get("INITLAB_OUT", "results")) / name)

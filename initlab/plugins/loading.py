@@ -50,8 +50,8 @@ def load_plugin(text: str) -> str:
 
 
 def load_plugins(texts: Iterable[str]) -> None:
-    """Import plug-ins in turn; raises InitlabError for the first that cannot be."""
-    for text in texts:
+    """Import plug-ins in turn, or the one that a text names; raises InitlabError for the first that cannot be."""
+    for text in [texts] if isinstance(texts, str) else texts:
         load_plugin(text)
 
 

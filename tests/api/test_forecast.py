@@ -54,3 +54,17 @@ def test_a_target_says_what_the_width_hides() -> None:
 def test_what_theory_has_no_answer_to_is_an_error_with_the_inits_name() -> None:
     with pytest.raises(InitlabError, match="lsuv"):
         predict("lsuv", **SIZES)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"init": []}, "at least one name"),
+        ({"batch_size": 0}, "batch_size: expected a whole number from 1, got 0"),
+        ({"lr": float("nan")}, "lr: expected a finite number"),
+        ({"target": {"n_embed": 768}}, "no size 'n_embed'; did you mean 'n_embd'"),
+    ],
+)
+def test_what_no_network_has_is_refused(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(InitlabError, match=message):
+        predict(**{"init": "gpt2", **SIZES, **wrong})

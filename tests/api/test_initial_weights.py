@@ -34,3 +34,15 @@ def test_what_does_not_fit_is_said_before_anything_is_written(tmp_path: Path) ->
     with pytest.raises(InitlabError, match="hf-llama"):
         weights("gpt2", tmp_path / "a", format="hf-llama", norm="layernorm", **SIZES)
     assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"dtype": "float16"}, "no number format 'float16'; did you mean 'bfloat16'"),
+        ({"seed": -1}, "seed: expected a whole number from 0, got -1"),
+    ],
+)
+def test_a_number_format_or_seed_that_there_is_not(wrong: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(InitlabError, match=message):
+        weights("gpt2", tmp_path / "a", **SIZES, **wrong)

@@ -64,6 +64,30 @@ def test_mistakes_have_the_commands_message(tmp_path: Path) -> None:
         initlab.sweep(init="gpt2", launcher="lokal", out=tmp_path / "s")
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"init": []}, "at least one name"),
+        ({"seeds": -1}, "names no seed"),
+        ({"jobs": 0}, "jobs: expected a whole number from 1, got '0'"),
+        ({"lanes": 0}, "lanes: expected a whole number from 1, got 0"),
+        ({"device": "gpu"}, "device: no kind of device 'gpu'"),
+        ({"compile": "yes"}, "compile: no mode 'yes'"),
+        ({"retry": "fail"}, "retry: no choice 'fail'; did you mean 'failed'"),
+        ({"target": {"width": 7}}, "target: no size 'width'"),
+        ({"target": {"n_embd": 7.5}}, "target: expected a whole number from 1 as n_embd, got 7.5"),
+        ({"plugins": "mine.py:x"}, "no such file"),
+        ({"n_layer": 2.5}, r"model\.n_layer: expected a whole number, got 2\.5"),
+    ],
+)
+def test_what_the_command_line_would_never_pass_is_refused_too(
+    wrong: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InitlabError, match=message):
+        sweep(**{"init": "gpt2", "out": tmp_path / "s", "progress": False, **TINY, **wrong})
+    assert not (tmp_path / "s").exists()
+
+
 SCRIPT = """
 import initlab
 print("module level")
