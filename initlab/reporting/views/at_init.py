@@ -1,11 +1,11 @@
 """Figures of networks before their first step, which every run has, trained or not, and of that step."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 
 import pandas as pd
 
-from initlab.reporting.views.figure import INK, Band, FigureView, PanelSheet, Scale, Sheet, Style
+from initlab.reporting.views.figure import INK, FigureView, PanelSheet, Scale, Sheet, Style
+from initlab.reporting.views.lines import add_lines, band_over, log_over
 from initlab.reporting.views.panels import at_first_update, at_init, keys, lay_out, reference, style_of
 from initlab.results.frames import SweepFrames
 
@@ -110,9 +110,9 @@ def _by_block(
     for number, panel in enumerate(layout.panels):
         for side, (probe, what) in enumerate(probes.items()):
             own = sheet.panels[2 * number + side]
-            own.set(title=" · ".join(filter(None, (what, panel.title))), y=_log_over(shown), x="whole")
+            own.set(title=" · ".join(filter(None, (what, panel.title))), y=log_over(shown["value"]), x="whole")
             blocks = data[probe].assign(layer=(data[probe]["site"] + 1) // 2)
-            masked += _add_lines(frames, own, blocks, panel.lines)
+            masked += add_lines(frames, own, blocks, panel.lines)
     return sheet.view(
         title,
         _join(caption, _BAND, _masked(masked), layout.left_out),
@@ -143,8 +143,8 @@ def _along_depth(
     sheet = Sheet(name, len(layout.panels))
     masked: list[str] = []
     for own, panel in zip(sheet.panels, layout.panels, strict=True):
-        own.set(title=panel.title, y=_log_over(data) if log else Scale(), x="whole")
-        masked += _add_lines(frames, own, data, panel.lines)
+        own.set(title=panel.title, y=log_over(data["value"]) if log else Scale(), x="whole")
+        masked += add_lines(frames, own, data, panel.lines)
         _add_theory(frames, own, theory, panel.lines)
     legend = keys(frames, layout)
     if len(theory):
@@ -179,39 +179,6 @@ def _at_step(frames: SweepFrames, probe: str, step: int = 0) -> pd.DataFrame:
     layers = frames.layers
     chosen = layers[(layers["step"] == step) & (layers["probe"] == probe)]
     return chosen[chosen["value"].notna()]
-
-
-def _log_over(data: pd.DataFrame) -> Scale:
-    """Return a logarithmic axis over all that is positive."""
-    positive = data["value"][data["value"] > 0]
-    return (
-        Scale(log=True, low=float(positive.min()), high=float(positive.max())) if len(positive) else Scale(log=True)
-    )
-
-
-def band_over(x: Sequence[float], low: "pd.Series[float]", high: "pd.Series[float]", colour: str) -> Band:
-    """Return a band between two columns."""
-    return Band(x=tuple(map(float, x)), low=tuple(map(float, low)), high=tuple(map(float, high)), colour=colour)
-
-
-def _add_lines(
-    frames: SweepFrames, panel: PanelSheet, data: pd.DataFrame, lines: list[tuple[str, str, list[int]]]
-) -> list[str]:
-    """Add mean and seed range of each line; return the names of those that are zero throughout."""
-    zero = []
-    for init, activation, cells in lines:
-        own = data[data["cell_index"].isin(cells)]
-        if own.empty:
-            continue
-        values = own.groupby("layer")["value"].agg(["min", "mean", "max"])
-        layers = values.index.to_list()
-        style = replace(style_of(frames, init, activation), every=max(1, len(layers) // 8))
-        spread = bool((values["max"] > values["min"]).any())
-        band = band_over(layers, values["min"], values["max"], style.colour) if spread else None
-        who = (f"{init} · {activation}", init, activation)
-        if not panel.plot(layers, values["mean"].to_list(), who, style, band):
-            zero.append(who[0])
-    return zero
 
 
 def _masked(names: list[str]) -> str:

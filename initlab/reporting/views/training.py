@@ -5,8 +5,8 @@ import textwrap
 import numpy as np
 import pandas as pd
 
-from initlab.reporting.views.at_init import band_over
 from initlab.reporting.views.figure import INK, Dash, FigureView, Key, PanelSheet, Scale, Sheet, Style
+from initlab.reporting.views.lines import add_lines, log_over
 from initlab.reporting.views.panels import Layout, Panel, everything, keys, lay_out, reference, style_of
 from initlab.results.cells import Cell
 from initlab.results.frames import SweepFrames
@@ -60,13 +60,8 @@ def variance_over_training(frames: SweepFrames) -> FigureView | None:
     ends = data[data["site"] == data.groupby("cell_index")["site"].transform("max")]
     sheet = Sheet("variance-over-training", len(layout.panels))
     for own, panel in zip(sheet.panels, layout.panels, strict=True):
-        own.set(title=panel.title, x="steps", last_step=int(ends["step"].max()), y=_log_over(ends["value"]))
-        for init, activation, cells in panel.lines:
-            values = ends[ends["cell_index"].isin(cells)].groupby("step")["value"].agg(["min", "mean", "max"])
-            style, steps = style_of(frames, init, activation), values.index.to_list()
-            spread = bool((values["max"] > values["min"]).any())
-            band = band_over(steps, values["min"], values["max"], style.colour) if spread else None
-            own.plot(steps, values["mean"].to_list(), (f"{init} · {activation}", init, activation), style, band)
+        own.set(title=panel.title, x="steps", last_step=int(ends["step"].max()), y=log_over(ends["value"]))
+        add_lines(frames, own, ends, panel.lines, along="step")
     caption = (
         "Variance of the residual stream after the last block while training. Lines that meet have forgotten "
         "their init. Lines are means over finished seeds, bands run from the least to the greatest seed."
@@ -91,7 +86,7 @@ def layer_profiles(frames: SweepFrames) -> FigureView | None:
     drawn = data[data["cell_index"].isin([cell.index for cell in shown])]
     sheet = Sheet("layer-profiles", len(shown), columns=4 if len(shown) > 3 else 3, height=2.1)
     for own, cell in zip(sheet.panels, shown, strict=True):
-        own.set(title=_two_lines(cell), small_title=True, y=_log_over(drawn["value"]), x="whole")
+        own.set(title=_two_lines(cell), small_title=True, y=log_over(drawn["value"]), x="whole")
         _add_profile(own, cell, data[data["cell_index"] == cell.index])
     rest = len(cells) - len(shown)
     caption = (
@@ -144,11 +139,6 @@ def _loss_scale(curves: pd.DataFrame, levels: dict[tuple[str, Dash], float]) -> 
         return Scale(log=True, low=low, high=high)
     margin = 0.04 * (high - low) or 0.1
     return Scale(low=low - margin, high=high + margin)
-
-
-def _log_over(values: "pd.Series[float]") -> Scale:
-    positive = values[values > 0]
-    return Scale(log=True, low=float(positive.min()), high=float(positive.max()))
 
 
 def _add_mean(
