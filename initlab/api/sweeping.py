@@ -74,9 +74,7 @@ def sweep(
     quickstart. ``fields`` are fields of a run by name, such as ``n_layer=[4, 12]`` or ``lr=1e-3``: several values are
     an axis, and win over the spec's. ``seeds`` is how many (3 are 0, 1, 2) or which. ``out`` is the sweep's own
     folder, ``results/<name>`` by default. ``jobs``, ``lanes``, ``compile`` and ``device`` override what was measured
-    to be fast. ``progress`` shows how far it is: a bar on a terminal or in a notebook, plain lines on stderr
-    elsewhere.
-
+    to be fast. ``progress`` is a bar on a terminal or in a notebook, and plain lines on stderr elsewhere.
     Training happens in processes of their own, which never run the calling script. Raises InitlabError for a mistake
     in the spec, and KeyboardInterrupt with everything that is finished kept.
 
