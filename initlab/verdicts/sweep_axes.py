@@ -4,17 +4,18 @@ For every init and activation: how much the choice of learning rate matters, whe
 with width and depth; and how the residual stream and the logits scale with width and depth.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from initlab.results.cells import Cell
-from initlab.results.metrics import METRICS, Metric, metric_named
+from initlab.results.metrics import METRICS, Metric, metric_named, on_grid
 from initlab.results.reading import Results
 from initlab.spec.fields import BASE_SIZES
-from initlab.stats.compare import estimate_mean
-from initlab.stats.sensitivity import StableRange, optimum, sensitivity, stable_range
+from initlab.stats.sensitivity import Optimum, StableRange, is_even, log_optima, seed_sensitivities, stable_range
 from initlab.stats.slopes import Slope, coordinate_check
-from initlab.stats.summaries import Interval, geometric_mean, mean
+from initlab.stats.summaries import Interval, mean
+from initlab.stats.ties import float_resolution
 from initlab.verdicts.evidence import common_label, curves, grouped, number, varying
 
 RATE = "train.lr"
@@ -24,30 +25,40 @@ SCALES = ("residual_ms.last", "logit_var.last", "residual_ms.last@end", "logit_v
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """One init and activation at one size. Losses are nats; intervals are Student's, over ``n`` seeds.
+    """One init and activation at one size. Losses are nats; intervals are over ``n`` seeds.
 
-    ``at_edge`` says that the best rate is an end of the grid, so that the true optimum may lie beyond.
+    ``span`` is the range of rates, which enters every number here, and ``even`` whether they are evenly spaced on it.
+    ``at_edge`` counts the seeds whose best rate is an end of the grid: ``optimum`` (a geometric mean) has no rate
+    then, only bounds.
     """
 
     label: str
     rates: int
+    span: tuple[float, float]
+    even: bool
     n: int
     diverged: int
     sensitivity: float
     interval: Interval | None
-    optimum: float
-    at_edge: bool
+    optimum: Optimum
+    at_edge: int
     stable: StableRange | None
+
+    @property
+    def decades(self) -> float:
+        """The range of rates, in powers of ten."""
+        return math.log10(self.span[1] / self.span[0])
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """How one number of one init and activation moves over an axis."""
+    """How one number of one init and activation moves over an axis; ``problem`` says why there is no exponent."""
 
     label: str
     axis: str
     what: str
-    slope: Slope
+    slope: Slope | None
+    problem: str = ""
 
 
 def sensitivities(results: Results) -> list[Sensitivity]:
@@ -72,19 +83,21 @@ def _sensitivity(group: list[Cell], label_fields: set[str]) -> Sensitivity | Non
     if not by_seed.values:
         return None
     loss_curves = list(by_seed.values.values())
-    values = [value for curve in loss_curves if (value := sensitivity(curve)) is not None]
-    best = [rate for curve in loss_curves if (rate := optimum(curve)) is not None]
-    diverged = {rate: sum(seed.get(rate, 0) for seed in by_seed.diverged.values()) for rate in loss_curves[0]}
-    estimate = estimate_mean(values)
+    rates = sorted(loss_curves[0])
+    found, best = seed_sensitivities(by_seed.values), log_optima(by_seed.values)
+    diverged = {rate: sum(seed.get(rate, 0) for seed in by_seed.diverged.values()) for rate in rates}
+    estimate = found.mean() if found else None
     return Sensitivity(
         label=common_label(group, label_fields, RATE),
-        rates=len(group),
+        rates=len(rates),
+        span=(rates[0], rates[-1]),
+        even=is_even(rates),
         n=len(loss_curves),
         diverged=sum(diverged.values()),
-        sensitivity=mean(values) or 0.0,
+        sensitivity=mean(list(found.values.values())) or 0.0 if found else 0.0,
         interval=estimate.interval() if estimate else None,
-        optimum=geometric_mean(best) or 0.0,
-        at_edge=any(rate in (min(loss_curves[0]), max(loss_curves[0])) for rate in best),
+        optimum=Optimum(*(math.exp(mean(list(side.values())) or 0.0) for side in (best.lows, best.highs))),
+        at_edge=best.censored,
         stable=stable_range(loss_curves, diverged),
     )
 
@@ -116,7 +129,8 @@ def _cells(results: Results, name: str) -> list[Cell]:
 
 
 def _slope(metric: Metric, group: Sequence[Cell], axis: str) -> Slope | None:
-    return coordinate_check(list(curves(metric, group, axis).values.values()))
+    resolution = None if on_grid(metric) else float_resolution(size=1.0)
+    return coordinate_check(list(curves(metric, group, axis).values.values()), resolution=resolution)
 
 
 def _shifts(results: Results, axis: str) -> list[Scaling]:
@@ -129,18 +143,23 @@ def _shifts(results: Results, axis: str) -> list[Scaling]:
         for cell in group:
             by_size.setdefault(number(axis, cell.fields[axis]), []).append(cell)
         if len(by_size) > 1 and min(map(len, by_size.values())) > 1:
-            slope = coordinate_check([shift for shift in _shift_curves(by_size) if shift])
-            if slope is not None:
-                label = common_label(group, varying(cells), RATE, axis)
-                rows.append(Scaling(label, axis, "best learning rate", slope))
+            label = common_label(group, varying(cells), RATE, axis)
+            if (row := _shift(label, axis, by_size)) is not None:
+                rows.append(row)
     return rows
 
 
-def _shift_curves(by_size: dict[float, list[Cell]]) -> list[dict[float, float]]:
-    """Return each seed's best learning rate by size."""
-    by_size_and_seed = {size: curves(METRICS["final_loss"], group, RATE).values for size, group in by_size.items()}
-    seeds = set.intersection(*(set(by_seed) for by_seed in by_size_and_seed.values()))
-    return [
-        {size: rate for size, by_seed in by_size_and_seed.items() if (rate := optimum(by_seed[seed])) is not None}
-        for seed in sorted(seeds)
-    ]
+def _shift(label: str, axis: str, by_size: dict[float, list[Cell]]) -> Scaling | None:
+    """Return how the best rate moves; no exponent where a best rate is an end of its grid, and so is none."""
+    found = {size: log_optima(curves(METRICS["final_loss"], group, RATE).values) for size, group in by_size.items()}
+    seeds = sorted(set.intersection(*(set(best.lows) for best in found.values())))
+    if not seeds:
+        return None
+    ends = sum(seed not in best.values for best in found.values() for seed in seeds)
+    if ends:
+        sizes = ", ".join(f"{size:g}" for size, best in sorted(found.items()) if best.censored)
+        problem = f"{ends} of {len(seeds) * len(found)} best rates are an end of the grid (at {sizes}): bounds"
+        return Scaling(label, axis, "best learning rate", None, problem)
+    shifts = [{size: math.exp(best.values[seed]) for size, best in found.items()} for seed in seeds]
+    slope = coordinate_check(shifts, resolution=float_resolution(size=1.0))
+    return Scaling(label, axis, "best learning rate", slope) if slope else None

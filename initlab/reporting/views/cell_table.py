@@ -15,7 +15,8 @@ from initlab.results.frames import SweepFrames
 from initlab.results.labels import short
 from initlab.results.reading import Results
 from initlab.results.run_folder import Status
-from initlab.stats.summaries import Interval, geometric_mean, mean, mean_interval, standard_deviation
+from initlab.stats.compare import mean_interval
+from initlab.stats.summaries import Interval, geometric_mean, mean, standard_deviation
 
 NOTHING = "–"
 
@@ -99,8 +100,13 @@ def text_table(rows: list[CellRow]) -> TextTable:
 
 
 def number(value: float | None, form: str = ".3f") -> str:
-    """Return the value as text, a dash for None; a true minus sign, because tables align on it."""
-    return NOTHING if value is None else format(value, form).replace("-", "−")
+    """Return the value as text, a dash for None; a true minus sign, because tables align on it, and none of 0."""
+    if value is None:
+        return NOTHING
+    text = format(value, form)
+    if text.strip("-0.%"):
+        return text.replace("-", "−")
+    return text.replace("-", "+" if "+" in form else "")
 
 
 def factor(value: float | None) -> str:

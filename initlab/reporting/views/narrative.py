@@ -16,7 +16,8 @@ from initlab.results.labels import short
 from initlab.results.reading import Results
 from initlab.results.run_folder import STATUSES
 from initlab.spec.fields import comparable
-from initlab.stats.summaries import mean, mean_interval
+from initlab.stats.compare import mean_interval
+from initlab.stats.summaries import mean
 
 _MOST_NAMES = 12
 _MOST_SETTINGS = 6

@@ -1,0 +1,123 @@
+"""Numbers that a seed gives only as a bracket: a lower and an upper value, either of which may be infinite.
+
+The best learning rate of a seed whose lowest loss is at an end of the grid lies at or beyond that end; the width of a
+stable range that ends between two rates lies between two widths. The mean over seeds is then bounded from below by
+the lower values and from above by the upper ones, each with Student's limit: conservative, and one-sided where the
+values of one side are not finite.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from initlab.stats.compare import Estimate, compare, estimate_mean
+from initlab.stats.summaries import Interval
+from initlab.stats.ties import CONTINUOUS, Resolution
+
+
+@dataclass(frozen=True)
+class Bracket:
+    """A mean that is known from both sides: ``lower`` bounds it from below, ``upper`` from above, None where nothing
+    does. ``value`` is None where some seed's own number is not known."""
+
+    value: float | None
+    lower: Estimate | None
+    upper: Estimate | None
+    n: int
+
+    exact = False
+
+    @property
+    def sd(self) -> float:
+        return max((side.sd for side in (self.lower, self.upper) if side), default=0.0)
+
+    def interval(self, confidence: float = 0.95) -> Interval:
+        """Return the lower limit of the one side and the upper limit of the other."""
+        low = self.lower.interval(confidence).low if self.lower else -math.inf
+        high = self.upper.interval(confidence).high if self.upper else math.inf
+        return Interval(low, high)
+
+    def p_above(self, bound: float) -> float:
+        """Return the one-sided p of "the mean is at most ``bound``"."""
+        return self.lower.p_above(bound) if self.lower else 1.0
+
+    def p_below(self, bound: float) -> float:
+        """Return the one-sided p of "the mean is at least ``bound``"."""
+        return self.upper.p_below(bound) if self.upper else 1.0
+
+
+@dataclass(frozen=True)
+class SeedBrackets:
+    """By seed: ``values``, of those seeds that have one number, between ``lows`` and ``highs``.
+
+    ``below`` and ``above`` are the resolutions of lows and highs, where they are known.
+    """
+
+    values: dict[int, float] = field(default_factory=dict)
+    lows: dict[int, float] = field(default_factory=dict)
+    highs: dict[int, float] = field(default_factory=dict)
+    below: Resolution | None = None
+    above: Resolution | None = None
+
+    @property
+    def censored(self) -> int:
+        """How many seeds have no number of their own."""
+        return len(self.lows) - len(self.values)
+
+    def mean(self) -> Bracket | None:
+        """Return the mean over seeds; None of fewer than two."""
+        if len(self.lows) < 2:
+            return None
+        value = None if self.censored else float(np.mean(list(self.values.values())))
+        return Bracket(value, _side(self.lows, self.below), _side(self.highs, self.above), len(self.lows))
+
+    def minus(self, other: "SeedBrackets") -> Bracket | None:
+        """Return the mean difference of two arms, paired over the seeds they share; None of fewer than two."""
+        shared = set(self.lows) & set(other.lows)
+        n = len(shared) or min(len(self.lows), len(other.lows))
+        if n < 2:
+            return None
+        known = not (self.censored or other.censored)
+        value = compare(self.values, other.values).difference if known else None
+        lower = _difference(self.lows, other.highs, self.below, other.above)
+        upper = _difference(self.highs, other.lows, self.above, other.below)
+        return Bracket(value, lower, upper, n)
+
+
+def pooled(cells: Sequence[SeedBrackets], seeds: Sequence[int]) -> SeedBrackets:
+    """Return the mean over cells, seed by seed; of resolutions the widest, which any mean of them keeps to."""
+    known = [seed for seed in seeds if all(seed in cell.values for cell in cells)]
+    return SeedBrackets(
+        {seed: float(np.mean([cell.values[seed] for cell in cells])) for seed in known},
+        {seed: float(np.mean([cell.lows[seed] for cell in cells])) for seed in seeds},
+        {seed: float(np.mean([cell.highs[seed] for cell in cells])) for seed in seeds},
+        _widest([cell.below for cell in cells]),
+        _widest([cell.above for cell in cells]),
+    )
+
+
+def _widest(resolutions: Sequence[Resolution | None]) -> Resolution | None:
+    known = [one for one in resolutions if one is not None]
+    if not known or len(known) < len(resolutions):
+        return None
+    return Resolution(max(one.step for one in known), min(one.low for one in known), max(one.high for one in known))
+
+
+def _side(values: Mapping[int, float], resolution: Resolution | None) -> Estimate | None:
+    """Return the mean of one side, None where a value is not finite."""
+    finite = all(map(math.isfinite, values.values()))
+    return estimate_mean(list(values.values()), resolution) if finite else None
+
+
+def _difference(
+    a: Mapping[int, float], b: Mapping[int, float], of_a: Resolution | None, of_b: Resolution | None
+) -> Estimate | None:
+    if not all(map(math.isfinite, (*a.values(), *b.values()))):
+        return None
+    shared = sorted(set(a) & set(b))
+    if shared and (of_a or of_b):
+        grid = (of_a or CONTINUOUS).minus(of_b or CONTINUOUS)
+        return estimate_mean([a[seed] - b[seed] for seed in shared], grid)
+    return compare(a, b, _widest([one for one in (of_a, of_b) if one])).estimate
