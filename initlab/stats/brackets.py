@@ -20,12 +20,18 @@ from initlab.stats.ties import CONTINUOUS, Resolution
 @dataclass(frozen=True)
 class Bracket:
     """A mean that is known from both sides: ``lower`` bounds it from below, ``upper`` from above, None where nothing
-    does. ``value`` is None where some seed's own number is not known."""
+    does. ``value`` is None where some seed's own number is not known.
+
+    ``lower_of`` and ``upper_of`` say of how many candidates that could not be told apart the limit is one, chosen by
+    the same numbers: its error is divided among them (Bonferroni).
+    """
 
     value: float | None
     lower: Estimate | None
     upper: Estimate | None
     n: int
+    lower_of: int = 1
+    upper_of: int = 1
 
     exact = False
 
@@ -35,24 +41,26 @@ class Bracket:
 
     def interval(self, confidence: float = 0.95) -> Interval:
         """Return the lower limit of the one side and the upper limit of the other."""
-        low = self.lower.interval(confidence).low if self.lower else -math.inf
-        high = self.upper.interval(confidence).high if self.upper else math.inf
+        error = 1 - confidence
+        low = self.lower.interval(1 - error / self.lower_of).low if self.lower else -math.inf
+        high = self.upper.interval(1 - error / self.upper_of).high if self.upper else math.inf
         return Interval(low, high)
 
     def p_above(self, bound: float) -> float:
         """Return the one-sided p of "the mean is at most ``bound``"."""
-        return self.lower.p_above(bound) if self.lower else 1.0
+        return min(1.0, self.lower_of * self.lower.p_above(bound)) if self.lower else 1.0
 
     def p_below(self, bound: float) -> float:
         """Return the one-sided p of "the mean is at least ``bound``"."""
-        return self.upper.p_below(bound) if self.upper else 1.0
+        return min(1.0, self.upper_of * self.upper.p_below(bound)) if self.upper else 1.0
 
 
 @dataclass(frozen=True)
 class SeedBrackets:
     """By seed: ``values``, of those seeds that have one number, between ``lows`` and ``highs``.
 
-    ``below`` and ``above`` are the resolutions of lows and highs, where they are known.
+    ``below`` and ``above`` are the resolutions of lows and highs, where they are known; ``lower_of`` and
+    ``upper_of`` as in :class:`Bracket`.
     """
 
     values: dict[int, float] = field(default_factory=dict)
@@ -60,6 +68,8 @@ class SeedBrackets:
     highs: dict[int, float] = field(default_factory=dict)
     below: Resolution | None = None
     above: Resolution | None = None
+    lower_of: int = 1
+    upper_of: int = 1
 
     @property
     def censored(self) -> int:
@@ -71,7 +81,8 @@ class SeedBrackets:
         if len(self.lows) < 2:
             return None
         value = None if self.censored else float(np.mean(list(self.values.values())))
-        return Bracket(value, _side(self.lows, self.below), _side(self.highs, self.above), len(self.lows))
+        sides = _side(self.lows, self.below), _side(self.highs, self.above)
+        return Bracket(value, *sides, len(self.lows), self.lower_of, self.upper_of)
 
     def minus(self, other: "SeedBrackets") -> Bracket | None:
         """Return the mean difference of two arms, paired over the seeds they share; None of fewer than two."""
@@ -95,6 +106,8 @@ def pooled(cells: Sequence[SeedBrackets], seeds: Sequence[int]) -> SeedBrackets:
         {seed: float(np.mean([cell.highs[seed] for cell in cells])) for seed in seeds},
         _widest([cell.below for cell in cells]),
         _widest([cell.above for cell in cells]),
+        max(cell.lower_of for cell in cells),
+        max(cell.upper_of for cell in cells),
     )
 
 

@@ -3,19 +3,20 @@
 Sensitivity is the expected deviation from the best loss, E[min(loss(η), loss at initialisation) - best], over a log
 range of learning rates η. A curve of one seed maps learning rates to losses already clipped (see ``censor``).
 
-The least of several noisy losses is too low. The best rate is therefore not chosen by the seed whose loss is read off
-there: ``values`` take the rate at which the mean over seeds is lowest, which leaves a bias of the noise of a mean;
-the other side of the bracket takes the rate that the other seeds choose, whose bias has the opposite sign.
+The least of several noisy losses is too low. No seed therefore chooses its own best rate: all take the one at which
+their mean is lowest, which leaves the bias of a mean's noise, 1/√n of the other. The limit on the side of that bias
+shares its error among all rates that these seeds do not tell apart from the best.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 
 from initlab.stats.brackets import SeedBrackets
+from initlab.stats.compare import estimate_mean
 from initlab.stats.ties import Floats, Resolution
 
 Curve: TypeAlias = Mapping[float, float]
@@ -24,6 +25,9 @@ Curves: TypeAlias = Mapping[int, Curve]
 
 STABLE_WITHIN_NATS = 0.1
 """A learning rate is stable where the loss is this close to the best one, and no seed diverged."""
+
+RIVAL = 0.025
+"""A rate may be the best one where a one-sided paired test at this level does not find it worse."""
 
 EVEN_WITHIN = 1.15
 """A grid is even where its widest gap on the log axis is at most this many times its narrowest: 1, 3, 10 is."""
@@ -81,28 +85,24 @@ def seed_sensitivities(curves: Curves) -> SeedBrackets | None:
     """Return each seed's sensitivity, None of fewer than two learning rates."""
     if not curves or len(next(iter(curves.values()))) < 2:
         return None
-    values, crossed = _at_the_best(curves, lambda curve, best: sensitivity(curve, best) or 0.0)
-    return SeedBrackets(values, crossed, values)
+    best, rivals = best_rate(curves)
+    values = {seed: sensitivity(curve, best) or 0.0 for seed, curve in curves.items()}
+    return SeedBrackets(values, values, values, lower_of=rivals)
 
 
 def best_losses(curves: Curves) -> SeedBrackets:
     """Return each seed's loss at the best rate."""
-    values, crossed = _at_the_best(curves, lambda curve, best: curve[best])
-    return SeedBrackets(values, values, crossed)
+    best, rivals = best_rate(curves)
+    values = {seed: curve[best] for seed, curve in curves.items()}
+    return SeedBrackets(values, values, values, upper_of=rivals)
 
 
-def _at_the_best(curves: Curves, read: Callable[[Curve, float], float]) -> tuple[dict[int, float], dict[int, float]]:
-    """Return what is read at the rate that all seeds choose, and at the one that the others do."""
-    common = _best_rate(list(curves.values()))
-    values = {seed: read(curve, common) for seed, curve in curves.items()}
-    if len(curves) < 2:
-        return values, values
-    others = {seed: [curve for other, curve in curves.items() if other != seed] for seed in curves}
-    return values, {seed: read(curve, _best_rate(others[seed])) for seed, curve in curves.items()}
-
-
-def _best_rate(curves: Sequence[Curve]) -> float:
-    return min(sorted(curves[0]), key=lambda rate: float(np.mean([curve[rate] for curve in curves])))
+def best_rate(curves: Curves) -> tuple[float, int]:
+    """Return the rate at which the mean over seeds is lowest, and how many, it included, might be in its place."""
+    losses = {rate: np.array([curve[rate] for curve in curves.values()]) for rate in next(iter(curves.values()))}
+    best = min(sorted(losses), key=lambda rate: float(losses[rate].mean()))
+    behind = [estimate_mean(losses[rate] - losses[best]) for rate in losses if rate != best]
+    return best, 1 + sum(one is None or one.p_above(0.0) > RIVAL for one in behind)
 
 
 def optimum(curve: Curve) -> Optimum | None:
@@ -127,16 +127,24 @@ def optimum(curve: Curve) -> Optimum | None:
 
 
 def log_optima(curves: Curves) -> SeedBrackets:
-    """Return the logarithm of each seed's best learning rate, bounded on one side where it is an end of the grid."""
+    """Return the logarithm of each seed's best learning rate, bounded on one side where it is an end of the grid.
+
+    Where the seeds do not agree on the lowest rate of the grid, their parabolas stand on different points and gather
+    about the middle between them: the brackets then allow for half a continuity correction, a quarter of the gap
+    over the number of seeds.
+    """
     found = {seed: one for seed, curve in curves.items() if (one := optimum(curve))}
     grid = sorted(math.log(rate) for rate in next(iter(curves.values()), {}))
-    steps = Resolution(max(np.diff(grid), default=0.0), grid[0], grid[-1]) if len(grid) > 1 else None
-    censored = [one.rate is None for one in found.values()]
+    gap = float(max(np.diff(grid), default=0.0))
+    lowest = {min(sorted(curve), key=curve.__getitem__) for curve in curves.values()}
+    slack = gap / (4 * len(found)) if len(lowest) > 1 else 0.0
+    steps = Resolution(gap, grid[0], grid[-1]) if all(one.rate is None for one in found.values()) and grid else None
     return SeedBrackets(
         {seed: math.log(one.rate) for seed, one in found.items() if one.rate is not None},
-        {seed: math.log(one.low) if one.low else -math.inf for seed, one in found.items()},
-        {seed: math.log(one.high) for seed, one in found.items()},
-        *((steps, steps) if all(censored) else (None, None)),
+        {seed: math.log(one.low) - slack if one.low else -math.inf for seed, one in found.items()},
+        {seed: math.log(one.high) + slack for seed, one in found.items()},
+        steps,
+        steps,
     )
 
 

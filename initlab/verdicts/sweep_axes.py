@@ -12,6 +12,7 @@ from initlab.results.cells import Cell
 from initlab.results.metrics import METRICS, Metric, metric_named, on_grid
 from initlab.results.reading import Results
 from initlab.spec.fields import BASE_SIZES
+from initlab.stats.brackets import SeedBrackets
 from initlab.stats.sensitivity import Optimum, StableRange, is_even, log_optima, seed_sensitivities, stable_range
 from initlab.stats.slopes import Slope, coordinate_check
 from initlab.stats.summaries import Interval, mean
@@ -96,10 +97,16 @@ def _sensitivity(group: list[Cell], label_fields: set[str]) -> Sensitivity | Non
         diverged=sum(diverged.values()),
         sensitivity=mean(list(found.values.values())) or 0.0 if found else 0.0,
         interval=estimate.interval() if estimate else None,
-        optimum=Optimum(*(math.exp(mean(list(side.values())) or 0.0) for side in (best.lows, best.highs))),
+        optimum=_mean_optimum(best),
         at_edge=best.censored,
         stable=stable_range(loss_curves, diverged),
     )
+
+
+def _mean_optimum(best: SeedBrackets) -> Optimum:
+    """Return the geometric mean of the best rates, or of what bounds them where some are not known."""
+    sides = (best.lows, best.highs) if best.censored else (best.values, best.values)
+    return Optimum(*(math.exp(mean(list(side.values())) or 0.0) for side in sides))
 
 
 def scalings(results: Results) -> list[Scaling]:
