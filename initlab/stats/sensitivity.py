@@ -129,15 +129,13 @@ def optimum(curve: Curve) -> Optimum | None:
 def log_optima(curves: Curves) -> SeedBrackets:
     """Return the logarithm of each seed's best learning rate, bounded on one side where it is an end of the grid.
 
-    Where the seeds do not agree on the lowest rate of the grid, their parabolas stand on different points and gather
-    about the middle between them: the brackets then allow for half a continuity correction, a quarter of the gap
-    over the number of seeds.
+    A parabola stands on the lowest rate of the grid, so an optimum between two rates is drawn to whichever noise made
+    the lower one: the brackets allow for half a continuity correction, a quarter of the gap over the number of seeds.
     """
     found = {seed: one for seed, curve in curves.items() if (one := optimum(curve))}
     grid = sorted(math.log(rate) for rate in next(iter(curves.values()), {}))
     gap = float(max(np.diff(grid), default=0.0))
-    lowest = {min(sorted(curve), key=curve.__getitem__) for curve in curves.values()}
-    slack = gap / (4 * len(found)) if len(lowest) > 1 else 0.0
+    slack = gap / (4 * max(len(found), 1))
     steps = Resolution(gap, grid[0], grid[-1]) if all(one.rate is None for one in found.values()) and grid else None
     return SeedBrackets(
         {seed: math.log(one.rate) for seed, one in found.items() if one.rate is not None},

@@ -63,10 +63,10 @@ def _flat(n: int, repeats: int = 1500) -> np.ndarray:
 
 
 def test_noise_alone_makes_no_sensitivity_of_its_own_size() -> None:
-    """A minimum per seed gives E max of four Gaussians, 1.029 sd: the negative twin. The sd of either mean is 0.0003."""
+    """A minimum per seed gives E max of four Gaussians, 1.029 sd: the negative twin. Means have an sd of 0.0003."""
     n = 5
     own, common = [], []
-    for block in _flat(n, repeats):
+    for block in _flat(n):
         curves = {seed: dict(zip(GRID, row.tolist(), strict=False)) for seed, row in enumerate(block)}
         found = seed_sensitivities(curves)
         assert found is not None

@@ -30,7 +30,9 @@ def test_sensitivity_by_init_and_activation(tmp_path: Path) -> None:
     assert calm.sensitivity == pytest.approx((0.5 + 0 + 0.05) / 3)
     assert calm.stable is not None
     assert (calm.stable.low, calm.stable.high) == (1e-3, 1e-2)
-    assert 1e-3 < calm.optimum < 1e-2
+    assert calm.optimum.rate is not None
+    assert 1e-3 < calm.optimum.rate < 1e-2
+    assert (calm.span, calm.even, calm.decades) == ((1e-4, 1e-2), True, pytest.approx(2.0))
     # seed 1: deviations 0.5, 0 and 4 - 2.52
     assert wild.sensitivity == pytest.approx(((0.5 + 0.05) / 3 + (0.5 + 1.48) / 3) / 2)
     assert wild.diverged == 1
@@ -59,12 +61,27 @@ def test_scaling_over_width_and_the_shift_of_the_optimum(tmp_path: Path) -> None
     moments = [row for row in rows if row.what == "residual_ms.last"]
     assert len(moments) == len(rates), "one a learning rate: everything else is equal"
     assert {row.axis for row in rows} == {"model.n_embd"}
-    assert all(row.slope.exponent == pytest.approx(1.0) and row.slope.trend == "grows" for row in moments)
+    assert all(row.slope and row.slope.exponent == pytest.approx(1.0) for row in moments)
+    assert all(row.slope and row.slope.trend == "grows" for row in moments)
     constant = [row for row in rows if row.what == "logit_var.last"]
-    assert all(row.slope.trend == "constant" for row in constant)
+    assert all(row.slope and row.slope.trend == "constant" for row in constant)
     (shift,) = [row for row in rows if row.what == "best learning rate"]
+    assert shift.slope is not None
     assert shift.slope.exponent == pytest.approx(-1.0, abs=0.02)
     assert (shift.slope.trend, shift.slope.n, shift.label) == ("shrinks", 3, "gpt2 · gelu")
+
+
+def test_a_best_rate_at_an_end_has_no_value_and_no_exponent(tmp_path: Path) -> None:
+    widths, rates = (64, 256), [10**x for x in (-4.5, -4.0, -3.5, -3.0, -2.5)]
+    sweep = store(tmp_path / "x", [_sized(width, lr / 10, 0.01) for width in widths for lr in rates])
+    (shift,) = [row for row in scalings(sweep) if row.what == "best learning rate"]
+    assert shift.slope is None
+    assert shift.problem == "3 of 6 best rates are an end of the grid (at 64): bounds"
+    wide, narrow = sorted(sensitivities(sweep), key=lambda row: row.at_edge)
+    assert (wide.at_edge, narrow.at_edge) == (0, 3)
+    assert narrow.optimum.rate is None
+    assert narrow.optimum.low == pytest.approx(10**-4)
+    assert narrow.optimum.high == math.inf
 
 
 def test_a_label_names_neither_what_moves_with_the_axis_nor_what_all_share(tmp_path: Path) -> None:
