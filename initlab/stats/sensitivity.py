@@ -139,11 +139,15 @@ def log_optima(curves: Curves) -> SeedBrackets:
     steps = Resolution(gap, grid[0], grid[-1]) if all(one.rate is None for one in found.values()) and grid else None
     return SeedBrackets(
         {seed: math.log(one.rate) for seed, one in found.items() if one.rate is not None},
-        {seed: math.log(one.low) - slack if one.low else -math.inf for seed, one in found.items()},
-        {seed: math.log(one.high) + slack for seed, one in found.items()},
+        {seed: _log(one.low) - slack * (one.rate is not None) for seed, one in found.items()},
+        {seed: _log(one.high) + slack * (one.rate is not None) for seed, one in found.items()},
         steps,
         steps,
     )
+
+
+def _log(rate: float) -> float:
+    return math.log(rate) if rate else -math.inf
 
 
 def stable_range(

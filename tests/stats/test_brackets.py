@@ -35,9 +35,9 @@ def test_what_is_not_bounded_on_a_side_has_no_limit_there() -> None:
 
 def test_a_difference_takes_the_opposite_side_of_the_other_arm() -> None:
     found = WHOLE.minus(
-        SeedBrackets({0: 0.1, 1: 0.0, 2: 0.2}, dict.fromkeys(range(3), 0.0), {0: 0.3, 1: 0.1, 2: 0.2})
+        SeedBrackets({0: 0.1, 1: 0.0, 2: 0.2}, dict.fromkeys(range(3), 0.0), {0: 0.3, 1: 0.1, 2: 0.25})
     )
-    lows = estimate_mean([1.0 - 0.3, 1.2 - 0.1, 0.9 - 0.2])
+    lows = estimate_mean([1.0 - 0.3, 1.2 - 0.1, 0.9 - 0.25])
     assert found is not None
     assert lows is not None
     assert found.value == pytest.approx(1.4)

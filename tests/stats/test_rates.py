@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from initlab.stats.rates import rate_interval
+from initlab.stats.rates import Rate, blind_spot, rate_interval, unseen
 
 
 def test_clopper_pearson_by_hand() -> None:

@@ -141,7 +141,7 @@ def test_seeds_that_agree_on_an_end_leave_room_for_others() -> None:
 def test_a_stable_width_is_between_what_is_stable_and_what_is_not() -> None:
     curve = dict(zip(GRID, [3.0, 2.55, 2.5, 2.52, 3.0], strict=True))
     found = stable_widths({0: curve, 1: curve}, {})
-    assert (found.values[0], found.lows[0]) == (pytest.approx(1.0), pytest.approx(1.0))
+    assert found.values[0] == found.lows[0] == pytest.approx(1.0)
     assert found.highs[0] == pytest.approx(2.0), "the next rates on either side are not stable"
     assert stable_widths({0: dict.fromkeys(GRID, 2.5)}, {}).highs[0] == math.inf, "the grid ends first"
     lost = stable_widths({0: curve}, {0: dict.fromkeys(GRID, 1)})

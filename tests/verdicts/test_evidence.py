@@ -1,6 +1,7 @@
 """From statements to checks: which cells, which seeds, which scale."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +158,7 @@ def test_a_divergence_that_did_not_happen_is_no_rule(tmp_path: Path) -> None:
     assert rate.interval == pytest.approx((0.0, 1 - 0.025 ** (1 / 5)))
 
 
-def _over_rates(tmp_path: Path, losses: dict[float, tuple[float, ...]]) -> Results:
+def _over_rates(tmp_path: Path, losses: Mapping[float, tuple[float, ...]]) -> Results:
     return store(
         tmp_path / "x", [Planted(around(0.0, values), axes={"train.lr": lr}) for lr, values in losses.items()]
     )
@@ -174,7 +175,7 @@ def test_a_best_rate_at_the_end_of_the_grid_is_a_bound(tmp_path: Path) -> None:
     assert "3 of 3 seeds have it at an end of the grid: a bound, no value" in found.describe()
     assert "over 4 values from 0.0001 to 0.1 (3 decades)" in found.describe()
     (above,) = _checks(sweep, over="lr", reduce="optimum", max=None, min=1e-6)
-    assert (above.inside, above.p_outside) == (False, 1.0), "from below nothing is known"
+    assert (above.inside, above.p_inside) == (False, 1.0), "from below nothing is known"
     (every,) = _checks(sweep, over="lr", reduce="optimum", seeds="every", max=1.0)
     assert (every.inside, every.value) == (False, None)
 

@@ -32,7 +32,8 @@ def test_sensitivity_by_init_and_activation(tmp_path: Path) -> None:
     assert (calm.stable.low, calm.stable.high) == (1e-3, 1e-2)
     assert calm.optimum.rate is not None
     assert 1e-3 < calm.optimum.rate < 1e-2
-    assert (calm.span, calm.even, calm.decades) == ((1e-4, 1e-2), True, pytest.approx(2.0))
+    assert (calm.span, calm.even) == ((1e-4, 1e-2), True)
+    assert calm.decades == pytest.approx(2.0)
     # seed 1: deviations 0.5, 0 and 4 - 2.52
     assert wild.sensitivity == pytest.approx(((0.5 + 0.05) / 3 + (0.5 + 1.48) / 3) / 2)
     assert wild.diverged == 1
@@ -72,7 +73,7 @@ def test_scaling_over_width_and_the_shift_of_the_optimum(tmp_path: Path) -> None
 
 
 def test_a_best_rate_at_an_end_has_no_value_and_no_exponent(tmp_path: Path) -> None:
-    widths, rates = (64, 256), [10**x for x in (-4.5, -4.0, -3.5, -3.0, -2.5)]
+    widths, rates = (64, 1024), [10**x for x in (-4.5, -4.0, -3.5, -3.0, -2.5)]
     sweep = store(tmp_path / "x", [_sized(width, lr / 10, 0.01) for width in widths for lr in rates])
     (shift,) = [row for row in scalings(sweep) if row.what == "best learning rate"]
     assert shift.slope is None
