@@ -32,11 +32,16 @@ class TableSection:
 
 @dataclass(frozen=True)
 class AnalysisTables:
-    """What the statements beside a sweep and its axes come to; ``judged`` are its claims, ``claims`` their table."""
+    """What the statements beside a sweep and its axes come to; ``judged`` are its claims, ``claims`` their table.
+
+    ``rates`` and ``scales`` are what the sections on learning rates and sizes show, as values.
+    """
 
     judged: JudgedClaims = NO_CLAIMS
     claims: tuple[TableSection, ...] = ()
     sections: tuple[TableSection, ...] = ()
+    rates: tuple[Sensitivity, ...] = ()
+    scales: tuple[Scaling, ...] = ()
 
 
 def analysis_tables(results: Results) -> AnalysisTables:
@@ -51,7 +56,7 @@ def analysis_tables(results: Results) -> AnalysisTables:
         [_overall(many)] if (many := pooled_contrasts(compared)) else []
     )
     measured = ([_sensitivities(rates)] if rates else []) + ([_scalings(scales)] if scales else [])
-    return AnalysisTables(judged, tuple(claims), (*settings, *measured))
+    return AnalysisTables(judged, tuple(claims), (*settings, *measured), tuple(rates), tuple(scales))
 
 
 def _claims(judged: JudgedClaims) -> TableSection:
