@@ -219,7 +219,8 @@ def _tail(distance: float, error: float, df: float) -> float:
 
 
 def _tied(array: Floats) -> bool:
-    return float(np.ptp(array)) <= rounding(array)
+    values = array.tolist()
+    return max(values) - min(values) <= rounding(array)
 
 
 def _variance(array: Floats) -> float:

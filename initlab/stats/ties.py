@@ -8,13 +8,18 @@ Lippman-Hand 1983).
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 Floats: TypeAlias = npt.NDArray[np.float64]
+
+EPS = float(np.finfo(np.float64).eps)
+SMALLEST = float(np.finfo(np.float32).tiny)
 
 FLOAT_STEP = 8 * 2.0**-23
 """Relative resolution of continuous metrics: a few units in the last place of the float32 in which networks run."""
@@ -56,8 +61,8 @@ CONTINUOUS = Resolution(0.0)
 def float_resolution(*arms: Floats, size: float | None = None) -> Resolution:
     """Return that of a continuous metric; ``size`` is 1 for logarithms, else the largest value is taken."""
     if size is None:
-        size = max(float(np.abs(arm).max()) for arm in arms)
-    return Resolution(max(FLOAT_STEP * size, float(np.finfo(np.float32).tiny)), exact=True)
+        size = _largest(arms)
+    return Resolution(max(FLOAT_STEP * size, SMALLEST), exact=True)
 
 
 def inferred(*arms: Floats) -> Resolution:
@@ -76,9 +81,14 @@ def inferred(*arms: Floats) -> Resolution:
 
 def has_ties(arm: Floats) -> bool:
     """Return whether two values are equal but for rounding."""
-    return bool((np.diff(np.sort(arm)) <= rounding(arm)).any())
+    ordered, close = sorted(arm.tolist()), rounding(arm)  # of a few values: lists are faster than arrays
+    return any(high - low <= close for low, high in pairwise(ordered))
 
 
 def rounding(*arms: Floats) -> float:
     """Return how far sums of the same numbers may lie apart."""
-    return 4 * float(np.finfo(float).eps) * max(float(np.abs(arm).max()) for arm in arms)
+    return 4 * EPS * _largest(arms)
+
+
+def _largest(arms: Sequence[Floats]) -> float:
+    return max(abs(value) for arm in arms for value in arm.tolist())
