@@ -219,7 +219,7 @@ def _tail(distance: float, error: float, df: float) -> float:
 
 
 def _tied(array: Floats) -> bool:
-    values = array.tolist()
+    values: list[float] = array.tolist()
     return max(values) - min(values) <= rounding(array)
 
 

@@ -91,4 +91,4 @@ def rounding(*arms: Floats) -> float:
 
 
 def _largest(arms: Sequence[Floats]) -> float:
-    return max(abs(value) for arm in arms for value in arm.tolist())
+    return float(max(abs(value) for arm in arms for value in arm.tolist()))
