@@ -1,9 +1,8 @@
 """Numbers that a seed gives only as a bracket: a lower and an upper value, either of which may be infinite.
 
-The best learning rate of a seed whose lowest loss is at an end of the grid lies at or beyond that end; the width of a
-stable range that ends between two rates lies between two widths. The mean over seeds is then bounded from below by
-the lower values and from above by the upper ones, each with Student's limit: conservative, and one-sided where the
-values of one side are not finite.
+The width of a stable range that ends between two rates lies between two widths. The mean over seeds is then bounded
+from below by the lower values and from above by the upper ones, each with Student's limit: conservative, and
+one-sided where the values of one side are not finite.
 """
 
 import math
@@ -20,13 +19,13 @@ from initlab.stats.ties import CONTINUOUS, Resolution
 @dataclass(frozen=True)
 class Bracket:
     """A mean that is known from both sides: ``lower`` bounds it from below, ``upper`` from above, None where nothing
-    does. ``value`` is None where some seed's own number is not known.
+    does.
 
     ``lower_of`` and ``upper_of`` say of how many candidates that could not be told apart the limit is one, chosen by
     the same numbers: its error is divided among them (Bonferroni).
     """
 
-    value: float | None
+    value: float
     lower: Estimate | None
     upper: Estimate | None
     n: int
@@ -57,7 +56,7 @@ class Bracket:
 
 @dataclass(frozen=True)
 class SeedBrackets:
-    """By seed: ``values``, of those seeds that have one number, between ``lows`` and ``highs``.
+    """By seed: ``values`` between ``lows`` and ``highs``.
 
     ``below`` and ``above`` are the resolutions of lows and highs, where they are known; ``lower_of`` and
     ``upper_of`` as in :class:`Bracket`.
@@ -71,43 +70,40 @@ class SeedBrackets:
     lower_of: int = 1
     upper_of: int = 1
 
-    @property
-    def censored(self) -> int:
-        """How many seeds have no number of their own."""
-        return len(self.lows) - len(self.values)
-
-    def mean(self) -> Bracket | None:
-        """Return the mean over seeds; None of fewer than two."""
-        if len(self.lows) < 2:
-            return None
-        value = None if self.censored else float(np.mean(list(self.values.values())))
+    def mean(self) -> Bracket:
+        """Return the mean over seeds; one seed bounds nothing."""
+        value = float(np.mean(list(self.values.values())))
         sides = _side(self.lows, self.below), _side(self.highs, self.above)
-        return Bracket(value, *sides, len(self.lows), self.lower_of, self.upper_of)
+        return Bracket(value, *sides, len(self.values), self.lower_of, self.upper_of)
 
-    def minus(self, other: "SeedBrackets") -> Bracket | None:
-        """Return the mean difference of two arms, paired over the seeds they share; None of fewer than two."""
-        shared = set(self.lows) & set(other.lows)
-        n = len(shared) or min(len(self.lows), len(other.lows))
-        if n < 2:
-            return None
-        known = not (self.censored or other.censored)
-        value = compare(self.values, other.values).difference if known else None
-        lower = _difference(self.lows, other.highs, self.below, other.above)
-        upper = _difference(self.highs, other.lows, self.above, other.below)
-        return Bracket(value, lower, upper, n)
+    def minus(self, other: "SeedBrackets") -> Bracket:
+        """Return the mean difference of two arms, paired over the seeds they share.
+
+        What biases the other arm's limit biases the opposite one of the difference.
+        """
+        return Bracket(
+            compare(self.values, other.values).difference,
+            _difference(self.lows, other.highs, self.below, other.above),
+            _difference(self.highs, other.lows, self.above, other.below),
+            len(set(self.values) & set(other.values)) or min(len(self.values), len(other.values)),
+            self.lower_of * other.upper_of,
+            self.upper_of * other.lower_of,
+        )
 
 
 def pooled(cells: Sequence[SeedBrackets], seeds: Sequence[int]) -> SeedBrackets:
-    """Return the mean over cells, seed by seed; of resolutions the widest, which any mean of them keeps to."""
-    known = [seed for seed in seeds if all(seed in cell.values for cell in cells)]
+    """Return the mean over cells, seed by seed; of resolutions the widest, which any mean of them keeps to.
+
+    Each cell chose among its candidates, so that the mean is one of as many as there are choices for all cells.
+    """
     return SeedBrackets(
-        {seed: float(np.mean([cell.values[seed] for cell in cells])) for seed in known},
+        {seed: float(np.mean([cell.values[seed] for cell in cells])) for seed in seeds},
         {seed: float(np.mean([cell.lows[seed] for cell in cells])) for seed in seeds},
         {seed: float(np.mean([cell.highs[seed] for cell in cells])) for seed in seeds},
         _widest([cell.below for cell in cells]),
         _widest([cell.above for cell in cells]),
-        max(cell.lower_of for cell in cells),
-        max(cell.upper_of for cell in cells),
+        math.prod(cell.lower_of for cell in cells),
+        math.prod(cell.upper_of for cell in cells),
     )
 
 

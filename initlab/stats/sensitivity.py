@@ -16,7 +16,7 @@ from typing import TypeAlias
 import numpy as np
 
 from initlab.stats.brackets import SeedBrackets
-from initlab.stats.compare import estimate_mean
+from initlab.stats.compare import paired
 from initlab.stats.ties import Floats, Resolution
 
 Curve: TypeAlias = Mapping[float, float]
@@ -43,22 +43,6 @@ class StableRange:
     @property
     def decades(self) -> float:
         return math.log10(self.high / self.low)
-
-
-@dataclass(frozen=True)
-class Optimum:
-    """Where the lowest loss of one curve lies: ``rate``, or None at an end of the grid, beyond which it may lie.
-
-    The loss at an end is below that at its neighbour, so that the optimum is not beyond the neighbour: ``low`` and
-    ``high`` are what bounds it, 0 or infinite on the open side.
-    """
-
-    low: float
-    high: float
-
-    @property
-    def rate(self) -> float | None:
-        return self.low if self.low == self.high else None
 
 
 def is_even(rates: Sequence[float]) -> bool:
@@ -101,53 +85,25 @@ def best_rate(curves: Curves) -> tuple[float, int]:
     """Return the rate at which the mean over seeds is lowest, and how many, it included, might be in its place."""
     losses = {rate: np.array([curve[rate] for curve in curves.values()]) for rate in next(iter(curves.values()))}
     best = min(sorted(losses), key=lambda rate: float(losses[rate].mean()))
-    behind = [estimate_mean(losses[rate] - losses[best]) for rate in losses if rate != best]
+    behind = [paired(losses[rate], losses[best]).estimate for rate in losses if rate != best]
     return best, 1 + sum(one is None or one.p_above(0.0) > RIVAL for one in behind)
 
 
-def optimum(curve: Curve) -> Optimum | None:
-    """Return the learning rate of the lowest loss, None of no curve.
+def optimum(curve: Curve) -> float | None:
+    """Return the learning rate of the lowest loss, by the parabola through it and its neighbours on the log axis.
 
-    Between grid points by the parabola through the lowest and its neighbours on the log axis; at an end of the grid,
-    or of one rate alone, only a bound.
+    None at an end of the grid, beyond which it may lie, and of no curve.
     """
-    if not curve:
-        return None
     rates = sorted(curve)
-    best = min(range(len(rates)), key=lambda index: curve[rates[index]])
-    if best in (0, len(rates) - 1):
-        return Optimum(0.0 if best == 0 else rates[best - 1], math.inf if best == len(rates) - 1 else rates[best + 1])
+    best = min(range(len(rates)), key=lambda index: curve[rates[index]], default=0)
+    if not 0 < best < len(rates) - 1:
+        return None
     x = np.log(rates[best - 1 : best + 2])
     y = np.array([curve[rate] for rate in rates[best - 1 : best + 2]])
     slopes = np.diff(y) / np.diff(x)
     bend = (slopes[1] - slopes[0]) / (x[2] - x[0])
     vertex = x[1] if bend <= 0 else np.clip((x[0] + x[1]) / 2 - slopes[0] / (2 * bend), x[0], x[2])
-    rate = float(np.exp(vertex))
-    return Optimum(rate, rate)
-
-
-def log_optima(curves: Curves) -> SeedBrackets:
-    """Return the logarithm of each seed's best learning rate, bounded on one side where it is an end of the grid.
-
-    A parabola stands on the lowest rate of the grid, so an optimum between two rates is drawn to whichever noise made
-    the lower one: the brackets allow for half a continuity correction, a quarter of the gap over the number of seeds.
-    """
-    found = {seed: one for seed, curve in curves.items() if (one := optimum(curve))}
-    grid = sorted(math.log(rate) for rate in next(iter(curves.values()), {}))
-    gap = float(max(np.diff(grid), default=0.0))
-    slack = gap / (4 * max(len(found), 1))
-    steps = Resolution(gap, grid[0], grid[-1]) if all(one.rate is None for one in found.values()) and grid else None
-    return SeedBrackets(
-        {seed: math.log(one.rate) for seed, one in found.items() if one.rate is not None},
-        {seed: _log(one.low) - slack * (one.rate is not None) for seed, one in found.items()},
-        {seed: _log(one.high) + slack * (one.rate is not None) for seed, one in found.items()},
-        steps,
-        steps,
-    )
-
-
-def _log(rate: float) -> float:
-    return math.log(rate) if rate else -math.inf
+    return float(np.exp(vertex))
 
 
 def stable_range(

@@ -56,10 +56,11 @@ def coordinate_check(
     estimate = estimate_mean(slopes, resolution)
     interval = estimate.interval() if estimate else None
     interval = interval if interval and math.isfinite(interval.low) else None
-    return Slope(float(np.mean(slopes)), interval, len(slopes), _trend(interval, band))
+    return Slope(float(np.mean(slopes)), interval, len(slopes), trend(interval, band))
 
 
-def _trend(interval: Interval | None, band: float) -> Trend:
+def trend(interval: Interval | None, band: float = BAND) -> Trend:
+    """Return what an exponent's interval says of it, against ±``band``."""
     if interval is None:
         return "undecided"
     if interval.low > band:

@@ -5,7 +5,7 @@ One number has a mean and nothing else: its spread is None then, never zero.
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 Sides: TypeAlias = Literal["two-sided", "at least", "at most", "none"]
@@ -28,6 +28,11 @@ class Interval(NamedTuple):
         """Which of its ends it has: ``at most`` is an upper limit alone, ``none`` says nothing."""
         known = (math.isfinite(self.low), math.isfinite(self.high))
         return SIDES[known]
+
+    def describe(self, show: Callable[[float], str], between: str = ", ") -> str:
+        """Return both limits as text, or ``at most`` or ``at least`` and the one there is; nothing of none."""
+        limits = [show(limit) for limit in self if math.isfinite(limit)]
+        return between.join(limits) if len(limits) == 2 else f"{self.sides} {limits[0]}" if limits else ""
 
 
 def mean(values: Sequence[float]) -> float | None:

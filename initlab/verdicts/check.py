@@ -90,13 +90,12 @@ class Check:
 def describe_measured(value: float | None, interval: Interval | None, unit: str = "") -> str:
     """Return ``2.61 nats [2.6, 2.62]``, or ``at most 0.003 (one-sided)`` where there is a bound and no value."""
     number = "" if value is None else f"{value:.4g}{unit and ' ' + unit}"
-    sides = interval.sides if interval else "none"
-    if interval is None or sides == "none":
+    limits = interval.describe("{:.4g}".format) if interval else ""
+    if interval is None or not limits:
         return number
-    if sides == "two-sided":
-        return f"{number} [{interval.low:.4g}, {interval.high:.4g}]".strip()
-    bound = f"{sides} {interval.high if sides == 'at most' else interval.low:.4g}"
-    return f"{number} [{bound}, one-sided]" if number else f"{bound}{unit and ' ' + unit} (one-sided)"
+    if interval.sides == "two-sided":
+        return f"{number} [{limits}]".strip()
+    return f"{number} [{limits}, one-sided]" if number else f"{limits}{unit and ' ' + unit} (one-sided)"
 
 
 def describe_bounds(bounds: Bounds) -> str:

@@ -12,12 +12,13 @@ from initlab.results.cells import Cell
 from initlab.results.labels import join_label, list_labels, short
 from initlab.results.metrics import Metric, check_probe, metric_named, on_grid
 from initlab.results.reading import Results
-from initlab.stats import brackets
-from initlab.stats.brackets import SeedBrackets
+from initlab.stats import brackets, optima
+from initlab.stats.brackets import Bracket, SeedBrackets
 from initlab.stats.compare import Comparison, compare, estimate_mean
+from initlab.stats.optima import Optima
 from initlab.stats.permutation import ExactTest, relabel, sign_flip
 from initlab.stats.rates import Rate
-from initlab.stats.sensitivity import best_losses, log_optima, seed_sensitivities, stable_widths
+from initlab.stats.sensitivity import best_losses, optimum, seed_sensitivities, stable_widths
 from initlab.stats.slopes import loglog_slope
 from initlab.stats.ties import Resolution, float_resolution
 from initlab.verdicts.check import Check, check_estimate, check_every
@@ -31,7 +32,7 @@ AxisCurve: TypeAlias = Mapping[float, float]
 class SeedValues:
     """One number a seed, in the metric's unit or as its logarithm (``log``); ``problem`` is why some are missing.
 
-    ``brackets`` are what bounds the numbers where they are not known themselves, ``values`` then of those that are.
+    ``bounds`` are what bounds their mean where the numbers alone do not, ``values`` then of the seeds that have one.
     ``resolution`` is that of the values, where the metric tells; ``note`` is to be said of whatever they show.
     """
 
@@ -39,7 +40,7 @@ class SeedValues:
     values: dict[int, float] = field(default_factory=dict)
     log: bool = False
     problem: str | None = None
-    brackets: SeedBrackets | None = None
+    bounds: SeedBrackets | Optima | None = None
     resolution: Resolution | None = None
     rate: bool = False
     note: str = ""
@@ -151,6 +152,11 @@ class SeedCurves:
     diverged: dict[int, dict[float, int]] = field(default_factory=dict)
     problem: str | None = None
 
+    @property
+    def all(self) -> list[float]:
+        """The values of all seeds."""
+        return [value for curve in self.values.values() for value in curve.values()]
+
 
 def curves(metric: Metric, group: Sequence[Cell], axis: str) -> SeedCurves:
     """Return the curves of a group over an axis; seeds that lack a point are left out."""
@@ -171,7 +177,7 @@ def _reduced(statement: Statement, metric: Metric, by_seed: SeedCurves, label: s
     assert statement.reduce is not None
     if by_seed.problem:
         return SeedValues(label, problem=by_seed.problem)
-    if statement.reduce in BRACKETED:
+    if statement.reduce in BRACKETED or statement.reduce == "optimum":
         return _bracketed(statement, metric, by_seed, label)
     reduce = REDUCTIONS[statement.reduce]
     values = {seed: reduce(curve) for seed, curve in by_seed.values.items()}
@@ -183,18 +189,28 @@ def _reduced(statement: Statement, metric: Metric, by_seed: SeedCurves, label: s
 
 
 def _bracketed(statement: Statement, metric: Metric, by_seed: SeedCurves, label: str) -> SeedValues:
-    """Return what the grid tells of each seed: of a best rate at its end, a bound alone."""
+    """Return what the grid tells of all seeds together."""
     assert statement.reduce is not None
-    finite = all(math.isfinite(value) for curve in by_seed.values.values() for value in curve.values())
-    found = BRACKETED[statement.reduce](by_seed, statement.within) if by_seed.values and finite else None
+    if not by_seed.values or not all(map(math.isfinite, by_seed.all)):
+        return SeedValues(label, problem=_too_few(statement, metric, label))
+    note = grid_note(by_seed)
+    if statement.reduce == "optimum":
+        return _optimum(by_seed, label, note)
+    found = BRACKETED[statement.reduce](by_seed, statement.within)
     if found is None:
         return SeedValues(label, problem=_too_few(statement, metric, label))
-    log, note = statement.reduce == "optimum", grid_note(by_seed)
-    if found.censored:
-        note = f"{found.censored} of {len(found.lows)} seeds have it at an end of the grid: a bound, no value; {note}"
-    # The bias of a least loss is the same in two arms that are equally noisy, and cancels in their difference.
-    kept = None if statement.compare and statement.reduce in ("sensitivity", "best") else found
-    return SeedValues(label, found.values, log, brackets=kept, note=note)
+    return SeedValues(label, found.values, bounds=found, note=note)
+
+
+def _optimum(by_seed: SeedCurves, label: str, note: str) -> SeedValues:
+    """Return where the mean curve is lowest, and each seed's own; of one at an end of the grid, a bound alone."""
+    found = optima.locate(by_seed.values)
+    assert found is not None
+    own = {seed: rate for seed, curve in by_seed.values.items() if (rate := optimum(curve)) is not None}
+    if found.value is None:
+        note = f"the lowest mean loss is at an end of the grid: a bound, no value; {note}"
+    values = {seed: math.log(rate) for seed, rate in own.items()}
+    return SeedValues(label, values, log=True, bounds=Optima(((1.0, found),)), note=note)
 
 
 def grid_note(by_seed: SeedCurves) -> str:
@@ -227,12 +243,11 @@ REDUCTIONS: dict[Reduction, Callable[[AxisCurve], float | None]] = {"slope": log
 
 BRACKETED: dict[Reduction, Callable[[SeedCurves, float], SeedBrackets | None]] = {
     "sensitivity": lambda by_seed, within: seed_sensitivities(by_seed.values),
-    "optimum": lambda by_seed, within: log_optima(by_seed.values),
     "stable_decades": lambda by_seed, within: stable_widths(by_seed.values, by_seed.diverged, within),
     "best": lambda by_seed, within: best_losses(by_seed.values),
 }
-"""What is made of the curves of all seeds, with what bounds it: the sensitivity to the axis, the logarithm of where
-the lowest value lies, how many decades are stable, and that lowest value."""
+"""What is made of the curves of all seeds, with what bounds it: the sensitivity to the axis, how many decades are
+stable, and the lowest value. ``optimum`` is where that lies."""
 
 
 def varying(cells: Sequence[Cell]) -> set[str]:
@@ -293,23 +308,22 @@ def _pooled(cells: Sequence[SeedValues]) -> SeedValues:
         return SeedValues(label, problem=problem)
     if len({cell.log for cell in cells}) > 1:
         return SeedValues(label, problem="values of zero cannot be pooled with values on the log scale")
-    bracketed = [cell.brackets for cell in cells if cell.brackets]
-    known = [bracket.lows for bracket in bracketed] or [cell.values for cell in cells]
+    known = [cell.values for cell in cells]
     seeds = sorted(set.intersection(*(set(values) for values in known)))
-    brackets_of_seeds = brackets.pooled(bracketed, seeds) if bracketed else None
-    pooled = (
-        brackets_of_seeds.values
-        if brackets_of_seeds
-        else {seed: float(np.mean([cell.values[seed] for cell in cells])) for seed in seeds}
-    )
+    located = [cell.bounds for cell in cells if isinstance(cell.bounds, Optima)]
+    if located:
+        bounds: SeedBrackets | Optima | None = optima.pooled(located)
+    else:
+        bracketed = [cell.bounds for cell in cells if isinstance(cell.bounds, SeedBrackets)]
+        bounds = brackets.pooled(bracketed, seeds) if bracketed and seeds else None
     return replace(
         cells[0],
         label=label,
-        values=pooled,
-        brackets=brackets_of_seeds,
-        problem=None if seeds else "no seed is shared by all cells",
+        values={seed: float(np.mean([values[seed] for values in known])) for seed in seeds},
+        bounds=bounds,
+        problem=None if seeds or located else "no seed is shared by all cells",
         rate=cells[0].rate and len(cells) == 1,
-        note="; ".join(part for part in (cells[0].note, _left_out(known, seeds)) if part),
+        note="; ".join(part for part in (cells[0].note, "" if located else _left_out(known, seeds)) if part),
     )
 
 
@@ -326,9 +340,8 @@ def _bounded(statement: Statement, metric: Metric, measurement: SeedValues, conf
     if measurement.problem:
         return unmeasured
     values = list(measurement.values.values())
-    if measurement.brackets and statement.seeds == "mean":
-        alone = values[0] if len(values) == 1 else None
-        return check_estimate(unmeasured, measurement.brackets.mean(), confidence, log=measurement.log, value=alone)
+    if measurement.bounds and statement.seeds == "mean":
+        return _check_bounds(unmeasured, measurement.bounds.mean(), measurement, confidence)
     if statement.seeds == "every" or not all(map(math.isfinite, values)):
         return _every(unmeasured, measurement, confidence)
     if measurement.rate:
@@ -339,10 +352,10 @@ def _bounded(statement: Statement, metric: Metric, measurement: SeedValues, conf
 
 def _every(unmeasured: Check, measurement: SeedValues, confidence: float) -> Check:
     """Look at each run alone: what comes out is true of these runs, and no rule for others."""
-    bracketed = measurement.brackets
-    if bracketed and bracketed.censored:
-        return replace(unmeasured, p_outside=1.0, p_inside=1.0, n=len(bracketed.lows))
     values = list(measurement.values.values())
+    if measurement.bounds and len(values) < (n := measurement.bounds.mean().n):
+        note = f"{n - len(values)} of {n} seeds have it at an end of the grid; {unmeasured.note}"
+        return replace(unmeasured, p_outside=1.0, p_inside=1.0, n=n, note=note)
     if measurement.rate:
         rate = Rate(round(sum(values)), len(values))
         note = f"{rate.describe('diverged', confidence)}: true of these runs, no rule"
@@ -361,30 +374,41 @@ def _compared(
     if problem:
         return Check(candidate.label, metric.name, statement.bounds, problem=problem)
     unmeasured = Check(candidate.label, metric.name, statement.bounds)
-    if candidate.brackets and reference.brackets:
-        return _brackets_compared(unmeasured, candidate, reference, confidence)
-    found = compared(unmeasured, candidate, reference, confidence)
+    if candidate.bounds and reference.bounds:
+        return _bounds_compared(unmeasured, candidate, reference, confidence)
+    found = compared(unmeasured, candidate, reference, confidence, by_chance=on_grid(metric))
     return replace(found, note="; ".join(part for part in (found.note, candidate.note) if part))
 
 
-def _brackets_compared(unmeasured: Check, candidate: SeedValues, reference: SeedValues, confidence: float) -> Check:
-    assert candidate.brackets is not None
-    assert reference.brackets is not None
+def _bounds_compared(unmeasured: Check, candidate: SeedValues, reference: SeedValues, confidence: float) -> Check:
     notes = dict.fromkeys((candidate.note, reference.note))  # once where they are the same
     noted = replace(unmeasured, note="; ".join(note for note in notes if note))
-    difference = candidate.brackets.minus(reference.brackets)
-    alone = None
-    if difference is None and not candidate.brackets.censored and not reference.brackets.censored:
-        alone = compare(candidate.values, reference.values).difference
-    return check_estimate(noted, difference, confidence, log=candidate.log, value=alone)
+    if isinstance(candidate.bounds, Optima) and isinstance(reference.bounds, Optima):
+        return _check_bounds(noted, candidate.bounds.minus(reference.bounds), candidate, confidence)
+    assert isinstance(candidate.bounds, SeedBrackets)
+    assert isinstance(reference.bounds, SeedBrackets)
+    return _check_bounds(noted, candidate.bounds.minus(reference.bounds), candidate, confidence)
+
+
+def _check_bounds(unmeasured: Check, found: Bracket | Optima, measurement: SeedValues, confidence: float) -> Check:
+    """Fill in ``unmeasured`` from what bounds a number; one seed has the number alone."""
+    seen = found if found.n > 1 else None
+    return check_estimate(unmeasured, seen, confidence, log=measurement.log, value=found.value)
 
 
 def compared(
-    unmeasured: Check, candidate: SeedValues, reference: SeedValues, confidence: float, *, rerun: bool = False
+    unmeasured: Check,
+    candidate: SeedValues,
+    reference: SeedValues,
+    confidence: float,
+    *,
+    rerun: bool = False,
+    by_chance: bool = False,
 ) -> Check:
     """Fill in ``unmeasured`` with candidate minus reference: a difference, or a factor where both are logarithms.
 
     ``rerun`` says that both are runs of one setting: the same numbers are then the same runs, whatever their grid.
+    ``by_chance`` says that the metric is on a grid: of one seed, the same numbers then say nothing.
     """
     if not all(map(math.isfinite, reference.values.values())):
         return replace(
@@ -395,7 +419,7 @@ def compared(
     comparison = compare(candidate.values, reference.values, _widest(candidate, reference))
     filled = replace(unmeasured, note=_method(comparison, candidate, reference))
     found = check_estimate(filled, comparison.estimate, confidence, log=candidate.log, value=comparison.difference)
-    if comparison.identical and (rerun or comparison.estimate is None):
+    if comparison.identical and (rerun or (comparison.estimate is None and not by_chance)):
         low, high = unmeasured.bounds
         inside = low <= (1.0 if candidate.log else 0.0) <= high
         return replace(found, inside=inside, p_inside=None, note="the same numbers")

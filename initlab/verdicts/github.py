@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from initlab.stats.summaries import Interval
 from initlab.verdicts.verdict import Verdict
 
 SUMMARY_BYTES = 900_000
@@ -82,18 +81,12 @@ def _annotation(kind: str, title: str, message: str) -> str:
 
 def _row(verdict: Verdict) -> str:
     value = verdict.value if isinstance(verdict.value, str) else _number(verdict.value)
-    interval = _interval(verdict.ci)
+    interval = verdict.ci.describe(_number, " to ") if verdict.ci else ""
     limit = verdict.limit
     bounds = " to ".join(_number(one) for one in limit) if isinstance(limit, list) else _number(limit)
     mark = MARKS.get(verdict.verdict, "✅")
     cells = (f"{mark} {verdict.verdict}", verdict.id, verdict.about, value, interval, bounds, str(verdict.n))
     return "| " + " | ".join(_cell(text) for text in (*cells, verdict.reason)) + " |\n"
-
-
-def _interval(ci: Interval | None) -> str:
-    if ci is None or ci.sides == "two-sided":
-        return "" if ci is None else f"{_number(ci.low)} to {_number(ci.high)}"
-    return f"{ci.sides} {_number(ci.high if ci.sides == 'at most' else ci.low)}"
 
 
 def _number(value: object) -> str:

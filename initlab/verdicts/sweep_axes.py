@@ -12,9 +12,9 @@ from initlab.results.cells import Cell
 from initlab.results.metrics import METRICS, Metric, metric_named, on_grid
 from initlab.results.reading import Results
 from initlab.spec.fields import BASE_SIZES
-from initlab.stats.brackets import SeedBrackets
-from initlab.stats.sensitivity import Optimum, StableRange, is_even, log_optima, seed_sensitivities, stable_range
-from initlab.stats.slopes import Slope, coordinate_check
+from initlab.stats.optima import Optima, locate, loglog_slope_of
+from initlab.stats.sensitivity import StableRange, is_even, seed_sensitivities, stable_range
+from initlab.stats.slopes import Slope, coordinate_check, trend
 from initlab.stats.summaries import Interval, mean
 from initlab.stats.ties import float_resolution
 from initlab.verdicts.evidence import common_label, curves, grouped, number, varying
@@ -29,8 +29,8 @@ class Sensitivity:
     """One init and activation at one size. Losses are nats; intervals are over ``n`` seeds.
 
     ``span`` is the range of rates, which enters every number here, and ``even`` whether they are evenly spaced on it.
-    ``at_edge`` counts the seeds whose best rate is an end of the grid: ``optimum`` (a geometric mean) has no rate
-    then, only bounds.
+    ``optimum`` is None where the lowest mean loss is at an end of the grid: then, and wherever an end may be the best
+    rate, ``optimum_interval`` has one side alone.
     """
 
     label: str
@@ -41,8 +41,8 @@ class Sensitivity:
     diverged: int
     sensitivity: float
     interval: Interval | None
-    optimum: Optimum
-    at_edge: int
+    optimum: float | None
+    optimum_interval: Interval | None
     stable: StableRange | None
 
     @property
@@ -85,9 +85,10 @@ def _sensitivity(group: list[Cell], label_fields: set[str]) -> Sensitivity | Non
         return None
     loss_curves = list(by_seed.values.values())
     rates = sorted(loss_curves[0])
-    found, best = seed_sensitivities(by_seed.values), log_optima(by_seed.values)
+    found, best = seed_sensitivities(by_seed.values), locate(by_seed.values)
+    assert best is not None
     diverged = {rate: sum(seed.get(rate, 0) for seed in by_seed.diverged.values()) for rate in rates}
-    estimate = found.mean() if found else None
+    estimate = found.mean() if found and len(loss_curves) > 1 else None
     return Sensitivity(
         label=common_label(group, label_fields, RATE),
         rates=len(rates),
@@ -97,16 +98,15 @@ def _sensitivity(group: list[Cell], label_fields: set[str]) -> Sensitivity | Non
         diverged=sum(diverged.values()),
         sensitivity=mean(list(found.values.values())) or 0.0 if found else 0.0,
         interval=estimate.interval() if estimate else None,
-        optimum=_mean_optimum(best),
-        at_edge=best.censored,
+        optimum=None if best.value is None else math.exp(best.value),
+        optimum_interval=Interval(*map(_rate, Optima(((1.0, best),)).interval())) if best.n > 1 else None,
         stable=stable_range(loss_curves, diverged),
     )
 
 
-def _mean_optimum(best: SeedBrackets) -> Optimum:
-    """Return the geometric mean of the best rates, or of what bounds them where some are not known."""
-    sides = (best.lows, best.highs) if best.censored else (best.values, best.values)
-    return Optimum(*(math.exp(mean(list(side.values())) or 0.0) for side in sides))
+def _rate(log_rate: float) -> float:
+    """Return a limit on a rate; one that is infinite, on either side, is none."""
+    return math.exp(log_rate) if math.isfinite(log_rate) else log_rate
 
 
 def scalings(results: Results) -> list[Scaling]:
@@ -158,15 +158,14 @@ def _shifts(results: Results, axis: str) -> list[Scaling]:
 
 def _shift(label: str, axis: str, by_size: dict[float, list[Cell]]) -> Scaling | None:
     """Return how the best rate moves; no exponent where a best rate is an end of its grid, and so is none."""
-    found = {size: log_optima(curves(METRICS["final_loss"], group, RATE).values) for size, group in by_size.items()}
-    seeds = sorted(set.intersection(*(set(best.lows) for best in found.values())))
-    if not seeds:
+    found = {size: locate(curves(METRICS["final_loss"], group, RATE).values) for size, group in by_size.items()}
+    located = [(size, one) for size, one in sorted(found.items()) if one is not None]
+    if len(located) < len(found):
         return None
-    ends = sum(seed not in best.values for best in found.values() for seed in seeds)
+    ends = [f"{size:g}" for size, one in located if one.value is None]
     if ends:
-        sizes = ", ".join(f"{size:g}" for size, best in sorted(found.items()) if best.censored)
-        problem = f"{ends} of {len(seeds) * len(found)} best rates are an end of the grid (at {sizes}): bounds"
-        return Scaling(label, axis, "best learning rate", None, problem)
-    shifts = [{size: math.exp(best.values[seed]) for size, best in found.items()} for seed in seeds]
-    slope = coordinate_check(shifts, resolution=float_resolution(size=1.0))
-    return Scaling(label, axis, "best learning rate", slope) if slope else None
+        return Scaling(label, axis, "best learning rate", None, f"an end of the grid at {', '.join(ends)}: a bound")
+    moved = loglog_slope_of(located)
+    interval = moved.interval() if moved.n > 1 else None
+    slope = Slope(moved.value or 0.0, interval, moved.n, trend(interval))
+    return Scaling(label, axis, "best learning rate", slope)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 
+from initlab.stats.summaries import Interval
+
 Floats = npt.NDArray[np.float64]
 Draw = Callable[[np.random.Generator, tuple[int, ...]], Floats]
 
@@ -21,6 +23,11 @@ SHAPES: dict[str, Draw] = {
 def slack(rate: float, repeats: int, sigmas: float = 3.0) -> float:
     """Return how far a simulated rate may lie from the true one: so many binomial standard errors."""
     return sigmas * math.sqrt(rate * (1 - rate) / repeats)
+
+
+def contains(interval: Interval, truth: float) -> bool:
+    """Return whether an interval covers the truth."""
+    return interval.low <= truth <= interval.high
 
 
 def two_point_samples(

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from initlab.stats.brackets import Bracket
 from initlab.stats.compare import estimate_mean
+from initlab.stats.optima import Optima, Optimum
 from initlab.stats.rates import Rate
 from initlab.stats.ties import float_resolution
 from initlab.verdicts.check import (
@@ -51,11 +51,13 @@ def test_a_number_that_a_law_fixes_is_held_against_a_bound_as_it_is() -> None:
 
 
 def test_a_bound_without_a_value() -> None:
-    side = estimate_mean([1.0, 1.1, 0.9])
-    check = check_estimate(Check("cell", "metric", (-math.inf, 2.0)), Bracket(None, None, side, 3), 0.95)
+    at_an_end, anywhere = (
+        Optima(((1.0, Optimum((0.0, 1.0, 2.0), p_best, None, 3)),)) for p_best in ((1.0, 0.01, 0.01), (1.0, 0.4, 0.4))
+    )
+    check = check_estimate(Check("cell", "metric", (-math.inf, 1.5)), at_an_end, 0.95)
     assert (check.value, check.inside) == (None, True)
-    assert check.describe() == "at most 1.248 (one-sided) over 3 seeds, limit <= 2"
-    blank = check_estimate(Check("cell", "m", (-math.inf, 2.0), note="why"), Bracket(None, None, None, 3), 0.95)
+    assert check.describe() == "at most 1 (one-sided) over 3 seeds, limit <= 1.5"
+    blank = check_estimate(Check("cell", "m", (-math.inf, 2.0), note="why"), anywhere, 0.95)
     assert (blank.interval, blank.describe(), decide([blank], 0.05)) == (None, "why", ["open"])
 
 

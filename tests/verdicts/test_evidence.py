@@ -82,6 +82,8 @@ def test_one_init_under_two_names_is_exactly_equal(tmp_path: Path) -> None:
     assert found.note == "the same numbers"
     alone = store(tmp_path / "y", [Planted({0: 2.5}), Planted({0: 2.5}, init="gpt2-released", laws="gpt2")])
     assert _checks(alone, compare=compare, min=-0.01, max=0.01)[0].inside
+    (never,) = _checks(alone, metric="diverged", compare=compare, min=-0.01, max=0.01)
+    assert (never.value, never.inside) == (0.0, False), "two runs that did not diverge are no such thing"
 
 
 def _over_depth(tmp_path: Path, exponent: float) -> Results:
@@ -172,12 +174,13 @@ def test_a_best_rate_at_the_end_of_the_grid_is_a_bound(tmp_path: Path) -> None:
     assert found.value is None
     assert found.interval is not None
     assert found.interval.sides == "at most"
-    assert "3 of 3 seeds have it at an end of the grid: a bound, no value" in found.describe()
+    assert "the lowest mean loss is at an end of the grid: a bound, no value" in found.describe()
     assert "over 4 values from 0.0001 to 0.1 (3 decades)" in found.describe()
     (above,) = _checks(sweep, over="lr", reduce="optimum", max=None, min=1e-6)
     assert (above.inside, above.p_inside) == (False, 1.0), "from below nothing is known"
     (every,) = _checks(sweep, over="lr", reduce="optimum", seeds="every", max=1.0)
     assert (every.inside, every.value) == (False, None)
+    assert "3 of 3 seeds have it at an end of the grid" in every.describe()
 
 
 def test_a_width_of_the_stable_range_is_between_two_of_the_grid(tmp_path: Path) -> None:

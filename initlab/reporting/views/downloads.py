@@ -1,14 +1,13 @@
 """The numbers of a report for programs: one JSON document, and the CSV files."""
 
-import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from initlab.files.json import finite
 from initlab.reporting.views.cell_table import CellRow
 from initlab.reporting.views.expectations import Expected
-from initlab.verdicts.sweep_axes import Sensitivity
 
 if TYPE_CHECKING:
     from initlab.reporting.analysis import Analysis
@@ -26,8 +25,8 @@ def summary_document(analysis: "Analysis") -> dict[str, Any]:
         "counts": {status: number for status, number in results.counts.items() if number},
         "headline": analysis.headline,
         "claims": [verdict.to_json() for verdict in analysis.tables.judged.verdicts],
-        "sensitivities": [_sensitivity(row) for row in analysis.tables.rates],
-        "scalings": [asdict(row) for row in analysis.tables.scales],
+        "sensitivities": [finite(asdict(row)) for row in analysis.tables.rates],
+        "scalings": [finite(asdict(row)) for row in analysis.tables.scales],
         "cells": [asdict(row) for row in analysis.rows],
         "runs": runs.to_dict("records"),
         "predictions": [_expectation(row) for row in analysis.expected],
@@ -43,17 +42,6 @@ def csv_texts(analysis: "Analysis") -> dict[str, str]:
         "runs.csv": analysis.frames.runs,
     }
     return {name: str(frame.to_csv(index=False, lineterminator="\n")) for name, frame in frames.items()}
-
-
-def _sensitivity(row: Sensitivity) -> dict[str, Any]:
-    """One row of the table; the best rate is null and has a bound, or two, where it is an end of the grid."""
-    bounds = row.optimum if row.at_edge else None
-    return {
-        **asdict(row),
-        "optimum": row.optimum.rate,
-        "optimum_at_least": bounds.low if bounds and bounds.low else None,
-        "optimum_at_most": bounds.high if bounds and bounds.high < math.inf else None,
-    }
 
 
 def _expectation(row: Expected) -> dict[str, Any]:

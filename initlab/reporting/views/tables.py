@@ -3,7 +3,6 @@
 Each is left out where the sweep has nothing to say.
 """
 
-import math
 from dataclasses import dataclass
 
 from initlab.reporting.views.cell_table import NOTHING, number
@@ -11,7 +10,7 @@ from initlab.results.labels import short
 from initlab.results.reading import Results
 from initlab.stats.compare import TIE_MARGIN_NATS, Comparison
 from initlab.stats.rates import Rate, blind_spot
-from initlab.stats.sensitivity import STABLE_WITHIN_NATS, Optimum
+from initlab.stats.sensitivity import STABLE_WITHIN_NATS
 from initlab.stats.slopes import BAND
 from initlab.stats.summaries import Interval
 from initlab.verdicts.claims import NO_CLAIMS, JudgedClaims, stored_claims
@@ -161,7 +160,7 @@ def _sensitivities(rows: list[Sensitivity]) -> TableSection:
                 f"{row.span[0]:g} to {row.span[1]:g} ({row.decades:.2g})",
                 str(row.n),
                 number(row.sensitivity) + _interval(row.interval),
-                _best_rate(row.optimum) + (f" (an end in {row.at_edge} of {row.n} seeds)" if row.at_edge else ""),
+                _best_rate(row.optimum, row.optimum_interval),
                 f"{row.stable.low:g} to {row.stable.high:g}" if row.stable else NOTHING,
                 f"{row.diverged} of {row.rates * row.n}",
             )
@@ -198,19 +197,14 @@ def _difference(comparison: Comparison) -> str:
     return _signed(comparison.difference) + _interval(comparison.interval)
 
 
-def _best_rate(optimum: Optimum) -> str:
-    """Return a rate, or what bounds it."""
-    if optimum.rate is not None:
-        return f"{optimum.rate:.2g}"
-    low, high = optimum.low, optimum.high
-    if low and math.isfinite(high):
-        return f"{low:.2g} to {high:.2g}"
-    return f"at least {low:.2g}" if low else f"at most {high:.2g}" if math.isfinite(high) else "unknown"
+def _best_rate(rate: float | None, interval: Interval | None) -> str:
+    """Return a rate with its limits, or, of one at an end of the grid, what bounds it."""
+    limits = interval.describe("{:.2g}".format) if interval else ""
+    if rate is None:
+        return f"{limits or 'not bounded'} (an end of the grid)"
+    return f"{rate:.2g}" + (f" [{limits}]" if limits else "")
 
 
 def _interval(interval: Interval | None, form: str = ".3f") -> str:
-    if interval is None or interval.sides == "none":
-        return ""
-    if interval.sides != "two-sided":
-        return f" [{interval.sides} {number(interval.low if interval.sides == 'at least' else interval.high, form)}]"
-    return f" [{number(interval.low, form)}, {number(interval.high, form)}]"
+    limits = interval.describe(lambda limit: number(limit, form)) if interval else ""
+    return limits and f" [{limits}]"

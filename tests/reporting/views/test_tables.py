@@ -46,7 +46,7 @@ def test_learning_rates_and_depths_get_a_table_each(tmp_path: Path) -> None:
     assert [row[0] for row in rates.rows] == ["gpt2 · gelu · n_layer=2", "gpt2 · gelu · n_layer=4"]
     assert all(len(row) == len(section.headers) for section in found.sections for row in section.rows)
     assert rates.rows[0][2] == "0.0001 to 0.001 (1)", "the range enters the numbers"
-    assert "(an end in 2 of 2 seeds)" in rates.rows[0][5], "of two rates the best is an end"
+    assert "(an end of the grid)" in rates.rows[0][5], "of two rates the best is an end"
     assert rates.rows[0][5].startswith(("at least", "at most"))
     (shift,) = (row for row in scales.rows if row[2] == "best learning rate")
     assert shift[3] == "–"
