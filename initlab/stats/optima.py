@@ -68,6 +68,11 @@ class Optima:
         """How many parts are lowest at an end of their grid."""
         return sum(part.value is None for _, part in self.parts)
 
+    @property
+    def gap(self) -> Interval:
+        """What the grid leaves open even where the best rate of it is certain: no number of seeds narrows it."""
+        return self._limits(len(self.parts) * math.nextafter(1.0, 0.0))
+
     def mean(self) -> "Optima":
         """Return itself: the mean over seeds is what is located."""
         return self

@@ -68,7 +68,7 @@ class Check:
         if self.inside or self.estimate is None or self.estimate.value is None:
             return ""
         centre = self.estimate.value
-        gap = min(abs(centre - bound) for bound in _scaled(self.bounds, self.log) if math.isfinite(bound))
+        gap = min(abs(centre - bound) for bound in scaled(self.bounds, self.log) if math.isfinite(bound))
         needed = seeds_needed(gap, self.estimate.sd)
         return "" if needed is None or needed <= self.estimate.n else f"about {needed} seeds would decide it"
 
@@ -110,7 +110,7 @@ def check_estimate(
     unmeasured: Check, estimate: Estimate | None, confidence: float, *, log: bool = False, value: float | None = None
 ) -> Check:
     """Fill in ``unmeasured`` from an estimate, of logarithms if ``log``; ``value`` is known where there is none."""
-    low, high = _scaled(unmeasured.bounds, log)
+    low, high = scaled(unmeasured.bounds, log)
     back = math.exp if log else float
     if estimate is None:
         shown = None if value is None else back(value)
@@ -203,7 +203,8 @@ def _back(limit: float, log: bool) -> float:
     return math.exp(limit) if log and math.isfinite(limit) else limit
 
 
-def _scaled(bounds: Bounds, log: bool) -> Bounds:
+def scaled(bounds: Bounds, log: bool) -> Bounds:
+    """Return bounds on the scale of the estimate that they are held against: their logarithms if ``log``."""
     return (_log(bounds[0]), _log(bounds[1])) if log else bounds
 
 

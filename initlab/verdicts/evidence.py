@@ -21,7 +21,7 @@ from initlab.stats.rates import Rate
 from initlab.stats.sensitivity import best_losses, optimum, seed_sensitivities, stable_widths
 from initlab.stats.slopes import loglog_slope
 from initlab.stats.ties import Resolution, float_resolution
-from initlab.verdicts.check import Check, check_estimate, check_every
+from initlab.verdicts.check import Check, check_estimate, check_every, scaled
 from initlab.verdicts.statement import Reduction, Statement
 
 AxisCurve: TypeAlias = Mapping[float, float]
@@ -393,7 +393,14 @@ def _bounds_compared(unmeasured: Check, candidate: SeedValues, reference: SeedVa
 def _check_bounds(unmeasured: Check, found: Bracket | Optima, measurement: SeedValues, confidence: float) -> Check:
     """Fill in ``unmeasured`` from what bounds a number; one seed has the number alone."""
     seen = found if found.n > 1 else None
-    return check_estimate(unmeasured, seen, confidence, log=measurement.log, value=found.value)
+    check = check_estimate(unmeasured, seen, confidence, log=measurement.log, value=found.value)
+    too_coarse = isinstance(found, Optima) and any(
+        found.gap.low < bound < found.gap.high for bound in scaled(check.bounds, measurement.log)
+    )
+    return replace(check, note=f"{check.note}; {COARSE}") if too_coarse and not check.inside else check
+
+
+COARSE = "a finer grid would tell, more seeds would not"
 
 
 def compared(

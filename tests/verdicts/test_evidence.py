@@ -183,6 +183,19 @@ def test_a_best_rate_at_the_end_of_the_grid_is_a_bound(tmp_path: Path) -> None:
     assert "3 of 3 seeds have it at an end of the grid" in every.describe()
 
 
+def test_where_the_grid_is_too_coarse_no_seeds_are_asked_for(tmp_path: Path) -> None:
+    sweep = _over_rates(
+        tmp_path, {1e-4: (3.0, 3.1, 3.3), 1e-3: (2.2, 2.3, 2.4), 1e-2: (2.0, 2.11, 2.19), 1e-1: (3.5, 3.62, 3.7)}
+    )
+    (within,) = _checks(sweep, over="lr", reduce="optimum", max=0.02)
+    assert (within.inside, within.advice) == (False, "")
+    assert "a finer grid would tell, more seeds would not" in within.describe()
+    (beyond,) = _checks(sweep, over="lr", reduce="optimum", max=0.5)
+    assert beyond.inside
+    assert beyond.interval == pytest.approx((1e-3, 1e-1))
+    assert "finer" not in beyond.describe()
+
+
 def test_a_width_of_the_stable_range_is_between_two_of_the_grid(tmp_path: Path) -> None:
     losses = {1e-4: (3.0, 3.1), 1e-3: (2.0, 2.1), 1e-2: (2.01, 2.11), 1e-1: (3.5, 3.6)}
     (found,) = _checks(_over_rates(tmp_path, losses), over="lr", reduce="stable_decades")
