@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypeAlias, get_args
 
 from initlab.errors import InitlabError
+from initlab.inits.source_network import NO_NETWORK, SourceNetwork
 from initlab.network.blueprint import Blueprint, Prepare, merge
 from initlab.network.laws import Law
 from initlab.network.slot_table import Network, SlotTable, possible_slots, table_of
@@ -47,12 +48,13 @@ class Strategy:
 class InitEntry:
     """A registered init: how to build it from its parameters, and where it comes from.
 
-    ``status`` is unverified where its source could not be read.
+    ``status`` is unverified where its source could not be read. ``network`` is the source's, or why there is none.
     """
 
     build: Callable[..., Strategy]
     citation: str
     status: Status = "checked"
+    network: SourceNetwork | str = NO_NETWORK
 
     @property
     def source(self) -> str:
@@ -84,15 +86,20 @@ INITS: Registry[InitEntry] = Registry(
 
 
 def init(
-    name: str, *, source: str, aliases: tuple[str, ...] = (), status: Status = "checked"
+    name: str,
+    *,
+    source: str,
+    aliases: tuple[str, ...] = (),
+    status: Status = "checked",
+    network: SourceNetwork | str = NO_NETWORK,
 ) -> Callable[[Callable[..., Strategy]], Callable[..., Strategy]]:
     """Register an init under ``name``; ``source`` cites a paper and equation, or a repository and file.
 
-    Raises InitlabError where a parameter has no default that can be written in a spec.
+    ``network`` is what ``as_source`` takes: the network of that source, or in words why it has none. Raises InitlabError where a parameter has no default that can be written in a spec.
     """
 
     def decorate(build: Callable[..., Strategy]) -> Callable[..., Strategy]:
-        entry = InitEntry(build, source, status)
+        entry = InitEntry(build, source, status, network)
         check_defaults(f"init {name!r}", entry.parameters)
         INITS.add(name, entry, aliases=aliases)
         return build

@@ -76,7 +76,7 @@ class TheoryModel:
     """Everything a prediction depends on but the tokens.
 
     ``token`` and ``position`` are second moments of what the embeddings add per channel; ``sinusoidal`` adds fixed
-    waves instead. ``head`` = n_embd·std² of the head, ``logit_scale`` squared and included. ``branches`` alternate
+    waves instead, with the paper's frequencies or fairseq's. ``head`` = n_embd·std² of the head, ``logit_scale`` squared and included. ``branches`` alternate
     attention and MLP; where ``parallel``, both of a layer read the layer's input.
     """
 
@@ -94,6 +94,7 @@ class TheoryModel:
     embed_norm: NormMoments | None = None
     final_norm: NormMoments | None = None
     sinusoidal: bool = False
+    waves: Literal["paper", "fairseq"] = "paper"
     rotary: bool = False
     parallel: bool = False
     logit_softcap: float | None = None
