@@ -177,7 +177,8 @@ def predict(
     by name or path; ``batch_size`` how many sequences a draw is seen through, for the bands. ``over`` is a size and
     its values, such as ``"n_layer=2..96"``; ``target`` holds sizes that the model stands for. ``sizes`` are fields of
     the model; with ``as_source=True`` each init has its own source's network and activation (``activation`` is
-    otherwise gelu where none is named). Raises InitlabError for what does not exist, cannot be together, or theory has no answer to.
+    otherwise gelu where none is named). Raises InitlabError for what does not exist, cannot be together, or theory
+    has no answer to.
 
     >>> import initlab
     >>> forecast = initlab.predict("gpt2", n_layer=4, n_embd=256, n_head=4)

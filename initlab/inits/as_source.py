@@ -1,4 +1,4 @@
-"""``as_source``: from what a spec asks to the fields of the network of its init's source, and what differs from them."""
+"""``as_source``: from what a spec asks to the network of its init's source, and in what the two differ."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ def network_of(init: Init) -> SourceNetwork:
     """Return the network of an init's source; raises InitlabError where it has none."""
     if isinstance(init.entry.network, str):
         raise InitlabError(
-            f"as_source: there is no network of a source for init {init.name!r}: {init.entry.network}; leave as_source out"
+            f"as_source: init {init.name!r} has no network of a source: {init.entry.network}; leave as_source out"
         )
     return init.entry.network
 

@@ -117,7 +117,7 @@ def orthogonal(gain: float = 1.0, scaled: bool = False) -> Strategy:
 
 
 def fairseq_bias(slot: Slot) -> Dist:
-    """torch.nn.Linear's law for biases of queries, keys and values, which fairseq's reset forgets; zero for others."""
+    """torch.nn.Linear's law for biases of queries, keys and values, which fairseq's reset forgets; zeros else."""
     return torch_linear(slot) if slot.of in QKV_ROLES else ZEROS
 
 

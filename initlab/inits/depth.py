@@ -97,7 +97,7 @@ TORCHSCALE = SourceNetwork(tied=False)
 
 
 def _torchscale() -> LawFunction:
-    """torch's own linears, and the tables of torchscale component/embedding.py: tokens N(0, 1/d), positions N(0, 1)."""
+    """torch's own linears with the tables of torchscale component/embedding.py: tokens N(0, 1/d), positions N(0, 1)."""
     return override(
         weights(torch_linear, biases=torch_linear),
         {TOKEN_EMBEDDING: width_normal, POSITION_EMBEDDING: Normal(1.0), LM_HEAD: width_normal},
@@ -112,10 +112,11 @@ def _torchscale() -> LawFunction:
 def deepnorm_torchscale(embed_scale: bool = False) -> Strategy:
     """DeepNorm as torchscale's code has it: PyTorch's own draws divided by (8L)^(1/4), biases included.
 
-    The attention's Xavier reset is never called, so the base is torch.nn.Linear's. Positions keep torch.nn.Embedding's
-    unit normal beside tokens of variance 1/width, which are multiplied by √width only with ``embed_scale``
-    (torchscale's ``no_scale_embedding`` is on by default): the stream starts as positions. torchscale's decoder config
-    leaves the norms in front of the branches unless told otherwise; here they stand where the paper has them.
+    The attention's Xavier reset is never called, so the base is torch.nn.Linear's. Positions keep
+    torch.nn.Embedding's unit normal beside tokens of variance 1/width, which are multiplied by √width only with
+    ``embed_scale`` (torchscale's ``no_scale_embedding`` is on by default): the stream starts as positions.
+    torchscale's decoder config leaves the norms in front of the branches unless told otherwise; here they stand where
+    the paper has them.
     """
     scale: Rules = {EMBED_SCALE: root_width} if embed_scale else {}
     base = override(_torchscale(), {SKIP_SCALE: _deepnorm_alpha, **scale})

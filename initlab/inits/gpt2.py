@@ -50,7 +50,7 @@ def torch_linear(slot: Slot) -> Uniform:
 
 
 def torch_weight(slot: Slot) -> Dist:
-    """torch.nn.Embedding's N(0, 1) for tables, torch.nn.Linear's law for matrices; a tied tensor is what its role is."""
+    """torch.nn.Embedding's N(0, 1) for tables, torch.nn.Linear's law for matrices; a tied tensor goes by its role."""
     return Normal(1.0) if slot.is_embedding else torch_linear(slot)
 
 
@@ -63,11 +63,11 @@ def pytorch(tie: Literal["linear", "embedding"] = "linear") -> Strategy:
     """What torch's layers do by themselves: uniform linears with random biases, unit-normal embeddings.
 
     torch does not say what a tied head starts as: that is whichever layer's tensor both then share. With
-    ``tie=linear`` it is the linear layer's, as in a nanoGPT stripped of its own init (``wte.weight = lm_head.weight``):
-    tokens have a mean square of 1/(3d) beside positions of 1, and for a few hundred steps the network learns next to
-    nothing but frequencies. With ``tie=embedding`` it is the table's N(0, 1) (``lm_head.weight = wte.weight``): logits
-    start with a std of √d, a loss of tens of nats, and training recovers. An untied head (``tied = false``) has
-    neither trouble and each layer its own law.
+    ``tie=linear`` it is the linear layer's, as in a nanoGPT stripped of its own init (``wte.weight =
+    lm_head.weight``): tokens have a mean square of 1/(3d) beside positions of 1, and for a few hundred steps the
+    network learns next to nothing but frequencies. With ``tie=embedding`` it is the table's N(0, 1) (``lm_head.weight
+    = wte.weight``): logits start with a std of √d, a loss of tens of nats, and training recovers. An untied head
+    (``tied = false``) has neither trouble and each layer its own law.
     """
     tied_as: Literal["lm_head", "token_embedding"] = LM_HEAD if tie == "linear" else TOKEN_EMBEDDING
     return Strategy(weights(torch_weight, biases=torch_linear), tied_as=tied_as)

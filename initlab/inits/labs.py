@@ -141,7 +141,7 @@ def full_megatron(std: float = 0.02, cut: float = 3.0) -> Strategy:
 
 
 def _reads_no_activation(slot: Slot) -> bool:
-    """Llama's w3: the matrix beside the gate. Without gates the one up projection is w1, which the activation reads."""
+    """Llama's w3, the matrix beside the gate. Without gates the up projection is w1, which the activation reads."""
     return slot.role == FFN_UP and slot.dims.gated
 
 

@@ -158,8 +158,8 @@ def u_mup() -> Strategy:
 
     Matrices act times 1/√fan_in, the head times 1/fan_in; branch and stream are mixed so that their sum keeps unit
     variance and every branch counts. Output scales of attention and activation are the library's empirical fits, for
-    gelu and silu. Norms have no gain, as the library's TransformerLayer has them. Learning rates are over √fan_in and, inside the stack, over √L; weight decay does not depend on
-    them.
+    gelu and silu. Norms have no gain, as the library's TransformerLayer has them. Learning rates are over √fan_in
+    and, inside the stack, over √L; weight decay does not depend on them.
     """
     rules: Rules = {
         ATTN_SCALE: _inv_head_size,

@@ -95,7 +95,8 @@ def init(
 ) -> Callable[[Callable[..., Strategy]], Callable[..., Strategy]]:
     """Register an init under ``name``; ``source`` cites a paper and equation, or a repository and file.
 
-    ``network`` is what ``as_source`` takes: the network of that source, or in words why it has none. Raises InitlabError where a parameter has no default that can be written in a spec.
+    ``network`` is what ``as_source`` takes: the network of that source, or in words why it has none. Raises
+    InitlabError where a parameter has no default that can be written in a spec.
     """
 
     def decorate(build: Callable[..., Strategy]) -> Callable[..., Strategy]:

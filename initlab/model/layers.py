@@ -181,9 +181,9 @@ FAIRSEQ_FIRST = 2
 def sinusoids(tokens: int, like: Tensor, positions: Positions = "sinusoidal") -> Tensor:
     """Return (T, C) position codes: sines in the first half of the channels, cosines in the rest.
 
-    Position t from 0 times the frequency 10000^(-2i/C), Vaswani et al. 2017, section 3.5, with its channels reordered.
-    ``sinusoidal-fairseq`` has 10000^(-i/(C/2-1)), counts from 2, and leaves an odd last channel at zero (fairseq
-    modules/sinusoidal_positional_embedding.py, as tensor2tensor has it).
+    Position t from 0 times the frequency 10000^(-2i/C), Vaswani et al. 2017, section 3.5, with its channels
+    reordered. ``sinusoidal-fairseq`` has 10000^(-i/(C/2-1)), counts from 2, and leaves an odd last channel at zero
+    (fairseq modules/sinusoidal_positional_embedding.py, as tensor2tensor has it).
     """
     width = like.shape[-1]
     if positions == "sinusoidal-fairseq":

@@ -135,7 +135,7 @@ class Blueprint:
 
         ``slots`` are all that the network may have.
         """
-        dims, topology = self.dims, self.topology
+        topology = self.topology
         needed = [slot for slot in slots if slot.is_weight or slot.role == RELATIVE_POSITION_BIAS]
         missing = [slot.name for slot in needed if slot.name not in self.network.shapes]
         if missing:

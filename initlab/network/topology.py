@@ -39,8 +39,8 @@ NormPlacement: TypeAlias = Literal["pre", "post", "sandwich", "branch-out", "non
 
 
 Positions: TypeAlias = Literal["learned", "sinusoidal", "sinusoidal-fairseq", "rotary", "relative", "alibi", "none"]
-"""How a network is told positions. ``sinusoidal`` is Vaswani et al. 2017, section 3.5; fairseq's differs in frequencies
-and in the first position; ``alibi`` is Press et al., arXiv 2108.12409."""
+"""How a network is told positions. ``sinusoidal`` is Vaswani et al. 2017, section 3.5; fairseq's differs in its
+frequencies and in the first position; ``alibi`` is Press et al., arXiv 2108.12409."""
 
 SINUSOIDAL: tuple[Positions, ...] = ("sinusoidal", "sinusoidal-fairseq")
 
@@ -54,9 +54,9 @@ class Topology:
 
     Norms stand before each branch (``pre``), after each addition (``post``), before each branch and on its output
     (``sandwich``), on its output alone (``branch-out``) or nowhere. ``sub_norm`` adds one before each branch's output
-    projection, ``qk_norm`` one on every head's queries and keys. A ``one-plus`` norm multiplies by 1 + gain, and where
-    norms are ``gainless`` they have neither gain nor bias. The branches of a ``parallel`` block read one norm, or with
-    ``parallel_norms`` one each. Rotary positions turn the first ``rotary_fraction`` of a head's channels.
+    projection, ``qk_norm`` one on every head's queries and keys. A ``one-plus`` norm multiplies by 1 + gain, and
+    where norms are ``gainless`` they have neither gain nor bias. The branches of a ``parallel`` block read one norm,
+    or with ``parallel_norms`` one each. Rotary positions turn the first ``rotary_fraction`` of a head's channels.
     ``channel_scales`` gives skip and branch scales one entry a channel; ``shared_scales`` gives a layer one branch
     scale for both its branches.
     """
@@ -94,8 +94,10 @@ class Topology:
         return self.norm_at not in ("post", "none")
 
     def reads_alone(self, branch: str) -> bool:
-        """Whether the branch of that prefix (``blocks.0.ffn``) has a norm of its own in front, where norms stand there:
-        all but the MLP of a parallel block that shares attention's."""
+        """Whether a branch, by its prefix (``blocks.0.ffn``), has a norm of its own where norms stand in front.
+
+        All but the MLP of a parallel block that shares attention's.
+        """
         return not (self.parallel and not self.parallel_norms and branch.endswith("ffn"))
 
     def to_json(self) -> dict[str, Any]:

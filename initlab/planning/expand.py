@@ -68,8 +68,8 @@ class PlannedRun:
 def expand(sweep: SweepSpec) -> list[PlannedRun]:
     """Return the union of the grids in their order, equal runs once.
 
-    Fields that ``as_source`` sets are in a run's spec, and no axes: the sweep did not ask for them. Raises InitlabError
-    naming the key, its line and what would be legal.
+    Fields that ``as_source`` sets are in a run's spec, and no axes: the sweep did not ask for them. Raises
+    InitlabError naming the key, its line and what would be legal.
     """
     grids: dict[RunSpec, Grid] = {}
     asked: list[RunSpec] = []

@@ -76,8 +76,9 @@ class TheoryModel:
     """Everything a prediction depends on but the tokens.
 
     ``token`` and ``position`` are second moments of what the embeddings add per channel; ``sinusoidal`` adds fixed
-    waves instead, with the paper's frequencies or fairseq's. ``head`` = n_embd·std² of the head, ``logit_scale`` squared and included. ``branches`` alternate
-    attention and MLP; where ``parallel``, both of a layer read the layer's input.
+    waves instead, with the paper's frequencies or fairseq's. ``head`` = n_embd·std² of the head, ``logit_scale``
+    squared and included. ``branches`` alternate attention and MLP; where ``parallel``, both of a layer read the
+    layer's input.
     """
 
     width: int
