@@ -97,7 +97,7 @@ TORCHSCALE = SourceNetwork(tied=False)
 
 
 def _torchscale() -> LawFunction:
-    """torch's own linears with the tables of torchscale component/embedding.py: tokens N(0, 1/d), positions N(0, 1)."""
+    """torch's own linears, and torchscale's tables (component/embedding.py): tokens N(0, 1/d), positions N(0, 1)."""
     return override(
         weights(torch_linear, biases=torch_linear),
         {TOKEN_EMBEDDING: width_normal, POSITION_EMBEDDING: Normal(1.0), LM_HEAD: width_normal},
@@ -211,13 +211,19 @@ def fixup() -> Strategy:
 @init(
     "fixup-transformer",
     source="hongyi-zhang/Fixup fairseq/models/transformer_zero.py, issue 8",
-    network=replace(FAIRSEQ, bias=False),
+    network=replace(
+        FAIRSEQ, bias=False, unlike=(*FAIRSEQ.unlike, "one scalar bias for queries, keys and values together")
+    ),
 )
 def fixup_transformer() -> Strategy:
     """Fixup as its authors' own transformer has it: attention counts as four matrices, the base is Xavier.
 
-    Queries, keys and values are scaled by L_b^(-1/6), the MLP's first matrix by L_b^(-1/2).
+    Queries, keys and values are scaled by L_b^(-1/6), the MLP's first matrix by L_b^(-1/2). Its attention has no scalar
+    bias before the output projection.
     """
+
+    def shift(slot: Slot) -> Law | None:
+        return None if slot.of == ATTN_OUT else Law(dist=ZEROS)
 
     def attention(slot: Slot) -> Uniform:
         return Uniform(glorot_std(slot, _branches(slot) ** (-1 / 6) / math.sqrt(2)))
@@ -232,6 +238,7 @@ def fixup_transformer() -> Strategy:
         TOKEN_EMBEDDING: width_normal,
         EMBED_SCALE: root_width,
         **_scalar_biases_and_scales(),
+        SCALAR_BIAS: shift,
     }
     law = without_biases(override(normal(0.02), rules))
     return Strategy(law, Topology(norm_at="none", positions="sinusoidal-fairseq"), tied=False)

@@ -59,18 +59,18 @@ def torch_weight(slot: Slot) -> Dist:
     source="torch.nn.Linear.reset_parameters and torch.nn.Embedding.reset_parameters",
     network="torch has layers, and no network",
 )
-def pytorch(tie: Literal["linear", "embedding"] = "linear") -> Strategy:
+def pytorch(tie: Literal["linear", "embedding", "none"] = "linear") -> Strategy:
     """What torch's layers do by themselves: uniform linears with random biases, unit-normal embeddings.
 
     torch does not say what a tied head starts as: that is whichever layer's tensor both then share. With
-    ``tie=linear`` it is the linear layer's, as in a nanoGPT stripped of its own init (``wte.weight =
-    lm_head.weight``): tokens have a mean square of 1/(3d) beside positions of 1, and for a few hundred steps the
-    network learns next to nothing but frequencies. With ``tie=embedding`` it is the table's N(0, 1) (``lm_head.weight
-    = wte.weight``): logits start with a std of √d, a loss of tens of nats, and training recovers. An untied head
-    (``tied = false``) has neither trouble and each layer its own law.
+    ``tie=linear`` it is the linear layer's, as in a nanoGPT stripped of its own init
+    (``wte.weight = lm_head.weight``): tokens have a mean square of 1/(3d) beside positions of 1, and for a few
+    hundred steps the network learns little but frequencies. With ``tie=embedding`` it is the table's N(0, 1)
+    (``lm_head.weight = wte.weight``): logits start with a std of √d, the loss at tens of nats, and training recovers.
+    With ``tie=none``, or with any network whose head is not tied, every layer has its own law and neither trouble.
     """
-    tied_as: Literal["lm_head", "token_embedding"] = LM_HEAD if tie == "linear" else TOKEN_EMBEDDING
-    return Strategy(weights(torch_weight, biases=torch_linear), tied_as=tied_as)
+    tied_as: Literal["lm_head", "token_embedding"] = TOKEN_EMBEDDING if tie == "embedding" else LM_HEAD
+    return Strategy(weights(torch_weight, biases=torch_linear), tied=tie != "none", tied_as=tied_as)
 
 
 @init(
