@@ -218,8 +218,8 @@ def fixup() -> Strategy:
 def fixup_transformer() -> Strategy:
     """Fixup as its authors' own transformer has it: attention counts as four matrices, the base is Xavier.
 
-    Queries, keys and values are scaled by L_b^(-1/6), the MLP's first matrix by L_b^(-1/2). Its attention has no scalar
-    bias before the output projection.
+    Queries, keys and values are scaled by L_b^(-1/6), the MLP's first matrix by L_b^(-1/2). Its attention has no
+    scalar bias before the output projection.
     """
 
     def shift(slot: Slot) -> Law | None:

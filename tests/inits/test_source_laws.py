@@ -578,7 +578,7 @@ def test_a_wrong_law_is_found(wrong: str, right: str) -> None:
     assert differing(wrong, source)
 
 
-@pytest.mark.parametrize("init", ["llama2c", "neox", "bloom", "mitchell", "u-mup", "fixup-transformer"])
+@pytest.mark.parametrize("init", ["llama2c", "neox", "bloom", "mitchell", "u-mup", "deepnorm-torchscale"])
 def test_without_as_source_the_network_is_another(init: str) -> None:
     assert differing(init, replace(SOURCES[init], as_source=False))
 
