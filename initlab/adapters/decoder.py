@@ -14,7 +14,10 @@ from initlab.network.slot_table import Network, gpt_slots, plain_network
 from initlab.network.slots import BIAS, LM_HEAD, NORM_BIAS, TOKEN_EMBEDDING, Slot, weight_name
 from initlab.network.topology import Topology, setting
 
-HELD = ("norm_at", "norm", "positions", "embed_norm", "sub_norm", "qk_norm", "parallel", "softcap")
+HELD = (
+    *("norm_at", "norm", "positions", "rotary_fraction", "embed_norm", "sub_norm", "qk_norm"),
+    *("parallel", "parallel_norms", "softcap"),
+)
 """What of a topology must be the family's own; a one-plus gain and multipliers can be folded into tensors."""
 
 

@@ -4,10 +4,10 @@ from typing import Any
 
 from initlab.activations.functions import ACTIVATIONS
 from initlab.errors import InitlabError
-from initlab.inits.source_network import SourceNetwork
 from initlab.inits.strategy import Init, resolve
 from initlab.network.blueprint import Blueprint
 from initlab.network.slots import BIAS, NORM_BIAS
+from initlab.network.source_network import SourceNetwork
 from initlab.network.topology import setting
 from initlab.spec.run import ModelSpec, RunSpec
 

@@ -7,7 +7,6 @@ from typing import Literal
 
 from initlab.inits.compose import Rules, fixed, for_each, inv_sqrt_fan_in, inv_sqrt_width, normal, override, weights
 from initlab.inits.gpt2 import torch_linear
-from initlab.inits.source_network import LLAMA, ROTARY_FAR, SourceNetwork
 from initlab.inits.strategy import Strategy, init
 from initlab.network.laws import ZEROS, Dist, Normal, Orthogonal, TruncNormal, Uniform
 from initlab.network.slots import (
@@ -23,6 +22,7 @@ from initlab.network.slots import (
     TOKEN_EMBEDDING,
     Slot,
 )
+from initlab.network.source_network import SourceNetwork
 from initlab.network.topology import Topology
 
 
@@ -39,6 +39,15 @@ def width_normal(slot: Slot) -> Normal:
     """N(0, 1/n_embd), fairseq's law of embeddings."""
     return Normal(inv_sqrt_width(slot))
 
+
+ROTARY_FAR = "rotary frequencies from 500,000 instead of 10,000"
+GROUPED = "keys and values shared by groups of heads in its larger sizes"
+ROUNDED = "a hidden width rounded up to a multiple"
+
+LLAMA = SourceNetwork(
+    norm="rmsnorm", bias=False, positions="rotary", activation="swiglu", ffn_matched=True, unlike=(ROUNDED, GROUPED)
+)
+"""Touvron et al., arXiv 2302.13971, section 2.2, as karpathy/llama2.c model.py has it: 2/3 of 4·d hidden units."""
 
 OLMO_CORE = replace(LLAMA, unlike=(*LLAMA.unlike, ROTARY_FAR))
 """allenai/OLMo-core nn/transformer/config.py, TransformerConfig.llama_like."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Literal
 
 from initlab.inits.calibrate import profile_skips
-from initlab.inits.classic import FAIRSEQ, fairseq_bias, glorot_std, kaiming, width_normal, xavier_uniform
+from initlab.inits.classic import FAIRSEQ, LLAMA, fairseq_bias, glorot_std, kaiming, width_normal, xavier_uniform
 from initlab.inits.compose import (
     Factor,
     Rules,
@@ -23,7 +23,6 @@ from initlab.inits.compose import (
     without_biases,
 )
 from initlab.inits.gpt2 import torch_linear, torch_weight
-from initlab.inits.source_network import LLAMA, SourceNetwork
 from initlab.inits.strategy import LawFunction, Strategy, init
 from initlab.network.laws import ONES, ZEROS, Dist, Law, Normal, Uniform
 from initlab.network.slots import (
@@ -51,6 +50,7 @@ from initlab.network.slots import (
     VALUE,
     Slot,
 )
+from initlab.network.source_network import SourceNetwork
 from initlab.network.topology import Topology
 
 VALUE_PATH = (VALUE, ATTN_OUT, *FFN_ROLES)

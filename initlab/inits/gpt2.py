@@ -3,10 +3,16 @@
 from typing import Literal
 
 from initlab.inits.compose import for_each, inv_sqrt_2l, normal, override, scaled, weights, writes_residual
-from initlab.inits.source_network import GPT2, NANOGPT
 from initlab.inits.strategy import Strategy, init
 from initlab.network.laws import ZEROS, Dist, Normal, TruncNormal, Uniform
-from initlab.network.slots import LM_HEAD, POSITION_EMBEDDING, RESIDUAL_WRITERS, TOKEN_EMBEDDING, Slot
+from initlab.network.slots import LM_HEAD, POSITION_EMBEDDING, RESIDUAL_WRITERS, TOKEN_EMBEDDING, Role, Slot
+from initlab.network.source_network import SourceNetwork
+
+GPT2 = SourceNetwork(activation="gelu-tanh")
+"""openai/gpt-2 src/model.py: learned positions, a tied head, biases everywhere, GELU in its tanh form."""
+
+NANOGPT = SourceNetwork()
+"""karpathy/nanoGPT model.py: GPT-2's with GELU in its exact form; biases are its GPTConfig's default."""
 
 
 @init("gpt2", source="openai/gpt-2 src/model.py, with one std for tokens and positions", network=GPT2)
@@ -69,7 +75,7 @@ def pytorch(tie: Literal["linear", "embedding", "none"] = "linear") -> Strategy:
     (``lm_head.weight = wte.weight``): logits start with a std of √d, the loss at tens of nats, and training recovers.
     With ``tie=none``, or with any network whose head is not tied, every layer has its own law and neither trouble.
     """
-    tied_as: Literal["lm_head", "token_embedding"] = TOKEN_EMBEDDING if tie == "embedding" else LM_HEAD
+    tied_as: Role = TOKEN_EMBEDDING if tie == "embedding" else LM_HEAD
     return Strategy(weights(torch_weight, biases=torch_linear), tied=tie != "none", tied_as=tied_as)
 
 

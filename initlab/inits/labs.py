@@ -2,7 +2,7 @@
 
 import math
 
-from initlab.inits.classic import OLMO_CORE, width_normal
+from initlab.inits.classic import GROUPED, LLAMA, OLMO_CORE, ROUNDED, width_normal
 from initlab.inits.compose import (
     Factor,
     Rules,
@@ -20,7 +20,6 @@ from initlab.inits.compose import (
     without_biases,
     writes_residual,
 )
-from initlab.inits.source_network import GROUPED, LLAMA, ROUNDED, SourceNetwork
 from initlab.inits.strategy import LawFunction, Strategy, init
 from initlab.network.laws import ZEROS, Law, Normal, TruncNormal
 from initlab.network.slots import (
@@ -38,6 +37,7 @@ from initlab.network.slots import (
     TOKEN_EMBEDDING,
     Slot,
 )
+from initlab.network.source_network import SourceNetwork
 from initlab.network.topology import Topology
 
 

@@ -17,7 +17,7 @@ from initlab.inits.compose import (
     weights,
     writes_residual,
 )
-from initlab.inits.source_network import NANOGPT, SourceNetwork
+from initlab.inits.gpt2 import NANOGPT
 from initlab.inits.strategy import LawFunction, Strategy, init
 from initlab.network.laws import ZEROS, Law, Normal
 from initlab.network.slots import (
@@ -34,6 +34,7 @@ from initlab.network.slots import (
     SKIP_SCALE,
     Slot,
 )
+from initlab.network.source_network import SourceNetwork
 from initlab.network.topology import Topology
 
 

@@ -6,8 +6,7 @@ What a reading leaves open follows ``gpt2``.
 import math
 
 from initlab.inits.compose import inv_sqrt_2l, normal, scaled, weights, writes_residual
-from initlab.inits.gpt2 import torch_linear
-from initlab.inits.source_network import NANOGPT
+from initlab.inits.gpt2 import NANOGPT, torch_linear
 from initlab.inits.strategy import Strategy, init
 from initlab.network.laws import Dist, Normal
 from initlab.network.slots import Slot

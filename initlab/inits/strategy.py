@@ -15,14 +15,17 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypeAlias, get_args
 
 from initlab.errors import InitlabError
-from initlab.inits.source_network import NO_NETWORK, SourceNetwork
 from initlab.network.blueprint import Blueprint, Prepare, merge
 from initlab.network.laws import Law
 from initlab.network.slot_table import Network, SlotTable, possible_slots, table_of
 from initlab.network.slots import TOKEN_EMBEDDING, Role, Slot
+from initlab.network.source_network import SourceNetwork
 from initlab.network.topology import GPT2_TOPOLOGY, SCALE_SHAPES, Dims, Topology
 from initlab.plugins.parameters import canonical_text, check_defaults, parse_parameters, split_name
 from initlab.plugins.registry import Registry
+
+NO_NETWORK = "it is a rule for matrices, which its source gives no network"
+"""Why ``as_source`` has nothing to take, where an init does not say."""
 
 LawFunction: TypeAlias = Callable[[Slot], Law | None]
 Status: TypeAlias = Literal["checked", "unverified"]

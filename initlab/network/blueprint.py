@@ -143,6 +143,8 @@ class Blueprint:
                 f"init {self.init!r} gives no law to {missing[0]}, which the network cannot be without"
             )
         self._check_rotary()
+        if topology.parallel_norms and not topology.parallel:
+            raise InitlabError("parallel_norms = true is about a parallel block's branches; set parallel = true too")
         scaled = [slot.name for slot, _ in self.laws if slot.role == NORM_SCALE]
         if scaled and not topology.norm_before:
             raise InitlabError(
@@ -157,6 +159,9 @@ class Blueprint:
     def _check_rotary(self) -> None:
         head, fraction = self.dims.head_size, self.topology.rotary_fraction
         turned = rotary_channels(head, fraction)
+        if fraction != 1 and self.topology.positions != "rotary":
+            at = setting("positions", self.topology.positions)
+            raise InitlabError(f"rotary_fraction = {fraction:g} is about rotary positions, and the network has {at}")
         if self.topology.positions == "rotary" and (turned % 2 or not turned):
             part = "" if fraction == 1 else f", and rotary_fraction = {fraction:g} turns {turned}"
             raise InitlabError(

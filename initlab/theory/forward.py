@@ -71,7 +71,7 @@ def _separate(positions: PositionGrid) -> Array:
 
 def _frequencies(model: TheoryModel) -> Array:
     """10000^(-2i/d), a sine and a cosine each (Vaswani et al. 2017, section 3.5); fairseq divides by d - 2."""
-    span = max(model.width // 2 - 1, 1) * 2 if model.waves == "fairseq" else model.width
+    span = max(model.width // 2 - 1, 1) * 2 if model.fairseq else model.width
     return np.asarray(10000.0 ** -(2 * np.arange(model.width // 2) / span))
 
 
@@ -87,7 +87,7 @@ def _wave_mean(model: TheoryModel, positions: PositionGrid) -> Array:
     """Mean over channels of the sines and cosines, by position: shape (n,)."""
     if not model.sinusoidal:
         return np.zeros(len(positions))
-    first = 2 if model.waves == "fairseq" else 0
+    first = 2 if model.fairseq else 0
     angle = np.outer(positions.time - 1 + first, _frequencies(model))
     return np.asarray(math.sqrt(model.position / 2) * (np.sin(angle) + np.cos(angle)).mean(1))
 

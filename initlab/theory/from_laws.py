@@ -88,7 +88,7 @@ class _LawReader:
             token=second_moment(token) * self._factor(EMBED_SCALE) * self._factor(MATRIX_SCALE, of=TOKEN_EMBEDDING),
             position=SINUSOIDAL_MS if waves else self._learned_positions(),
             sinusoidal=waves,
-            waves="fairseq" if topology.positions == "sinusoidal-fairseq" else "paper",
+            fairseq=topology.positions == "sinusoidal-fairseq",
             rotary=topology.positions == "rotary",
             branches=tuple(self._branch(branch) for branch in range(2 * dims.n_layer)),
             head=head_slot.fan_in * second_moment(head) * head_scale,  # Var of a logit for a unit of the stream's

@@ -95,7 +95,7 @@ class TheoryModel:
     embed_norm: NormMoments | None = None
     final_norm: NormMoments | None = None
     sinusoidal: bool = False
-    waves: Literal["paper", "fairseq"] = "paper"
+    fairseq: bool = False
     rotary: bool = False
     parallel: bool = False
     logit_softcap: float | None = None

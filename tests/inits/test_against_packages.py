@@ -1,4 +1,4 @@
-"""Inits against the packages they come from, tensor by tensor: built there at 7 layers, 5 heads, 320 wide, and looked at.
+"""Inits against the packages they come from, tensor by tensor, built there at 7 layers, 5 heads, 320 wide.
 
 A package's tensor must have the std that ``explain`` states, within the sampling error that its size and the law's
 kurtosis allow, and the law's distribution (a Kolmogorov-Smirnov test), and the network must have the same tensors.
@@ -109,7 +109,7 @@ def hf(model: str, **config: Any) -> dict[str, Tensor]:
     transformers = optional_module("transformers")
     torch.manual_seed(1)
     made = getattr(transformers, model)(getattr(transformers, config.pop("config"))(**config))
-    return {name: tensor for name, tensor in made.named_parameters()}
+    return dict(made.named_parameters())
 
 
 def gpt2() -> dict[str, Tensor]:

@@ -41,22 +41,3 @@ class SourceNetwork:
         declared = {name: value for name, value in asdict(self).items() if name not in ("activation", "unlike")}
         own = {**asdict(topology), "tied": tied}
         return {name: own[name] if value is None else value for name, value in declared.items()}
-
-
-GPT2 = SourceNetwork(activation="gelu-tanh")
-"""openai/gpt-2 src/model.py: learned positions, a tied head, biases everywhere, GELU in its tanh form."""
-
-NANOGPT = SourceNetwork()
-"""karpathy/nanoGPT model.py: GPT-2's with GELU in its exact form; biases are its GPTConfig's default."""
-
-ROTARY_FAR = "rotary frequencies from 500,000 instead of 10,000"
-GROUPED = "keys and values shared by groups of heads in its larger sizes"
-ROUNDED = "a hidden width rounded up to a multiple"
-
-LLAMA = SourceNetwork(
-    norm="rmsnorm", bias=False, positions="rotary", activation="swiglu", ffn_matched=True, unlike=(ROUNDED, GROUPED)
-)
-"""Touvron et al., arXiv 2302.13971, section 2.2, as karpathy/llama2.c model.py has it: 2/3 of 4·d hidden units."""
-
-NO_NETWORK = "it is a rule for matrices, which its source gives no network"
-"""Why ``as_source`` has nothing to take."""
