@@ -13,6 +13,7 @@ from initlab.inits.describe import LawRow, law_rows, plain_text
 from initlab.network.blueprint import Blueprint
 from initlab.network.topology import GPT2_VOCABULARY, setting
 from initlab.plugins.loading import load_plugins
+from initlab.spec.run import ModelSpec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
 class Explanation(PublicTable):
     """An init at given sizes: ``init`` is its full name, ``needs`` what a trainer must honour besides the weights.
 
-    ``as_source`` says that the network is the one of the init's source.
+    ``activation`` and ``model`` are what it is applied to, the source's where ``model.as_source``.
     """
 
     entry: Init
     blueprint: Blueprint
-    activation: str = "gelu"
-    as_source: bool = False
+    activation: str
+    model: ModelSpec
 
     @property
     def init(self) -> str:
@@ -41,7 +42,7 @@ class Explanation(PublicTable):
     @cached_property
     def differs(self) -> dict[str, tuple[Any, Any]]:
         """The model's fields in which the network is not the source's, each with its value here and there."""
-        return differences(self.entry, self.blueprint, self.activation)
+        return differences(self.entry, self.blueprint, self.activation, ffn_matched=self.model.ffn_matched)
 
     @property
     def not_modelled(self) -> tuple[str, ...]:
@@ -89,7 +90,7 @@ class Explanation(PublicTable):
         network = self.entry.entry.network
         if isinstance(network, str):
             return f"the source's network: none, {network}"
-        lacking = f"; not modelled: {', '.join(self.not_modelled)}" if self.not_modelled else ""
+        lacking = f"; not modelled: {'; '.join(self.not_modelled)}" if self.not_modelled else ""
         if not self.differs:
             return f"the source's network: as here, with activation {self.activation!r}{lacking}"
         there = ", ".join(
@@ -114,7 +115,7 @@ class Explanation(PublicTable):
         if isinstance(self.entry.entry.network, str):
             return None
         differs = {name: {"here": ours, "there": theirs} for name, (ours, theirs) in self.differs.items()}
-        return {"taken": self.as_source, "differs": differs, "not_modelled": list(self.not_modelled)}
+        return {"taken": self.model.as_source, "differs": differs, "not_modelled": list(self.not_modelled)}
 
     def to_frame(self) -> "pd.DataFrame":
         """Return one row a slot: slot, role, layer, shape, of, aliases, drawn_as, and its law."""
@@ -145,4 +146,4 @@ def explain(
     entry = resolve(init)
     model, used = sourced(one_model(sizes), init, activation)
     used = ACTIVATIONS.canonical(used)
-    return Explanation(entry, blueprint_for(model, init, used, GPT2_VOCABULARY), used, model.as_source)
+    return Explanation(entry, blueprint_for(model, init, used, GPT2_VOCABULARY), used, model)

@@ -54,17 +54,23 @@ def _check_agreement(init: str, given: dict[str, Any], theirs: dict[str, Any]) -
         )
 
 
-def differences(init: Init, blueprint: Blueprint, activation: str) -> dict[str, tuple[Any, Any]]:
+def differences(
+    init: Init, blueprint: Blueprint, activation: str, *, ffn_matched: bool = False
+) -> dict[str, tuple[Any, Any]]:
     """Return the fields in which a network is not the init's source's, each with its value here and there.
 
-    Empty where the source has no network to compare with.
+    ``ffn_matched`` is the model's, which its sizes alone do not tell. Empty where the source has no network.
     """
     if isinstance(init.entry.network, str):
         return {}
     network = init.entry.network
     theirs = {**source_settings(init, network), "activation": network.activation}
-    del theirs["ffn_matched"]  # of sizes, which a source's network does not say
     biased = any(slot.role in (BIAS, NORM_BIAS) for slot, _ in blueprint.laws)
-    other = {"bias": biased, "tied": blueprint.dims.tied, "activation": activation}
+    other = {
+        "bias": biased,
+        "tied": blueprint.dims.tied,
+        "ffn_matched": ffn_matched,
+        "activation": activation,
+    }
     ours = {name: other[name] if name in other else getattr(blueprint.topology, name) for name in theirs}
     return {name: (ours[name], value) for name, value in theirs.items() if ours[name] != value}

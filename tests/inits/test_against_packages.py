@@ -22,7 +22,13 @@ from initlab.network.laws import Dist, Normal, TruncNormal, Uniform
 from tests.conftest import optional_module
 
 LAYERS, HEADS, WIDTH, VOCABULARY, CONTEXT = 7, 5, 320, 1000, 64
-SIZES = {"n_layer": LAYERS, "n_head": HEADS, "n_embd": WIDTH, "vocab_size": VOCABULARY, "block_size": CONTEXT}
+SIZES: dict[str, Any] = {
+    "n_layer": LAYERS,
+    "n_head": HEADS,
+    "n_embd": WIDTH,
+    "vocab_size": VOCABULARY,
+    "block_size": CONTEXT,
+}
 HIDDEN = 4 * WIDTH
 STANDARD_ERRORS = 5.5
 """Two-sided 4e-8, for some 1,500 tensors."""
@@ -161,7 +167,6 @@ def neox() -> dict[str, Tensor]:
     names = {
         "gpt_neox.embed_in": "token_embedding",
         "gpt_neox.final_layer_norm": "final_norm",
-        "embed_out": "lm_head",
     }
     parts = {"input_layernorm": "attn.norm", "post_attention_layernorm": "ffn.norm"}
     parts |= {"attention.query_key_value": "fused", "attention.dense": "attn_out"}
@@ -216,7 +221,7 @@ def test_transformers_t5_decoder_is_t5_as_its_source() -> None:
 def test_transformers_llama_is_plain_normal_on_the_network_of_llama2c() -> None:
     """transformers draws it N(.02): the network is what is compared, and llama2.c's law is another."""
     state = llama("Llama", tie_word_embeddings=True)
-    network = {"norm": "rmsnorm", "bias": False, "positions": "rotary"}
+    network: dict[str, Any] = {"norm": "rmsnorm", "bias": False, "positions": "rotary"}
     assert problems(state, "gpt2", "swiglu", **network) == []
     assert len(problems(state, "llama2c", "swiglu", **network)) == 2 * LAYERS  # wo and w3
 
@@ -224,7 +229,7 @@ def test_transformers_llama_is_plain_normal_on_the_network_of_llama2c() -> None:
 @pytest.mark.hf
 def test_transformers_gpt_neox_has_the_network_of_neox() -> None:
     state = neox()
-    network = {
+    network: dict[str, Any] = {
         "positions": "rotary",
         "rotary_fraction": 0.25,
         "parallel": True,

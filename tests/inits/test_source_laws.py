@@ -20,7 +20,7 @@ LAYERS, HEADS, WIDTH, VOCABULARY, CONTEXT, HEAD = 7, 5, 320, 1000, 64, 64
 BRANCHES = 2 * LAYERS
 HIDDEN, MATCHED = 1280, 853
 """4·d hidden units, and 2/3 of them, in whole units, where there are three matrices."""
-SIZES = {
+SIZES: dict[str, Any] = {
     "n_layer": LAYERS,
     "n_head": HEADS,
     "n_embd": WIDTH,
@@ -175,8 +175,7 @@ class Source:
             yield from self._norm(f"{block}.key_norm", HEAD, layer)
         for name in self.laws:
             if "_scale" in name and name not in ("embed_scale", "logit_scale"):
-                shape = (WIDTH,) if self.extra.get("channel_scales") else ()
-                yield f"{block}.{name}.weight", name, shape, layer
+                yield f"{block}.{name}.weight", name, (), layer
             elif name.endswith((".scale", ".shift")):
                 yield f"{block}.{name}", name, (), layer
         if "ffn_shift" in self.laws:
@@ -528,7 +527,7 @@ SOURCES: dict[str, Source] = {
 
 
 def explained(init: str, source: Source) -> Explanation:
-    return initlab.explain(init, **SIZES, **({"as_source": True} if source.as_source else {}))
+    return initlab.explain(init, **SIZES, as_source=source.as_source)
 
 
 def differing(init: str, source: Source) -> list[str]:

@@ -145,7 +145,10 @@ def others(field: SpecField, text: str) -> list[Any]:
     return [number] if field.kind == "integer" else [float(number), 0.25]
 
 
-BESIDE = {"model.parallel_norms": {"model.parallel": True}, "model.rotary_fraction": {"model.positions": "rotary"}}
+BESIDE: dict[str, dict[str, Any]] = {
+    "model.parallel_norms": {"model.parallel": True},
+    "model.rotary_fraction": {"model.positions": "rotary"},
+}
 """What a field is about, where a plain network does not have it."""
 
 
