@@ -66,7 +66,8 @@ def with_one_rate_of_tables() -> Strategy:
 
     def law(slot: Slot) -> Law | None:
         found = strategy.law(slot)
-        return replace(found, lr=WIDTHS[0] ** -0.5) if found and slot.is_embedding else found
+        rate = WIDTHS[0] ** -0.5
+        return replace(found, lr=rate, wd=1 / rate) if found and slot.is_embedding else found
 
     return replace(strategy, law=law)
 
