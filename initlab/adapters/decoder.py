@@ -18,7 +18,8 @@ HELD = (
     *("norm_at", "norm", "positions", "rotary_fraction", "embed_norm", "sub_norm", "qk_norm"),
     *("parallel", "parallel_norms", "softcap"),
 )
-"""What of a topology must be the family's own; a one-plus gain and multipliers can be folded into tensors."""
+"""What of a topology must be the family's own; a one-plus gain and multipliers can be folded into tensors, and
+gains that do not exist are ones."""
 
 
 class Decoder(Adapter):
@@ -79,7 +80,7 @@ class Decoder(Adapter):
 
     def written(self, blueprint: Blueprint) -> SlotMap:
         dims = replace(blueprint.dims, bias=self.biased(blueprint))
-        network = plain_network(dims, replace(blueprint.topology, norm_gain="plain"))
+        network = plain_network(dims, replace(blueprint.topology, norm_gain="plain", gainless=False))
         slices = stacked(self.names, network.slots, conv1d=self.conv1d)
         return SlotMap(network=network, slices=slices, copies=self._copies(self.names, network))
 
