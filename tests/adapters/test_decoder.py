@@ -83,7 +83,7 @@ def test_a_tied_head_is_a_copy_and_an_untied_one_a_slot() -> None:
         assert untied.slices["lm_head.weight"].tensor == "lm_head.weight"
 
 
-@pytest.mark.parametrize("family", (NANOGPT, HF_GPT2), ids=lambda family: family.summary)
+@pytest.mark.parametrize("family", [NANOGPT, HF_GPT2], ids=lambda family: family.summary)
 def test_gains_that_do_not_exist_are_written_all_the_same(family: Decoder) -> None:
     """A trainer's norms have gains: a file without them would not load."""
     bare = blueprint(gainless=True)

@@ -74,8 +74,8 @@ BYTES = {
     ("initlab", "spectral"): "1f281d69a9e7d1d28f0d901e97748776d88d7fc3977917aa44fa6a25fe2df198",
     ("initlab", "u-mup"): "35170c6b2c89f7162f9a50961b27d1512fa820a027a0cd6e090ec9b8a8ba67b2",
 }
-"""sha256 of files of version 0.1.0, u-mup's since its norms have no gain. They hold draws of torch's generator, scaled
-and stacked: no product, whose last bits would depend on the machine."""
+"""sha256 of files of version 0.1.0, u-mup's since its norms have no gain. They hold draws of torch's generator,
+scaled and stacked: no product, whose last bits would depend on the machine."""
 
 
 @pytest.mark.parametrize(("format_", "init"), BYTES, ids=str)
