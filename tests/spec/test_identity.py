@@ -140,7 +140,7 @@ def others(field: SpecField, text: str) -> list[Any]:
         on = field.default if field.default is not None else (field.traits.unset or "").startswith("on")
         return [not on]
     number = 301 if field.default is None else field.default * 2 or 1
-    if "maximum" in field.schema:  # a share
+    if field.schema.get("maximum") == 1:  # a share
         return [0.25, 0.5]
     return [number] if field.kind == "integer" else [float(number), 0.25]
 
