@@ -7,11 +7,11 @@ one-sided where the values of one side are not finite.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from initlab.stats.compare import Estimate, compare, estimate_mean
+from initlab.stats.compare import EVERYWHERE, Estimate, compare, estimate_mean
 from initlab.stats.summaries import Interval
 from initlab.stats.ties import CONTINUOUS, Resolution
 
@@ -33,6 +33,12 @@ class Bracket:
     upper_of: int = 1
 
     exact = False
+
+    @property
+    def gap(self) -> Interval:
+        """What no number of seeds would narrow: from the one side to the other."""
+        low = self.lower.value if self.lower else -math.inf
+        return Interval(low, self.upper.value if self.upper else math.inf)
 
     @property
     def sd(self) -> float:
@@ -73,7 +79,7 @@ class SeedBrackets:
     def mean(self) -> Bracket:
         """Return the mean over seeds; one seed bounds nothing."""
         value = float(np.mean(list(self.values.values())))
-        sides = _side(self.lows, self.below), _side(self.highs, self.above)
+        sides = _side(self.lows, self.below), _free(_side(self.highs, self.above))
         return Bracket(value, *sides, len(self.values), self.lower_of, self.upper_of)
 
     def minus(self, other: "SeedBrackets") -> Bracket:
@@ -83,8 +89,8 @@ class SeedBrackets:
         """
         return Bracket(
             compare(self.values, other.values).difference,
-            _difference(self.lows, other.highs, self.below, other.above),
-            _difference(self.highs, other.lows, self.above, other.below),
+            _free(_difference(self.lows, other.highs, self.below, other.above)),
+            _free(_difference(self.highs, other.lows, self.above, other.below)),
             len(set(self.values) & set(other.values)) or min(len(self.values), len(other.values)),
             self.lower_of * other.upper_of,
             self.upper_of * other.lower_of,
@@ -118,6 +124,11 @@ def _side(values: Mapping[int, float], resolution: Resolution | None) -> Estimat
     """Return the mean of one side, None where a value is not finite."""
     finite = all(map(math.isfinite, values.values()))
     return estimate_mean(list(values.values()), resolution) if finite else None
+
+
+def _free(side: Estimate | None) -> Estimate | None:
+    """Return the limit of an upper value, which another seed may pass: its range may touch an end of the grid."""
+    return side and replace(side, possible=EVERYWHERE)
 
 
 def _difference(

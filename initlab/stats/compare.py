@@ -22,13 +22,17 @@ TIE_MARGIN_NATS = 0.01
 """Losses closer than this are called equal: 0.01 nats per token is 1% in perplexity."""
 
 
+EVERYWHERE = Interval(-math.inf, math.inf)
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A mean, or a difference of means, with its standard error and Student degrees of freedom.
 
     ``n`` counts seeds: pairs, or those of the smaller arm. On a grid ``shift`` is the continuity correction, half the
     grid of the mean. Where all values are equal, ``reach`` says how far below and above them another seed's might
-    lie; ``exact`` that they are the same number by a law, and may be held against a bound as they are.
+    lie; ``exact`` that they are the same number by a law, and may be held against a bound as they are. No mean is
+    outside ``possible``.
     """
 
     value: float
@@ -38,6 +42,12 @@ class Estimate:
     shift: float = 0.0
     reach: tuple[float, float] = (0.0, 0.0)
     exact: bool = False
+    possible: Interval = EVERYWHERE
+
+    @property
+    def gap(self) -> Interval:
+        """What no number of seeds would narrow: the value alone."""
+        return Interval(self.value, self.value)
 
     @property
     def sd(self) -> float:
@@ -50,7 +60,8 @@ class Estimate:
         half = t_quantile(1 - tail, self.df) * self.error + self.shift
         unseen = 1 - tail ** (1 / self.n)  # the largest share of other values that n equal ones leave room for
         below, above = (max(half, reach * unseen) for reach in self.reach)
-        return Interval(self.value - below, self.value + above)
+        low, high = self.possible
+        return Interval(max(self.value - below, low), min(self.value + above, high))
 
     def p_above(self, bound: float) -> float:
         """Return the one-sided p of "the mean is at most ``bound``": small where it is clearly above."""
@@ -192,6 +203,7 @@ def estimate_mean(values: Sequence[float] | Floats, resolution: Resolution | Non
         shift=grid.shift(n),
         reach=_reach(value, grid) if tied else (0.0, 0.0),
         exact=tied and grid.exact,
+        possible=Interval(resolution.low, resolution.high) if resolution else EVERYWHERE,
     )
 
 

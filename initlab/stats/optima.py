@@ -70,7 +70,7 @@ class Optima:
 
     @property
     def gap(self) -> Interval:
-        """What the grid leaves open even where the best rate of it is certain: no number of seeds narrows it."""
+        """What no number of seeds would narrow: from the best rate of each grid to its neighbours."""
         return self._limits(len(self.parts) * math.nextafter(1.0, 0.0))
 
     def mean(self) -> "Optima":

@@ -23,13 +23,16 @@ ALL_EQUAL = "all seeds gave the same number, and how far another's may lie is no
 class Estimate(Protocol):
     """What a check needs of a mean (``stats.compare``), a rate (``stats.rates``) or a bracket (``stats.brackets``).
 
-    ``value`` is None where only bounds are known. ``exact`` numbers are held against a bound as they are.
+    ``value`` is None where only bounds are known. ``exact`` numbers are held against a bound as they are. ``gap`` is
+    what would stay open with any number of seeds.
     """
 
     @property
     def value(self) -> float | None: ...
     @property
     def n(self) -> int: ...
+    @property
+    def gap(self) -> Interval: ...
     @property
     def sd(self) -> float: ...
     @property
@@ -64,11 +67,16 @@ class Check:
 
     @property
     def advice(self) -> str:
-        """Say how many seeds would put the whole interval on one side of the nearest bound."""
-        if self.inside or self.estimate is None or self.estimate.value is None:
+        """Say what would put the whole interval on one side of the nearest bound: so many seeds, or a finer grid."""
+        if self.inside or self.estimate is None:
+            return ""
+        bounds, left_open = [one for one in scaled(self.bounds, self.log) if math.isfinite(one)], self.estimate.gap
+        if any(left_open.low < bound < left_open.high for bound in bounds):
+            return "a finer grid would tell, more seeds would not"
+        if self.estimate.value is None:
             return ""
         centre = self.estimate.value
-        gap = min(abs(centre - bound) for bound in scaled(self.bounds, self.log) if math.isfinite(bound))
+        gap = min(abs(centre - bound) for bound in bounds)
         needed = seeds_needed(gap, self.estimate.sd)
         return "" if needed is None or needed <= self.estimate.n else f"about {needed} seeds would decide it"
 

@@ -18,10 +18,10 @@ from initlab.stats.compare import Comparison, compare, estimate_mean
 from initlab.stats.optima import Optima
 from initlab.stats.permutation import ExactTest, relabel, sign_flip
 from initlab.stats.rates import Rate
-from initlab.stats.sensitivity import best_losses, optimum, seed_sensitivities, stable_widths
+from initlab.stats.sensitivity import best_losses, seed_sensitivities, stable_widths
 from initlab.stats.slopes import loglog_slope
 from initlab.stats.ties import Resolution, float_resolution
-from initlab.verdicts.check import Check, check_estimate, check_every, scaled
+from initlab.verdicts.check import Check, check_estimate, check_every
 from initlab.verdicts.statement import Reduction, Statement
 
 AxisCurve: TypeAlias = Mapping[float, float]
@@ -203,13 +203,16 @@ def _bracketed(statement: Statement, metric: Metric, by_seed: SeedCurves, label:
 
 
 def _optimum(by_seed: SeedCurves, label: str, note: str) -> SeedValues:
-    """Return where the mean curve is lowest, and each seed's own; of one at an end of the grid, a bound alone."""
+    """Return where the mean curve is lowest, and each seed's best rate of the grid; of its ends, a bound alone."""
     found = optima.locate(by_seed.values)
     assert found is not None
-    own = {seed: rate for seed, curve in by_seed.values.items() if (rate := optimum(curve)) is not None}
+    own = {seed: min(curve, key=curve.__getitem__) for seed, curve in by_seed.values.items()}
     if found.value is None:
         note = f"the lowest mean loss is at an end of the grid: a bound, no value; {note}"
-    values = {seed: math.log(rate) for seed, rate in own.items()}
+    inside = {
+        seed: rate for seed, rate in own.items() if min(by_seed.values[seed]) < rate < max(by_seed.values[seed])
+    }
+    values = {seed: math.log(rate) for seed, rate in inside.items()}
     return SeedValues(label, values, log=True, bounds=Optima(((1.0, found),)), note=note)
 
 
@@ -345,7 +348,8 @@ def _bounded(statement: Statement, metric: Metric, measurement: SeedValues, conf
     if statement.seeds == "every" or not all(map(math.isfinite, values)):
         return _every(unmeasured, measurement, confidence)
     if measurement.rate:
-        return check_estimate(unmeasured, Rate(round(sum(values)), len(values)), confidence)
+        rate = Rate(round(sum(values)), len(values))
+        return check_estimate(replace(unmeasured, note=rate.describe("diverged", confidence)), rate, confidence)
     estimate = estimate_mean(values, measurement.resolution)
     return check_estimate(unmeasured, estimate, confidence, log=measurement.log, value=values[0])
 
@@ -393,14 +397,7 @@ def _bounds_compared(unmeasured: Check, candidate: SeedValues, reference: SeedVa
 def _check_bounds(unmeasured: Check, found: Bracket | Optima, measurement: SeedValues, confidence: float) -> Check:
     """Fill in ``unmeasured`` from what bounds a number; one seed has the number alone."""
     seen = found if found.n > 1 else None
-    check = check_estimate(unmeasured, seen, confidence, log=measurement.log, value=found.value)
-    too_coarse = isinstance(found, Optima) and any(
-        found.gap.low < bound < found.gap.high for bound in scaled(check.bounds, measurement.log)
-    )
-    return replace(check, note=f"{check.note}; {COARSE}") if too_coarse and not check.inside else check
-
-
-COARSE = "a finer grid would tell, more seeds would not"
+    return check_estimate(unmeasured, seen, confidence, log=measurement.log, value=found.value)
 
 
 def compared(

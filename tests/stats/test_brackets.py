@@ -24,6 +24,13 @@ def test_limits_come_from_either_side() -> None:
     assert (ALONE.mean().value, ALONE.mean().interval().sides) == (1.0, "none"), "one seed bounds nothing"
 
 
+def test_only_a_lower_value_keeps_to_what_is_possible() -> None:
+    width = Resolution(1.0, 0.0, 3.0)
+    low, high = SeedBrackets(LOW, LOW, HIGH, width, width).mean().interval()
+    assert low == 0.0
+    assert high > 3.0, "another seed's range may touch an end of the grid"
+
+
 def test_what_is_not_bounded_on_a_side_has_no_limit_there() -> None:
     found = OPEN.mean()
     assert found.interval().sides == "at least"
