@@ -12,7 +12,7 @@ import numpy as np
 
 from initlab.theory.positions import Array, PositionGrid, outer, square
 from initlab.theory.softmax import from_gain, sharpening
-from initlab.theory.theory_model import Attention, Matrix
+from initlab.theory.theory_model import EPS, Attention, Matrix
 
 
 @dataclass(frozen=True)
@@ -43,19 +43,24 @@ class AttentionMoments:
         return self.agreement * self.sharp + self.noise * self.spread
 
 
-def fold_qk_norm(attention: Attention, second_moment: float) -> Attention:
+def fold_qk_norm(attention: Attention, second_moment: float, head_width: int) -> Attention:
     """Return the attention with the norm of q and k folded into its matrices: it divides by their own moments.
 
-    ``second_moment`` is the mean over positions of that of attention's input.
+    ``second_moment`` is the mean over positions of that of attention's input, ``head_width`` the width of a head. ε counts
+    as in every norm: a small stream that is read without a norm has small queries.
     """
-    if attention.qk_norm is None:
+    norm = attention.qk_norm
+    if norm is None:
         return attention
+    # LayerNorm takes away the mean over the head's channels: the vectors have one direction less to differ in.
+    left = 1 - 1 / head_width if norm.kind == "layernorm" and head_width > 1 else 1.0
     query, key = (
-        attention.qk_norm / max(matrix.gain * second_moment + matrix.bias, 1e-30)  # zero matrices stay zero
+        left * norm.gain / (left * (matrix.gain * second_moment + matrix.bias) + EPS)
         for matrix in (attention.query, attention.key)
     )
     return replace(
         attention,
+        scale=attention.scale / left,
         query=Matrix(gain=attention.query.gain * query, bias=attention.query.bias * query),
         key=Matrix(gain=attention.key.gain * key, bias=attention.key.bias * key),
         qk_norm=None,
@@ -84,7 +89,7 @@ def attention_moments(gram: Array, attention: Attention, positions: PositionGrid
         key_gain=key_gain,
         mean=mean,
         row_mean=row_mean,
-        agreement=_agreement(gram, mean, row_mean, positions),
+        agreement=_agreement(gram, mean, positions),
         noise=_without_twins(private**2 / width),  # E ‖CZC‖²/t² of overlaps Z of variance 1/width, C the centring
         sharp=gain,
         spread=(1 - from_gain(gain, variance, latest)) ** 2,
@@ -99,7 +104,7 @@ def attention_forward(gram: Array, attention: Attention, positions: PositionGrid
     weights add Kq·c_k times N's own agreement, and their mean's change adds ``_drift``.
     """
     learned = moments.key_gain * (moments.query * moments.learned + _drift(gram, positions, moments))
-    return attention.value.gain * (moments.mean + learned) + attention.value.bias
+    return attention.value.gain * _correlated(moments.mean + learned) + attention.value.bias
 
 
 def mix(gram: Array, attention: Attention, positions: PositionGrid, width: int) -> tuple[Array, float]:
@@ -124,11 +129,28 @@ def attention_backward(
     return attention.value.gain * (positions.future_sum(uniform) + moments.key_gain * by_logits)
 
 
-def _agreement(gram: Array, mean: Array, row_mean: Array, positions: PositionGrid) -> Array:
-    """Return the mean over s ≤ t, s' ≤ t' of N·(N - its row means - its column means + its mean)."""
-    row_square = row_mean**2 @ positions.past.T / positions.time  # [t, t']: mean over s' ≤ t' of R[t, s']²
-    pairs = positions.past_mean(gram**2)[:-2] - row_square - row_square.T + mean[:-2] ** 2
-    return _without_twins(square(pairs))  # (n, n) -> (n + 2, n)
+def _correlated(gram: Array) -> Array:
+    """Return the gram with no pair correlated beyond 1, which no average of vectors is.
+
+    Even averages keep to that by themselves; the sum over all orders takes a pair's overlap for that of two softmaxes
+    over the same tokens, which is too much where logits are large (caveat "attention logits are small").
+    """
+    size = np.maximum(gram[-2], 0)
+    most = np.sqrt(size)
+    bound = np.concatenate([np.outer(most, most), size[None], size[None]])
+    return np.clip(gram, -bound, bound)
+
+
+def _agreement(gram: Array, mean: Array, positions: PositionGrid) -> Array:
+    """Return the mean over s ≤ t, s' ≤ t' of N·(N - its row means - its column means + its mean).
+
+    What all tokens share is taken away first: it cancels in exact numbers, but where tokens are nearly alike the four
+    terms are thousands of times what is left of them.
+    """
+    shared = positions.pair_mean(gram)
+    row_square = positions.past_mean_of_row_squares(gram - shared)  # [t, t']: mean over s' ≤ t' of R[t, s']²
+    pairs = positions.past_mean((gram - shared) ** 2)[:-2] - row_square - row_square.T + (mean[:-2] - shared) ** 2
+    return _without_twins(square(np.maximum(pairs, 0)))  # ‖·‖²: (n, n) -> (n + 2, n)
 
 
 def _drift(gram: Array, positions: PositionGrid, moments: AttentionMoments) -> Array:

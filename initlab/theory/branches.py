@@ -21,11 +21,12 @@ Mix: TypeAlias = Callable[[Array, Attention, PositionGrid, int], tuple[Array, fl
 
 @dataclass(frozen=True)
 class Context:
-    """What all branches of a network share; ``mix`` is how attention averages (see :mod:`initlab.theory.scalar`)."""
+    """What all branches of a network share; ``head_width`` that of one of attention's heads, ``mix`` is how attention averages (see :mod:`initlab.theory.scalar`)."""
 
     positions: PositionGrid
     kernel: Kernel
     width: int
+    head_width: int
     mix: Mix = mix
 
 
@@ -49,7 +50,7 @@ def branch_forward(stream: Array, branch: Branch, context: Context) -> BranchFor
     normed = branch.incoming_scale * normalise(stream, branch.incoming, context.width)
     variance = 0.0
     if isinstance(branch.body, Attention):
-        attention = fold_qk_norm(branch.body, context.positions.mean(normed))
+        attention = fold_qk_norm(branch.body, context.positions.mean(normed), context.head_width)
         hidden, variance = context.mix(normed, attention, context.positions, context.width)
         last = attention.out
     else:
@@ -73,7 +74,7 @@ def branch_backward(gradient: Array, stream: Array, branch: Branch, context: Con
     last = body.out if isinstance(body, Attention) else body.down
     hidden = jacobian(last.gain * gradient, forward.hidden, _scaling(branch.inner), context.width)
     if isinstance(body, Attention):
-        attention = fold_qk_norm(body, context.positions.mean(forward.normed))
+        attention = fold_qk_norm(body, context.positions.mean(forward.normed), context.head_width)
         moments = attention_moments(forward.normed, attention, context.positions, context.width)
         inside = attention_backward(hidden, forward.normed, attention, context.positions, moments)
     else:

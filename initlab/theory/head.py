@@ -11,7 +11,7 @@ import numpy as np
 from initlab.theory.forward import ForwardTrace
 from initlab.theory.norms import centred, jacobian, normalise
 from initlab.theory.positions import Array, PositionGrid, stack
-from initlab.theory.softmax import expected_log_sum, own_probability, participation
+from initlab.theory.softmax import capped, capped_moments, expected_log_sum, own_probability, participation
 from initlab.theory.theory_model import TheoryModel
 from initlab.theory.tokens import TokenStatistics
 
@@ -21,8 +21,8 @@ class LogitMoments:
     """Means over positions; logits are in nats.
 
     ``variance`` is that of the logits of other tokens, ``own`` the mean logit of a position's own token (0 untied),
-    ``own_share`` the part of the stream that is the token's own embedding, ``final`` the gram after the final
-    norm, shape (n + 2, n).
+    both before the ``softcap``. ``own_share`` is the part of the stream that is the token's own embedding, ``final``
+    the gram after the final norm, shape (n + 2, n).
     """
 
     variance: float
@@ -30,11 +30,20 @@ class LogitMoments:
     own_share: float
     vocab: int
     final: Array
+    softcap: float | None = None
 
     @property
     def logit_variance(self) -> float:
-        """Variance over the vocabulary."""
-        return self.variance + self.own**2 / self.vocab
+        """Variance over the vocabulary of the logits, as they leave the softcap."""
+        others, _ = capped_moments(0.0, self.variance, self.softcap)
+        own, _ = capped_moments(self.own, self.own_variance, self.softcap) if self.own else (others, 1.0)
+        # V values about their own mean: one degree of freedom of V is gone.
+        return (others + (own - others) / self.vocab) * (1 - 1 / self.vocab)
+
+    @property
+    def slope(self) -> float:
+        """Second moment of the softcap's slope at a logit, 1 without one."""
+        return capped_moments(0.0, self.variance, self.softcap)[1]
 
     @property
     def own_variance(self) -> float:
@@ -45,14 +54,14 @@ class LogitMoments:
         """Probability that the model gives to repeating the token, 1/V untied."""
         if self.own == 0:
             return 1 / self.vocab
-        return own_probability(self.variance, self.vocab - 1, self.own, self.own_variance)
+        return own_probability(self.variance, self.vocab - 1, self.own, self.own_variance, softcap=self.softcap)
 
     def loss(self, next_equal: float) -> float:
         """Return the expected loss in nats per token; ``next_equal`` is how often a token is its own target."""
         if self.own == 0:
-            return expected_log_sum(self.variance, self.vocab)
-        total = expected_log_sum(self.variance, self.vocab - 1, self.own, self.own_variance)
-        return total - next_equal * self.own
+            return expected_log_sum(self.variance, self.vocab, softcap=self.softcap)
+        total = expected_log_sum(self.variance, self.vocab - 1, self.own, self.own_variance, softcap=self.softcap)
+        return total - next_equal * float(capped(np.array(self.own), self.softcap))
 
 
 def logit_moments(model: TheoryModel, trace: ForwardTrace, positions: PositionGrid) -> LogitMoments:
@@ -70,6 +79,7 @@ def logit_moments(model: TheoryModel, trace: ForwardTrace, positions: PositionGr
         own_share=float(positions.weight @ shares) / positions.length if model.tied else 0.0,
         vocab=model.vocab,
         final=final,
+        softcap=model.logit_softcap,
     )
 
 
@@ -93,6 +103,7 @@ def loss_gradient(
     errors = stack(pairs, same, twins)
     set_by_a_norm = bool(model.branches and model.branches[-1].after)
     last = centred(trace.stream[-1], trace.common[-1], model.final_norm)
+    errors = logits.slope * errors
     return jacobian(model.head / model.width * errors, last, model.final_norm, model.width, rigid=set_by_a_norm)
 
 
@@ -131,7 +142,8 @@ def _softmax_overlap(model: TheoryModel, logits: LogitMoments) -> Array:
     That is the participation ratio of one softmax whose logits have that variance, read off a table: in E e^(a + b)
     the normalisation cancels the variances of two normals and leaves their covariance, to leading order in 1/V.
     """
-    covariance = model.head * logits.final
+    others, _ = capped_moments(0.0, logits.variance, logits.softcap)
+    covariance = model.head * logits.final * (others / max(logits.variance, 1e-300))
     top = max(float(covariance.max()), 1e-12)
     grid = np.linspace(0, top, 33)
     table = participation(grid, np.array([float(model.vocab)]))[:, 0]

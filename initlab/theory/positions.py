@@ -112,6 +112,19 @@ class PositionGrid:
         mean: Array = (self.past @ pairs + extra) / self.time[:, None]
         return mean
 
+    def past_mean_of_row_squares(self, gram: Array) -> Array:
+        """Return Q of shape (n, n), Q[t, t'] = mean over s ≤ t' of (mean over i ≤ t of F[i, s])².
+
+        Positions of one block differ in it: only those up to the middle t are among their own past.
+        """
+        pairs = gram[:-2]
+        of_others = self.past @ pairs / self.time[:, None]  # [t, s], as if no s were among the i
+        own = (gram[-2] - np.diagonal(pairs)) / self.time[:, None]  # what an s that is adds
+        added = (2 * of_others * own + own**2) @ self.past.T  # [t, t']: over s ≤ t', to be taken over s ≤ t as well
+        both = np.where(self.time >= self.time[:, None], np.diagonal(added)[:, None], added)
+        mean: Array = (of_others**2 @ self.past.T + both) / self.time
+        return mean
+
     def by_lag(self, values: Array) -> Array:
         """Return the gram of values[|s - t|], averaged over blocks; ``values`` has shape (T,), lag 0 first.
 

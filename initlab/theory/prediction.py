@@ -63,7 +63,7 @@ def summary(model: TheoryModel, tokens: TokenStatistics, *, batch: int = 1) -> P
 def _predict(
     model: TheoryModel, tokens: TokenStatistics, positions: PositionGrid, mixing: Mix, batch: int, *, backward: bool
 ) -> Prediction:
-    context = Context(positions, kernel(model.activation), model.width, mixing)
+    context = Context(positions, kernel(model.activation), model.width, model.width // model.heads, mixing)
     trace = forward_trace(model, tokens, context)
     logits = logit_moments(model, trace, positions)
     stds = [branch.logit_variance**0.5 for branch in trace.branches[::2]]

@@ -16,7 +16,7 @@ from initlab.theory.tokens import TokenStatistics
 from tests.theory.network import theory_model
 
 LENGTH = 6
-CONTEXT = Context(position_grid(LENGTH), Identity(), width=32)
+CONTEXT = Context(position_grid(LENGTH), Identity(), width=32, head_width=8)
 LAST = square(0.2 + np.diag(np.arange(1.0, LENGTH + 1)))
 GAINS = (2.0 * 3.0, 0.5 * 1.5)
 SKIP = 0.8

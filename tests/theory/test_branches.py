@@ -16,7 +16,7 @@ GRADIENT = square(0.1 + np.diag(np.arange(1.0, LENGTH + 1)))
 
 
 def context(function: Kernel) -> Context:
-    return Context(position_grid(LENGTH), function, WIDTH)
+    return Context(position_grid(LENGTH), function, WIDTH, 8)
 
 
 def test_a_matrix_multiplies_and_its_bias_adds_everywhere() -> None:

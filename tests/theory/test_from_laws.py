@@ -153,7 +153,7 @@ def test_a_parallel_mlp_reads_what_its_attention_reads() -> None:
 def test_other_topology() -> None:
     asked = described(sub_norm=True, qk_norm=True, embed_norm=True, softcap=15.0)
     assert asked.branches[0].inner == NormMoments()
-    assert attention(asked).qk_norm == 1
+    assert attention(asked).qk_norm == NormMoments()
     assert asked.embed_norm == NormMoments()
     assert asked.logit_softcap == 15
     assert described(positions="sinusoidal").sinusoidal

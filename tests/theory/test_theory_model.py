@@ -21,7 +21,7 @@ def test_a_layer_is_two_branches(layers: int) -> None:
 
 
 def test_a_branch_without_options_has_no_norms_and_scales_of_one() -> None:
-    context = Context(position_grid(4), Identity(), width=8)
+    context = Context(position_grid(4), Identity(), width=8, head_width=8)
     gram = square(0.3 + np.eye(4))
     plain = branch_forward(gram, Branch(body=BODY), context)
     assert plain.added == pytest.approx(2.0 * 3.0 * gram)
