@@ -16,13 +16,34 @@ from initlab.theory.theory_model import EPS, Attention, Matrix
 
 
 @dataclass(frozen=True)
+class TokenGrams:
+    """Attention's input: ``gram``, and ``alike``, by how much more two positions share that hold the same token.
+
+    Both of shape (n + 2, n). ``unequal`` is the variance of two positions holding the same token, centred over both.
+    """
+
+    gram: Array
+    alike: Array
+    unequal: float = 0.0
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """The gram of the weighted averages, its excess where tokens are the same, and the mean variance of the logits."""
+
+    gram: Array
+    alike: Array
+    logit_variance: float
+
+
+@dataclass(frozen=True)
 class AttentionMoments:
     """The moments of one attention's logits and weights; arrays are grams of shape (n + 2, n) unless said.
 
     N is the gram of attention's input, ``query`` that of one query channel, ``key_gain`` the logits' variance for
     each unit of query times key. ``mean`` is the mean of N over s ≤ t and s' ≤ t'; ``row_mean``, shape (n, n), that
     over s ≤ t alone. ``agreement`` is the mean over s ≤ t, s' ≤ t' of N times its doubly centred self; ``noise`` the
-    same mean of the overlaps that tokens have by chance in ``width`` dimensions. ``sharp`` multiplies ``agreement``
+    same mean of the overlaps that tokens have by chance, in ``width`` dimensions and because some are the same token. ``sharp`` multiplies ``agreement``
     to all orders, ``spread`` is (1 - I)², what frozen weights leave of the noise. ``logit_variance`` is the mean over
     positions of the variance of a row's logits about their common shift.
     """
@@ -67,12 +88,15 @@ def fold_qk_norm(attention: Attention, second_moment: float, head_width: int) ->
     )
 
 
-def attention_moments(gram: Array, attention: Attention, positions: PositionGrid, width: int) -> AttentionMoments:
-    """Return the moments of the logits and weights of an attention whose input has this gram, shape (n + 2, n).
+def attention_moments(
+    tokens: TokenGrams, attention: Attention, positions: PositionGrid, width: int
+) -> AttentionMoments:
+    """Return the moments of the logits and weights of an attention with this input.
 
     Logits a_ts = q_t·k_s/√d_h have Cov(a_ts, a_t's') = Kq[t, t']·c_k·N[s, s']; a key's bias shifts whole rows of
     them, which softmax does not see.
     """
+    gram = tokens.gram
     query = attention.query.gain * gram + attention.query.bias  # Kq = c_q N + b_q
     key_gain = attention.key.gain * attention.scale  # c_k
     mean = positions.past_mean(gram)
@@ -84,13 +108,15 @@ def attention_moments(gram: Array, attention: Attention, positions: PositionGrid
     uncentred = np.where(latest > 1, private / np.maximum(1 - 1 / latest, 0.1), 0)
     variance = np.maximum(query * key_gain * uncentred, 0)
     gain = sharpening(positions.length).gain(variance, latest)
+    # E ‖CZC‖²/t² of overlaps Z of variance 1/width, C the centring; of the tokens' own, E ‖C(E - E E)C‖²/t².
+    repeated = tokens.unequal * positions.past_mean(tokens.alike**2) if tokens.unequal else 0.0
     return AttentionMoments(
         query=query,
         key_gain=key_gain,
         mean=mean,
         row_mean=row_mean,
         agreement=_agreement(gram, mean, positions),
-        noise=_without_twins(private**2 / width),  # E ‖CZC‖²/t² of overlaps Z of variance 1/width, C the centring
+        noise=_without_twins(private**2 / width + repeated),
         sharp=gain,
         spread=(1 - from_gain(gain, variance, latest)) ** 2,
         logit_variance=positions.mean(variance),
@@ -104,13 +130,17 @@ def attention_forward(gram: Array, attention: Attention, positions: PositionGrid
     weights add Kq·c_k times N's own agreement, and their mean's change adds ``_drift``.
     """
     learned = moments.key_gain * (moments.query * moments.learned + _drift(gram, positions, moments))
-    return attention.value.gain * _correlated(moments.mean + learned) + attention.value.bias
+    return attention.value.gain * correlated(moments.mean + learned) + attention.value.bias
 
 
-def mix(gram: Array, attention: Attention, positions: PositionGrid, width: int) -> tuple[Array, float]:
-    """Return the gram of the weighted averages, shape (n + 2, n), and the mean variance of the logits."""
-    moments = attention_moments(gram, attention, positions, width)
-    return attention_forward(gram, attention, positions, moments), moments.logit_variance
+def mix(tokens: TokenGrams, attention: Attention, positions: PositionGrid, width: int) -> Mixed:
+    """Return what attention makes of its input before the output matrix."""
+    moments = attention_moments(tokens, attention, positions, width)
+    mixed = attention_forward(tokens.gram, attention, positions, moments)
+    # Each averages its own token with weight 1/t, and its query asks for the same as the other's.
+    own = tokens.alike / outer(positions.time)
+    asked = attention.query.gain * moments.key_gain * tokens.alike * moments.learned
+    return Mixed(mixed, attention.value.gain * (own + asked), moments.logit_variance)
 
 
 def attention_backward(
@@ -129,7 +159,7 @@ def attention_backward(
     return attention.value.gain * (positions.future_sum(uniform) + moments.key_gain * by_logits)
 
 
-def _correlated(gram: Array) -> Array:
+def correlated(gram: Array) -> Array:
     """Return the gram with no pair correlated beyond 1, which no average of vectors is.
 
     Even averages keep to that by themselves; the sum over all orders takes a pair's overlap for that of two softmaxes

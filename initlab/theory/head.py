@@ -83,12 +83,23 @@ def logit_moments(model: TheoryModel, trace: ForwardTrace, positions: PositionGr
     )
 
 
-def loss_gradient(
-    model: TheoryModel, tokens: TokenStatistics, trace: ForwardTrace, logits: LogitMoments, positions: PositionGrid
-) -> Array:
+def loss_gradient(model: TheoryModel, trace: ForwardTrace, logits: LogitMoments, errors: Array) -> Array:
     """Return the gram of the gradient of the loss, summed over tokens, at the last site: shape (n + 2, n).
 
-    With D = softmax - onehot(target) it is the head's variance times Σ_v D_sv D_tv, through the final norm.
+    It is the head's variance times ``errors`` (:func:`error_gram`), through the final norm.
+    """
+    set_by_a_norm = bool(model.branches and model.branches[-1].after)
+    last = centred(trace.stream[-1], trace.common[-1], model.final_norm)
+    return jacobian(model.head / model.width * errors, last, model.final_norm, model.width, rigid=set_by_a_norm)
+
+
+def error_gram(
+    model: TheoryModel, tokens: TokenStatistics, logits: LogitMoments, positions: PositionGrid
+) -> tuple[Array, float]:
+    """Return the gram of Σ_v D_sv D_tv with D = softmax - onehot(target), shape (n + 2, n).
+
+    With it, by how much more that is for two positions of one target than for two of different ones. D is that of the
+    logits before a softcap, by its slope.
     """
     agree = tokens.by_lag(model.length + 2)
     overlap = _softmax_overlap(model, logits)
@@ -97,24 +108,21 @@ def loss_gradient(
         same = 1 - 2 / model.vocab + overlap[-2]
         lagged = positions.by_lag(agree[: model.length])
         pairs = lagged[:-2] - 2 / model.vocab + overlap[:-2]
-        twins = tokens.collision - 2 / model.vocab + overlap[-1]
+        twins, alike = tokens.collision - 2 / model.vocab + overlap[-1], 1.0
     else:
-        same, pairs, twins = _tied(tokens, agree, logits, overlap, positions)
-    errors = stack(pairs, same, twins)
-    set_by_a_norm = bool(model.branches and model.branches[-1].after)
-    last = centred(trace.stream[-1], trace.common[-1], model.final_norm)
-    errors = logits.slope * errors
-    return jacobian(model.head / model.width * errors, last, model.final_norm, model.width, rigid=set_by_a_norm)
+        same, pairs, twins, alike = _tied(tokens, agree, logits, overlap, positions)
+    return logits.slope * stack(pairs, same, twins), logits.slope * alike
 
 
 def _tied(
     tokens: TokenStatistics, agree: Array, logits: LogitMoments, overlap: Array, positions: PositionGrid
-) -> tuple[Array, Array, Array]:
+) -> tuple[Array, Array, Array, float]:
     """Σ_v D D where a position gives its own token the probability π, by what D holds: own token, target, the rest.
 
     The final norm takes back the part of the gradient along the stream, and of the stream own_share is the token's
     embedding: of a gradient along it 1 - own_share is ``left``, or ``both`` where two positions hold the same token.
-    Returns the diagonal, shape (n,), the pairs, shape (n, n), and the twins, shape (n,).
+    Returns the diagonal, shape (n,), the pairs, shape (n, n), the twins, shape (n,), and what a pair has more where
+    its tokens agree.
     """
     vocab, chance, left, repeat = logits.vocab, logits.own_chance, 1 - logits.own_share, tokens.next_equal
     new = 1 - repeat  # the target is another token than the input
@@ -133,7 +141,7 @@ def _tied(
     pairs = drawn * collide + rest * overlap[:-2] + common - left * (chance - repeat) * target_is_own
     far = tokens.collision
     twins = far * (drawn - 2 * left * (chance - repeat) * new) + rest * overlap[-1] + common
-    return same, pairs, twins
+    return same, pairs, twins, drawn
 
 
 def _softmax_overlap(model: TheoryModel, logits: LogitMoments) -> Array:

@@ -1,6 +1,7 @@
 """Which of theory's assumptions a model breaks: printed beside the prediction, so that a disagreement can be read."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from initlab.theory.head import LogitMoments
@@ -47,7 +48,12 @@ EVERYTHING = (*FORWARD, "mlp_ms", "grad_ms", "initial_loss")
 
 
 def caveats(
-    model: TheoryModel, tokens: TokenStatistics, logit_stds: list[float], logits: LogitMoments
+    model: TheoryModel,
+    tokens: TokenStatistics,
+    logit_stds: list[float],
+    logits: LogitMoments,
+    curves: Mapping[str, Sequence[float]],
+    bands: Mapping[str, Sequence[float]],
 ) -> tuple[Caveat, ...]:
     """Return every assumption that does not hold; ``logit_stds`` are those of attention, one a layer."""
     broken = []
