@@ -59,11 +59,14 @@ def _before_outer_norm(
     kept = branch.skip * centred(trace.stream[index], trace.common[index], branch.after)
     before = model.branches[index - 1].after if index else model.embed_norm
     rigid = 0.0
+    size, whole = context.positions.mean(kept), context.positions.mean(kept) + context.positions.mean(added)
     if before:
-        size = context.positions.mean(kept)
-        last = index == len(model.branches) - 1  # a gradient that no norm has projected yet
-        # Of skip·x + branch only the x that a norm has just set keeps its length from draw to draw.
-        rigid = (size / (size + context.positions.mean(added))) ** 2 if last and not model.final_norm else 0.0
+        rigid = (size / whole) ** 2 if whole > 0 else 0.0  # of skip·x + branch, x keeps the length a norm has set
         if before.kind == "layernorm":
             kept = kept / (1 - 1 / context.width)  # has lost its mean already
-    return jacobian(gradient, kept + added, branch.after, context.width, rigid=rigid)
+    # The norm after the next sum has taken the part along that sum, which is what the stream here becomes. Only what
+    # the branch between them has sent back holds a common part again.
+    first = index == len(model.branches) - 1 and not model.final_norm
+    sent = 1 - size / whole if whole > 0 else 1.0
+    radial, common = (1.0, 1.0) if first else (0.0, sent)
+    return jacobian(gradient, kept + added, branch.after, context.width, rigid=rigid, radial=radial, common=common)
