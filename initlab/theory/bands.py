@@ -13,7 +13,7 @@ import numpy as np
 
 from initlab.activations.functions import ACTIVATIONS
 from initlab.theory.branches import BranchForward, Context, affine, apart
-from initlab.theory.forward import ForwardTrace, waves
+from initlab.theory.forward import ForwardTrace, source, wave_mean, waves
 from initlab.theory.head import LogitMoments
 from initlab.theory.kernels import TINY, HermiteSeries
 from initlab.theory.norms import centred
@@ -38,7 +38,7 @@ def stream_bands(model: TheoryModel, trace: ForwardTrace, context: Context, batc
     free = scale_bands(model, trace, context, batch)
     before = model.embed_norm, *(branch.after for branch in model.branches)
     return [
-        band if norm is None else _after_norm(band, context.positions.mean(gram))
+        band if norm is None else _after_norm(band, context.positions.mean(gram), model.width)
         for band, norm, gram in zip(free, before, trace.summed, strict=True)
     ]
 
@@ -64,15 +64,21 @@ def scale_bands(model: TheoryModel, trace: ForwardTrace, context: Context, batch
     return bands
 
 
-def _after_norm(band: float, size: float) -> float:
-    """A norm leaves of the scatter of lengths what ε, beside them, does not hide."""
-    return math.hypot(band * EPS / (size + EPS), ROUNDING)
+def _after_norm(band: float, size: float, width: int) -> float:
+    """A norm leaves of the scatter of lengths what ε, beside them, does not hide; of each vector's own, 2/d of its
+    square, the mean is lower by as much, which the expectation leaves out."""
+    unhidden = EPS / (size + EPS)
+    return math.hypot(band * unhidden, 2 / width * unhidden, ROUNDING)
 
 
 def undrawn(model: TheoryModel, trace: ForwardTrace, positions: PositionGrid) -> list[Array]:
     """Return the grams of what no draw of the weights changes, the sinusoidal positions, at the 2L + 1 sites."""
-    fixed, start = model.position * waves(model, positions), np.maximum(trace.summed[0][-2], TINY)
-    return [fixed * outer(np.sqrt(embedded / start)) for embedded in trace.embedded]
+    mean, start = wave_mean(model, positions), np.maximum(trace.summed[0][-2], TINY)
+    centred_waves = model.position * waves(model, positions) - outer(mean)
+    return [
+        centred_waves * outer(np.sqrt(embedded / start)) + outer(common)
+        for embedded, common in zip(trace.embedded, trace.common, strict=True)
+    ]
 
 
 def cosine_bands(
@@ -100,23 +106,33 @@ def branch_bands(model: TheoryModel, trace: ForwardTrace, context: Context, batc
 
     That is an MLP's hidden squares; the values of attention, and the overlap of the tokens they are averaged over.
     """
-    return [
-        _branch_band(model, branch, forward, context, batch)
-        for branch, forward in zip(model.branches, trace.branches, strict=True)
-    ]
+    lengths, bands = scale_bands(model, trace, context, batch), []
+    for index, (branch, forward) in enumerate(zip(model.branches, trace.branches, strict=True)):
+        site = source(model, index)
+        set_before = branch.incoming or (model.branches[site - 1].after if site else model.embed_norm)
+        bands.append(_branch_band(model, branch, forward, context, batch, 0.0 if set_before else lengths[site]))
+    return bands
 
 
-def _branch_band(model: TheoryModel, branch: Branch, forward: BranchForward, context: Context, batch: int) -> float:
+def _branch_band(
+    model: TheoryModel, branch: Branch, forward: BranchForward, context: Context, batch: int, length: float
+) -> float:
+    """``length`` is the relative sd of the second moment of the stream that is read without a norm."""
     positions, chance = context.positions, context.repeats * (1 - context.repeats)
     size = positions.mean(forward.out)
     per_added = size / max(positions.mean(forward.added), TINY)
     private = size - positions.pair_mean(forward.out)
     squares = forward.out**2 + chance * (per_added * forward.alike_added) ** 2 + private**2 / model.width
     last = chi_square(squares, size, positions, model.width, batch)
-    if not branch.inner:
-        given = (_attention if isinstance(branch.body, Attention) else _hidden)(model, branch.body, forward, context, batch)
-        last = math.hypot(last, given)
-    return _after_norm(last, size) if branch.outgoing else last
+    if isinstance(branch.body, Attention):
+        given = _attention(model, branch.body, forward, context, batch)
+    else:
+        given = _hidden(model, branch.body, forward, context, batch)
+    given = math.hypot(given, length)
+    if branch.inner:
+        given = _after_norm(given, positions.mean(forward.hidden), model.width)
+    last = math.hypot(last, given)
+    return _after_norm(last, size, model.width) if branch.outgoing else last
 
 
 def _attention(model: TheoryModel, body: Attention, forward: BranchForward, context: Context, batch: int) -> float:

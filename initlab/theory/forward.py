@@ -35,7 +35,7 @@ class ForwardTrace:
 def forward_trace(model: TheoryModel, tokens: TokenStatistics, context: Context) -> ForwardTrace:
     """Return the grams from the embedding to the last block."""
     before = embedding(model, tokens, context.positions)
-    mean = _wave_mean(model, context.positions)
+    mean = wave_mean(model, context.positions)
     gram, kept, mean = _after_norm(before, np.ones(before.shape[1]), mean, model.embed_norm, model.width)
     alike = model.token * outer(np.sqrt(kept))
     stream, branches, shares, common, excess, sums = [gram], [], [kept], [mean], [alike], [before]
@@ -103,8 +103,8 @@ def waves(model: TheoryModel, positions: PositionGrid) -> Array:
     return gram
 
 
-def _wave_mean(model: TheoryModel, positions: PositionGrid) -> Array:
-    """Mean over channels of the sines and cosines, by position: shape (n,)."""
+def wave_mean(model: TheoryModel, positions: PositionGrid) -> Array:
+    """Return the mean over channels of the sines and cosines, by position: shape (n,)."""
     if not model.sinusoidal:
         return np.zeros(len(positions))
     angle = np.outer(positions.time - 1, _frequencies(model))
