@@ -20,6 +20,9 @@ from initlab.theory.norms import centred
 from initlab.theory.positions import Array, PositionGrid, outer
 from initlab.theory.theory_model import EPS, Attention, Branch, Mlp, TheoryModel
 
+NEGLIGIBLE = 1e-7
+"""Movement of a cosine that is rounding."""
+
 ROUNDING = 5e-7
 """Of a mean of squares in float32: what is left to scatter where a norm has set the length of every vector."""
 
@@ -101,8 +104,31 @@ def cosine_bands(
     return bands
 
 
-def branch_bands(model: TheoryModel, trace: ForwardTrace, context: Context, batch: int) -> list[float]:
+def carried(
+    model: TheoryModel, trace: ForwardTrace, fresh: Sequence[float], moved: Sequence[float], positions: PositionGrid
+) -> list[float]:
+    """Return the bands of the cosine with what earlier sites' deviations make of later ones.
+
+    ``fresh`` are those of streams whose branches read the expected one. Of a deviation the skip keeps its share, and
+    branches that read tokens more alike write them more alike: ``moved`` is how far the cosine of each site moves
+    with the tokens' own, so its ratio from site to site is what a deviation is multiplied by.
+    """
+    bands = [fresh[0]]
+    for site in range(1, len(fresh)):
+        whole = positions.mean(trace.summed[site])
+        share = model.branches[site - 1].skip * positions.mean(trace.stream[site - 1]) / max(whole, TINY)
+        passed = min(max(moved[site] / moved[site - 1], share), 1.0) if moved[site - 1] > NEGLIGIBLE else share
+        new = max(fresh[site] ** 2 - (share * fresh[site - 1]) ** 2, 0.0)
+        bands.append(math.sqrt((passed * bands[-1]) ** 2 + new))
+    return bands
+
+
+def branch_bands(
+    model: TheoryModel, trace: ForwardTrace, cosines: Sequence[float], context: Context, batch: int
+) -> list[float]:
     """Return the bands of the 2L branches: what the last matrix scatters, and what it is given does.
+
+    ``cosines`` are the bands of the cosine at the 2L + 1 sites.
 
     That is an MLP's hidden squares; the values of attention, and the overlap of the tokens they are averaged over.
     """
@@ -110,14 +136,20 @@ def branch_bands(model: TheoryModel, trace: ForwardTrace, context: Context, batc
     for index, (branch, forward) in enumerate(zip(model.branches, trace.branches, strict=True)):
         site = source(model, index)
         set_before = branch.incoming or (model.branches[site - 1].after if site else model.embed_norm)
-        bands.append(_branch_band(model, branch, forward, context, batch, 0.0 if set_before else lengths[site]))
+        reads = 0.0 if set_before else lengths[site], cosines[site]
+        bands.append(_branch_band(model, branch, forward, context, batch, reads))
     return bands
 
 
 def _branch_band(
-    model: TheoryModel, branch: Branch, forward: BranchForward, context: Context, batch: int, length: float
+    model: TheoryModel,
+    branch: Branch,
+    forward: BranchForward,
+    context: Context,
+    batch: int,
+    reads: tuple[float, float],
 ) -> float:
-    """``length`` is the relative sd of the second moment of the stream that is read without a norm."""
+    """``reads`` are the relative sd of the second moment of a stream that is read without a norm, and of its cosine."""
     positions, chance = context.positions, context.repeats * (1 - context.repeats)
     size = positions.mean(forward.out)
     per_added = size / max(positions.mean(forward.added), TINY)
@@ -125,24 +157,25 @@ def _branch_band(
     squares = forward.out**2 + chance * (per_added * forward.alike_added) ** 2 + private**2 / model.width
     last = chi_square(squares, size, positions, model.width, batch)
     if isinstance(branch.body, Attention):
-        given = _attention(model, branch.body, forward, context, batch)
+        given = _attention(model, branch.body, forward, context, batch, reads[1])
     else:
         given = _hidden(model, branch.body, forward, context, batch)
-    given = math.hypot(given, length)
+    given = math.hypot(given, reads[0])
     if branch.inner:
         given = _after_norm(given, positions.mean(forward.hidden), model.width)
     last = math.hypot(last, given)
     return _after_norm(last, size, model.width) if branch.outgoing else last
 
 
-def _attention(model: TheoryModel, body: Attention, forward: BranchForward, context: Context, batch: int) -> float:
+def _attention(
+    model: TheoryModel, body: Attention, forward: BranchForward, context: Context, batch: int, cosine: float
+) -> float:
     """Relative sd of the mean square of the averaged values: their own, and that of the overlap of their tokens."""
     positions, size = context.positions, context.positions.mean(forward.hidden)
     if size <= 0:
         return 0.0
     values = chi_square(forward.hidden**2, size, positions, model.width, batch)
-    (scatter,) = cosine_bands(model, [forward.normed], [np.zeros_like(forward.normed)], positions, batch)
-    return math.hypot(values, body.value.gain * positions.mean(forward.normed) * scatter / size)
+    return math.hypot(values, body.value.gain * positions.mean(forward.normed) * cosine / size)
 
 
 def _hidden(model: TheoryModel, mlp: Mlp, forward: BranchForward, context: Context, batch: int) -> float:

@@ -118,13 +118,14 @@ def _predict(
     found = _solve(model, tokens, form, backward)
     shift = tokens.scatter(model.length, batch)
     here, there = (_solve(model, text, coarse, backward).curves for text in (tokens, tokens.shifted(shift)))
-    spread = _bands(model, tokens, found, batch)
+    moved = [abs(two - one) for one, two in zip(here["token_cosine"], there["token_cosine"], strict=True)]
+    spread = _bands(model, tokens, found, moved, batch)
     for name, band in spread.items():
         if name in here:  # a batch whose tokens agree more often moves the whole curve
             # The coarse grid's own error is in both; curves over orders of magnitude move by a factor.
-            moved = (abs(two - one) * (value / one if one and name != "token_cosine" else 1.0)
+            shifts = (abs(two - one) * (value / one if one and name != "token_cosine" else 1.0)
                      for one, two, value in zip(here[name], there[name], found.curves[name], strict=True))  # fmt: skip
-            spread[name] = tuple(map(math.hypot, band, moved))
+            spread[name] = tuple(map(math.hypot, band, shifts))
     stds = [branch.logit_variance**0.5 for branch in found.trace.branches[::2]]
     numbers = {**found.curves, "logit_var": (found.logits.logit_variance,)}
     per_token = (batch * model.length) ** 2
@@ -161,13 +162,16 @@ def _curves(model: TheoryModel, trace: ForwardTrace, positions: PositionGrid) ->
     }
 
 
-def _bands(model: TheoryModel, tokens: TokenStatistics, found: _Solution, batch: int) -> dict[str, DepthCurve]:
+def _bands(
+    model: TheoryModel, tokens: TokenStatistics, found: _Solution, moved: list[float], batch: int
+) -> dict[str, DepthCurve]:
     """Return the scatter of draws of the weights, in the unit of each curve, for tokens as they are on average."""
     context, trace, curves, logits = found.context, found.trace, found.curves, found.logits
     stream = bands.stream_bands(model, trace, context, batch)
-    branch = bands.branch_bands(model, trace, context, batch)
     undrawn = bands.undrawn(model, trace, context.positions)
-    cosines = bands.cosine_bands(model, trace.stream, undrawn, context.positions, batch)
+    fresh = bands.cosine_bands(model, trace.stream, undrawn, context.positions, batch)
+    cosines = bands.carried(model, trace, fresh, moved, context.positions)
+    branch = bands.branch_bands(model, trace, cosines, context, batch)
     loss = bands.loss_band(model, logits, found.errors, tokens.next_equal, context.positions, batch)
     spread = {
         "residual_ms": _scaled(stream, curves["residual_ms"]),
