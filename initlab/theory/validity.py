@@ -45,7 +45,7 @@ class Caveat:
 
 
 FEW_DRAWS = 8
-"""Draws whose mean is to be within the stated accuracy of the expectation, at three standard errors."""
+"""Draws whose mean is to be within the stated accuracy of the expectation, at four standard errors."""
 
 FORWARD = ("residual_ms", "attn_ms", "token_cosine")
 EVERYTHING = (*FORWARD, "mlp_ms", "grad_ms", "initial_loss")
@@ -88,7 +88,7 @@ def _scatter(curves: Mapping[str, Sequence[float]], bands: Mapping[str, Sequence
     for name, accuracy in ACCURACY.items():
         units = (1.0 if name in ("token_cosine", "initial_loss") else value for value in curves.get(name, ()))
         band = max((one / unit for one, unit in zip(bands.get(name, ()), units, strict=False) if unit > 0), default=0.0)
-        if 3 * band / math.sqrt(FEW_DRAWS) > accuracy:
+        if 4 * band / math.sqrt(FEW_DRAWS) > accuracy:
             wide[name] = band
     if not wide:
         return []
