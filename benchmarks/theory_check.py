@@ -16,7 +16,7 @@ changed theory is judged anew in seconds. ``--first`` and ``--count`` cut the wo
 import argparse
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from theory_measured import generator, measure_initlab, text
+from theory_measured import measure_initlab, text
 
 from initlab.activations.functions import ACTIVATIONS
 from initlab.errors import InitlabError
@@ -153,7 +153,7 @@ class Agreement:
     z: np.ndarray
 
 
-def judge(prediction: Prediction, draws: list[Mapping[str, list[float]]]) -> dict[str, Agreement]:
+def judge(prediction: Prediction, draws: Sequence[Mapping[str, list[float]]]) -> dict[str, Agreement]:
     """Compare a prediction with its draws; curves that are predicted to be silent, or that overflow, are left out."""
     found = {}
     for curve in CURVES:
@@ -172,7 +172,18 @@ def judge(prediction: Prediction, draws: list[Mapping[str, list[float]]]) -> dic
 
 def table(rows: list[tuple[Configuration, dict[str, Agreement]]]) -> Iterator[str]:
     """Yield the lines of the report."""
-    yield f"{'':<13} {'caveat':<6} {'cases':>5} {'median':>8} {'95%':>8} {'worst':>8} {'inside 2':>8} {'sd z':>6} {'past':>4}"
+    widths = {
+        "": -13,
+        "caveat": -6,
+        "cases": 5,
+        "median": 8,
+        "95%": 8,
+        "worst": 8,
+        "inside 2": 8,
+        "sd z": 6,
+        "past": 4,
+    }
+    yield " ".join(f"{head:{'<' if width < 0 else '>'}{abs(width)}}" for head, width in widths.items())
     for curve in CURVES:
         for flagged in (False, True):
             these = [row[curve] for _, row in rows if curve in row and row[curve].flagged == flagged]
@@ -217,7 +228,8 @@ class Store:
             if self._path:
                 with self._path.open("a") as file:
                     file.write(json.dumps({"configuration": key, "draws": self._kept[key]}) + "\n")
-        return self._kept[key][:count]
+        kept: list[dict[str, list[float]]] = self._kept[key]
+        return kept[:count]
 
 
 def main() -> None:

@@ -17,9 +17,10 @@ from initlab.theory.theory_model import EPS, Attention, Matrix
 
 @dataclass(frozen=True)
 class TokenGrams:
-    """Attention's input: ``gram``, and ``alike``, by how much more two positions share that hold the same token.
+    """Attention's input: ``gram``, and ``alike``, how much more two positions of the same token share.
 
-    Both of shape (n + 2, n). ``unequal`` is the variance of two positions holding the same token, centred over both.
+    Both have shape (n + 2, n). ``unequal`` is the variance of whether two positions hold the same token, centred over
+    both.
     """
 
     gram: Array
@@ -29,7 +30,7 @@ class TokenGrams:
 
 @dataclass(frozen=True)
 class Mixed:
-    """The gram of the weighted averages, its excess where tokens are the same, and the mean variance of the logits."""
+    """The gram of the weighted averages, its excess where tokens are the same, the mean variance of the logits."""
 
     gram: Array
     alike: Array
@@ -43,9 +44,9 @@ class AttentionMoments:
     N is the gram of attention's input, ``query`` that of one query channel, ``key_gain`` the logits' variance for
     each unit of query times key. ``mean`` is the mean of N over s ≤ t and s' ≤ t'; ``row_mean``, shape (n, n), that
     over s ≤ t alone. ``agreement`` is the mean over s ≤ t, s' ≤ t' of N times its doubly centred self; ``noise`` the
-    same mean of the overlaps that tokens have by chance, in ``width`` dimensions and because some are the same token. ``sharp`` multiplies ``agreement``
-    to all orders, ``spread`` is (1 - I)², what frozen weights leave of the noise. ``logit_variance`` is the mean over
-    positions of the variance of a row's logits about their common shift.
+    same mean of the overlaps that tokens have by chance, in ``width`` dimensions and because some are the same token.
+    ``sharp`` multiplies ``agreement`` to all orders, ``spread`` is (1 - I)², what frozen weights leave of the noise.
+    ``logit_variance`` is the mean over positions of the variance of a row's logits about their common shift.
     """
 
     query: Array
@@ -67,8 +68,8 @@ class AttentionMoments:
 def fold_qk_norm(attention: Attention, second_moment: float, head_width: int) -> Attention:
     """Return the attention with the norm of q and k folded into its matrices: it divides by their own moments.
 
-    ``second_moment`` is the mean over positions of that of attention's input, ``head_width`` the width of a head. ε counts
-    as in every norm: a small stream that is read without a norm has small queries.
+    ``second_moment`` is the mean over positions of that of attention's input, ``head_width`` the width of a head. ε
+    counts as in every norm: a small stream that is read without a norm has small queries.
     """
     norm = attention.qk_norm
     if norm is None:

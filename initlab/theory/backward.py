@@ -20,7 +20,9 @@ class BackwardTrace:
     alike: tuple[Array, ...]
 
 
-def backward_trace(model: TheoryModel, trace: ForwardTrace, last: Array, alike: Array, context: Context) -> BackwardTrace:
+def backward_trace(
+    model: TheoryModel, trace: ForwardTrace, last: Array, alike: Array, context: Context
+) -> BackwardTrace:
     """Return the grams of the gradient; ``last`` and ``alike`` are those at the last site.
 
     They are in the unit of the squared gradient of the loss by which ``last`` is given. Fresh weights make what a
@@ -36,7 +38,9 @@ def backward_trace(model: TheoryModel, trace: ForwardTrace, last: Array, alike: 
         sent = branch_backward(summed, stream, trace.alike[read_from], branch, context)
         pending[read_from] = pending[read_from] + sent if read_from in pending else sent
         by_site[index] = branch.skip * summed + pending.pop(index, 0.0)
-        excess[index] = excess[index + 1] * _passed(summed, by_site[index + 1]) * (branch.skip + _kept(branch, sent, summed))
+        excess[index] = (
+            excess[index + 1] * _passed(summed, by_site[index + 1]) * (branch.skip + _kept(branch, sent, summed))
+        )
     sites = range(len(model.branches) + 1)
     return BackwardTrace(tuple(by_site[site] for site in sites), tuple(excess[site] for site in sites))
 

@@ -3,7 +3,7 @@
 A vector that a fresh matrix writes has d channels, independent given its input, with the tokens' covariance G; so the
 mean of its squares has the variance (2/d)·mean over all pairs of tokens of G². What many tokens share counts as one
 draw of d numbers however many tokens there are. Bands are standard deviations relative to the mean unless said.
-What the tokens drawn add to the weights' scatter is in :mod:`initlab.theory.token_scatter`.
+What the tokens drawn add is how a curve moves when they agree more often (:mod:`initlab.theory.prediction`).
 """
 
 import math
@@ -68,8 +68,10 @@ def scale_bands(model: TheoryModel, trace: ForwardTrace, context: Context, batch
 
 
 def _after_norm(band: float, size: float, width: int) -> float:
-    """A norm leaves of the scatter of lengths what ε, beside them, does not hide; of each vector's own, 2/d of its
-    square, the mean is lower by as much, which the expectation leaves out."""
+    """Return what a norm leaves of the scatter of lengths: what ε, beside them, does not hide.
+
+    Of each vector's own, 2/d of its square, the mean is lower by as much, which the expectation leaves out.
+    """
     unhidden = EPS / (size + EPS)
     return math.hypot(band * unhidden, 2 / width * unhidden, ROUNDING)
 
@@ -90,7 +92,8 @@ def cosine_bands(
     """Return the absolute sd of the mean cosine of streams with these grams, for the tokens of the expectation.
 
     A sequence's mean vector has d channels: Var = (2/d)·(1 - c)²·mean over pairs of sequences of their mean vectors'
-    cosines², where 1 - c is what is left of it once lengths are divided out. ``fixed`` are the grams of what is no draw.
+    cosines², where 1 - c is what is left of it once lengths are divided out. ``fixed`` are the grams of what is not
+    drawn.
     """
     bands = []
     for gram, undrawn in zip(grams, fixed, strict=True):
@@ -128,9 +131,8 @@ def branch_bands(
 ) -> list[float]:
     """Return the bands of the 2L branches: what the last matrix scatters, and what it is given does.
 
-    ``cosines`` are the bands of the cosine at the 2L + 1 sites.
-
     That is an MLP's hidden squares; the values of attention, and the overlap of the tokens they are averaged over.
+    ``cosines`` are the bands of the cosine at the 2L + 1 sites.
     """
     lengths, bands = scale_bands(model, trace, context, batch), []
     for index, (branch, forward) in enumerate(zip(model.branches, trace.branches, strict=True)):
@@ -149,7 +151,11 @@ def _branch_band(
     batch: int,
     reads: tuple[float, float],
 ) -> float:
-    """``reads`` are the relative sd of the second moment of a stream that is read without a norm, and of its cosine."""
+    """Return the band of one branch.
+
+    ``reads`` are the relative sd of the second moment of a stream that is read without a norm, and the sd of its
+    cosine.
+    """
     positions, chance = context.positions, context.repeats * (1 - context.repeats)
     size = positions.mean(forward.out)
     per_added = size / max(positions.mean(forward.added), TINY)
@@ -206,9 +212,9 @@ def gradient_bands(
     context: Context,
     batch: int,
 ) -> list[float]:
-    """Return the bands of the gradient at the 2L + 1 sites; ``alike`` is by how much more it is the same for two
-    positions of one target than of two.
+    """Return the bands of the gradient at the 2L + 1 sites.
 
+    ``alike`` is by how much more it is the same for two positions of one target than of two.
     A branch multiplies the gradient that it is given, so what has scattered stays scattered, and every branch adds
     its own. Norms divide by the drawn stream: its relative error enters whole at the head, and again at every branch
     by that branch's share of the gradient; errors of neighbouring sites are taken as fully correlated, but where a
@@ -250,9 +256,7 @@ def loss_band(
     return math.sqrt(within + hits)
 
 
-def logit_band(
-    model: TheoryModel, head: LogitMoments, trace: ForwardTrace, context: Context, batch: int
-) -> float:
+def logit_band(model: TheoryModel, head: LogitMoments, trace: ForwardTrace, context: Context, batch: int) -> float:
     """Return the band of the logits' variance: V independent rows of the head, and the stream's where no norm sets
     its length."""
     positions, chance = context.positions, context.repeats * (1 - context.repeats)
@@ -261,5 +265,7 @@ def logit_band(
     alike = trace.alike[-1] * outer(np.sqrt(head.final[-2] / np.maximum(last[-2], TINY)))
     squares = head.final**2 + chance * alike**2 + size**2 / model.width
     own = chi_square(squares, size, positions, head.vocab, batch)
-    bounded = model.final_norm or (model.branches and model.branches[-1].after) or (not model.branches and model.embed_norm)
+    bounded = (
+        model.final_norm or (model.branches and model.branches[-1].after) or (not model.branches and model.embed_norm)
+    )
     return own if bounded else math.hypot(own, scale_bands(model, trace, context, batch)[-1])

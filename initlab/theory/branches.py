@@ -28,7 +28,7 @@ class Context:
 
     ``head_width`` is that of one of attention's heads, ``repeats`` the gram of the chance that two positions hold the
     same token, ``unequal`` the variance of that which is left once tokens' own frequencies are known
-    (:meth:`initlab.theory.tokens.TokenStatistics.unequal`).
+    (:attr:`initlab.theory.tokens.TokenStatistics.unequal`).
     """
 
     positions: PositionGrid
@@ -44,9 +44,9 @@ class Context:
 class BranchForward:
     """A branch's forward pass: grams after its norm, in its hidden vector, after its last matrix; ``added`` to x.
 
-    Grams have shape (n + 2, n). ``alike`` is by how much more the branch's input, and ``alike_added`` what it adds, is
-    the same at two positions that hold the same token than at two that do not. ``logit_variance`` is that of
-    attention's logits once a row's common shift is removed, 0 for an MLP.
+    Grams have shape (n + 2, n). ``alike`` is how much more two positions share of the branch's input, ``alike_added``
+    of what it adds, if they hold the same token than if they do not. ``logit_variance`` is that of attention's logits
+    once a row's common shift is removed, 0 for an MLP.
     """
 
     normed: Array
@@ -106,7 +106,7 @@ def affine(gram: Array, matrix: Matrix) -> Array:
 
 
 def _mlp(normed: Array, alike: Array, mlp: Mlp, context: Context) -> tuple[Array, Array, Array]:
-    """Return the hidden gram and its excess, shape (n + 2, n), and the mean over hidden channels by position, (n,)."""
+    """Return the hidden gram and its excess, shape (n + 2, n), and the hidden channels' mean by position, (n,)."""
     acts_on = mlp.gate or mlp.up
     same, other = apart(affine(normed, acts_on), acts_on.gain * alike, context.repeats)
     if same is other:
@@ -117,15 +117,17 @@ def _mlp(normed: Array, alike: Array, mlp: Mlp, context: Context) -> tuple[Array
     if mlp.gate is None:
         return hidden, same - other, context.kernel.mean(affine(normed, mlp.up)[-2])
     linear, excess = affine(normed, mlp.up), mlp.up.gain * alike
-    return hidden * linear, (same - other) * linear + hidden * excess, np.zeros(hidden.shape[1])  # odd in up: no mean
+    no_mean = np.zeros(hidden.shape[1])  # it is odd in up
+    return hidden * linear, (same - other) * linear + hidden * excess, no_mean
 
 
 def apart(gram: Array, alike: Array, repeats: Array) -> tuple[Array, Array]:
-    """Return the grams of two positions that hold the same token, and of two that do not; the same where it is little.
+    """Return the grams of two positions that hold the same token, and of two that do not; one where it is little.
 
     What a nonlinearity makes of their mean is not the mean of what it makes of them.
     """
-    if float((alike**2 * repeats * (1 - repeats)).max(initial=0.0)) < NEGLIGIBLE * float(gram[-2].max(initial=0.0)) ** 2:
+    scatter = float((alike**2 * repeats * (1 - repeats)).max(initial=0.0))
+    if scatter < NEGLIGIBLE * float(gram[-2].max(initial=0.0)) ** 2:
         return gram, gram
     same, other = gram + (1 - repeats) * alike, gram - repeats * alike
     other[-2] = gram[-2]  # a position holds the same token as itself; kernels read their variances there

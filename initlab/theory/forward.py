@@ -55,7 +55,15 @@ def forward_trace(model: TheoryModel, tokens: TokenStatistics, context: Context)
         common.append(mean)
         excess.append(alike)
     own, embedded = ([start * kept for kept in shares] for start in (model.token, before[-2]))
-    return ForwardTrace(*(tuple(values) for values in (stream, branches, own, embedded, common, excess, sums)))
+    return ForwardTrace(
+        stream=tuple(stream),
+        branches=tuple(branches),
+        own=tuple(own),
+        embedded=tuple(embedded),
+        common=tuple(common),
+        alike=tuple(excess),
+        summed=tuple(sums),
+    )
 
 
 def source(model: TheoryModel, index: int) -> int:

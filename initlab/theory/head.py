@@ -90,7 +90,9 @@ def loss_gradient(model: TheoryModel, trace: ForwardTrace, logits: LogitMoments,
     """
     set_by_a_norm = bool(model.branches and model.branches[-1].after)
     last = centred(trace.stream[-1], trace.common[-1], model.final_norm)
-    return jacobian(model.head / model.width * errors, last, model.final_norm, model.width, rigid=float(set_by_a_norm))
+    return jacobian(
+        model.head / model.width * errors, last, model.final_norm, model.width, rigid=float(set_by_a_norm)
+    )
 
 
 def error_gram(

@@ -63,7 +63,9 @@ def predict(model: TheoryModel, tokens: TokenStatistics, *, batch: int = 1, back
     """
     coarse = coarse_grid(model.length)
     with np.errstate(all="ignore"):  # what overflows is refused by name
-        return _predict(model, tokens, (grid_for_depth(model.length, model.layers), mix), (coarse, mix), batch, backward)
+        return _predict(
+            model, tokens, (grid_for_depth(model.length, model.layers), mix), (coarse, mix), batch, backward
+        )
 
 
 def summary(model: TheoryModel, tokens: TokenStatistics, *, batch: int = 1) -> Prediction:
@@ -75,8 +77,7 @@ def summary(model: TheoryModel, tokens: TokenStatistics, *, batch: int = 1) -> P
 
 @dataclass(frozen=True)
 class _Solution:
-    """The grams of a network and a text, and what they are on average; ``errors`` and ``alike`` as in
-    :func:`initlab.theory.head.error_gram`."""
+    """The grams of a network and a text, and their averages; ``errors`` are those of the head's softmax."""
 
     context: Context
     trace: ForwardTrace
@@ -116,16 +117,10 @@ def _predict(
     backward: bool,
 ) -> Prediction:
     found = _solve(model, tokens, form, backward)
-    shift = tokens.scatter(model.length, batch)
-    here, there = (_solve(model, text, coarse, backward).curves for text in (tokens, tokens.shifted(shift)))
-    moved = [abs(two - one) for one, two in zip(here["token_cosine"], there["token_cosine"], strict=True)]
-    spread = _bands(model, tokens, found, moved, batch)
-    for name, band in spread.items():
-        if name in here:  # a batch whose tokens agree more often moves the whole curve
-            # The coarse grid's own error is in both; curves over orders of magnitude move by a factor.
-            shifts = (abs(two - one) * (value / one if one and name != "token_cosine" else 1.0)
-                     for one, two, value in zip(here[name], there[name], found.curves[name], strict=True))  # fmt: skip
-            spread[name] = tuple(map(math.hypot, band, shifts))
+    moved = _moved_by_tokens(model, tokens, found, coarse, batch)
+    spread = _bands(model, tokens, found, moved["token_cosine"], batch)
+    for name, shifts in moved.items():
+        spread[name] = tuple(map(math.hypot, spread[name], shifts))
     stds = [branch.logit_variance**0.5 for branch in found.trace.branches[::2]]
     numbers = {**found.curves, "logit_var": (found.logits.logit_variance,)}
     per_token = (batch * model.length) ** 2
@@ -146,6 +141,22 @@ def _predict(
     )
 
 
+def _moved_by_tokens(
+    model: TheoryModel, tokens: TokenStatistics, found: _Solution, coarse: tuple[PositionGrid, Mix], batch: int
+) -> dict[str, DepthCurve]:
+    """Return how far each curve moves in a batch whose tokens agree more often, by one standard deviation."""
+    texts = tokens, tokens.shifted(tokens.scatter(model.length, batch))
+    here, there = (_solve(model, text, coarse, found.backward is not None).curves for text in texts)
+    moved = {}
+    for name, curve in found.curves.items():
+        pairs = zip(here[name], there[name], curve, strict=True)
+        if name == "token_cosine":
+            moved[name] = tuple(abs(two - one) for one, two, _ in pairs)
+        else:  # the coarse grid's own error is in both: a curve over orders of magnitude moves by a factor
+            moved[name] = tuple(abs(two - one) * (value / one if one else 1.0) for one, two, value in pairs)
+    return moved
+
+
 def _curves(model: TheoryModel, trace: ForwardTrace, positions: PositionGrid) -> dict[str, DepthCurve]:
     """Return means over positions: (2L + 1,) values of the stream, (L,) of each kind of branch."""
     ms = [positions.mean(gram) for gram in trace.stream]
@@ -163,7 +174,7 @@ def _curves(model: TheoryModel, trace: ForwardTrace, positions: PositionGrid) ->
 
 
 def _bands(
-    model: TheoryModel, tokens: TokenStatistics, found: _Solution, moved: list[float], batch: int
+    model: TheoryModel, tokens: TokenStatistics, found: _Solution, moved: DepthCurve, batch: int
 ) -> dict[str, DepthCurve]:
     """Return the scatter of draws of the weights, in the unit of each curve, for tokens as they are on average."""
     context, trace, curves, logits = found.context, found.trace, found.curves, found.logits

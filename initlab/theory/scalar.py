@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 
 from initlab.theory.attention import Mixed, TokenGrams, correlated
-from initlab.theory.positions import Array, PositionGrid, position_grid, stack
+from initlab.theory.positions import PositionGrid, position_grid, stack
 from initlab.theory.softmax import sharpening
 from initlab.theory.theory_model import Attention
 

@@ -101,7 +101,9 @@ def capped_moments(mean: float, variance: float, softcap: float | None) -> tuple
 def _frozen_log_sum(std: float, count: int, own_mean: float, own_std: float | None) -> float:
     """Return E of the largest logit, and what the others add to it: that falls with 1/std."""
     known = min(std, _LARGEST)
-    others = (expected_log_sum(known * known, count) - _mean_largest(known, count)) * min(1.0, known / max(std, 1e-300))
+    others = (expected_log_sum(known * known, count) - _mean_largest(known, count)) * min(
+        1.0, known / max(std, 1e-300)
+    )
     if own_std is None:
         return _mean_largest(std, count) + others
     z, weight = _normal(own_std)
@@ -120,7 +122,8 @@ def _mean_above(bounds: Array, std: float, count: int) -> Array:
     trapezoids = (missing[1:] + missing[:-1]) / 2 * (x[1] - x[0])
     above = np.append(np.cumsum(trapezoids[::-1])[::-1], 0.0)
     at = bounds / max(std, 1e-300)
-    return std * (np.interp(at, x, above) + np.maximum(x[0] - at, 0.0))
+    mean: Array = std * (np.interp(at, x, above) + np.maximum(x[0] - at, 0.0))
+    return mean
 
 
 def _normal(std: float) -> tuple[Array, Array]:

@@ -22,9 +22,9 @@ class TokenStatistics:
     """How often tokens agree: ``collision`` = Σ_v p_v² for two far tokens, ``lags[k - 1]`` for tokens k apart.
 
     Both are probabilities. Beyond the lags given, ``collision`` holds. ``triple`` = Σ_v p_v³ is the chance that three
-    agree; where it is not given, the least that goes with the collisions, collision². ``window_scatter`` is the standard
-    deviation, from one window of a text to another, of the share of its pairs that agree; None of independent tokens,
-    where it follows from the rest.
+    agree; where it is not given, the least that goes with the collisions, collision². ``window_scatter`` is the
+    standard deviation, from one window of a text to another, of the share of its pairs that agree; None of
+    independent tokens, where it follows from the rest.
     """
 
     vocab_size: int
@@ -106,7 +106,7 @@ class TokenStatistics:
 
 
 def _window_scatter(sample: npt.NDArray[np.integer], length: int) -> float:
-    """Return the standard deviation of the share of equal pairs over windows of ``length`` tokens of the stretches."""
+    """Return the standard deviation of the share of equal pairs over windows of ``length`` tokens of stretches."""
     if length < 2:
         return 0.0
     starts = np.linspace(0, sample.shape[1] - length, max(1, WINDOWS // len(sample))).astype(np.int64)

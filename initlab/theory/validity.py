@@ -75,7 +75,9 @@ def caveats(
     if logits.own > OWN_LOGIT:
         text = f"the head's logit of the input token itself is {logits.own:.3g}"
         own_error = 4.0 if logits.own < 2 * OWN_LOGIT else 100.0
-        broken.append(Caveat("the gradient is independent of the stream", text, ("initial_loss", "grad_ms"), own_error))
+        broken.append(
+            Caveat("the gradient is independent of the stream", text, ("initial_loss", "grad_ms"), own_error)
+        )
     if logits.variance > 4:
         text = f"the head's logits have the standard deviation {logits.variance**0.5:.2g}"
         broken.append(Caveat("the model has no opinion yet", text, ("initial_loss", "grad_ms"), 4.0))
@@ -87,7 +89,9 @@ def _scatter(curves: Mapping[str, Sequence[float]], bands: Mapping[str, Sequence
     wide = {}
     for name, accuracy in ACCURACY.items():
         units = (1.0 if name in ("token_cosine", "initial_loss") else value for value in curves.get(name, ()))
-        band = max((one / unit for one, unit in zip(bands.get(name, ()), units, strict=False) if unit > 0), default=0.0)
+        band = max(
+            (one / unit for one, unit in zip(bands.get(name, ()), units, strict=False) if unit > 0), default=0.0
+        )
         if 4 * band / math.sqrt(FEW_DRAWS) > accuracy:
             wide[name] = band
     if not wide:
