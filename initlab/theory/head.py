@@ -11,7 +11,7 @@ import numpy as np
 from initlab.theory.forward import ForwardTrace
 from initlab.theory.norms import centred, jacobian, normalise
 from initlab.theory.positions import Array, PositionGrid, stack
-from initlab.theory.softmax import capped, capped_moments, expected_log_sum, own_probability, participation
+from initlab.theory.softmax import capped, capped_moments, expected_log_sum, own_probability, participation_at
 from initlab.theory.theory_model import TheoryModel
 from initlab.theory.tokens import TokenStatistics
 
@@ -154,7 +154,4 @@ def _softmax_overlap(model: TheoryModel, logits: LogitMoments) -> Array:
     """
     others, _ = capped_moments(0.0, logits.variance, logits.softcap)
     covariance = model.head * logits.final * (others / max(logits.variance, 1e-300))
-    top = max(float(covariance.max()), 1e-12)
-    grid = np.linspace(0, top, 33)
-    table = participation(grid, np.array([float(model.vocab)]))[:, 0]
-    return np.interp(np.maximum(covariance, 0), grid, table)
+    return participation_at(covariance, model.vocab)

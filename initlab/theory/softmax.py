@@ -30,6 +30,21 @@ def participation(variance: Array, count: Array) -> Array:
     return np.array([_participation(float(x), np.asarray(count, dtype=np.float64)) for x in variance])
 
 
+def participation_at(variance: Array, count: int) -> Array:
+    """Return I(x, count) for variances of any shape, from a table."""
+    top = max(float(variance.max()), 1e-9)
+    # A ladder of tables, so that calls share them. ln I is smoother in x than I.
+    grid, logarithms = _participation_table(2.0 ** math.ceil(math.log2(top)), count)
+    return np.asarray(np.exp(np.interp(np.maximum(variance, 0), grid, logarithms)))
+
+
+@lru_cache(maxsize=64)
+def _participation_table(top: float, count: int) -> tuple[Array, Array]:
+    """Return variances up to ``top``, and ln I at each."""
+    grid = np.linspace(0, top, 33)
+    return grid, np.log(participation(grid, np.array([float(count)]))[:, 0])
+
+
 def _participation(variance: float, count: Array) -> Array:
     std = min(math.sqrt(variance), _LARGEST)
     z, weight = _normal(std)

@@ -45,7 +45,7 @@ class Caveat:
 
 
 FEW_DRAWS = 8
-"""Draws whose mean is to be within the stated accuracy of the expectation, at four standard errors."""
+"""Draws whose mean is to be within the stated accuracy of the expectation, at three standard errors."""
 
 FORWARD = ("residual_ms", "attn_ms", "token_cosine")
 EVERYTHING = (*FORWARD, "mlp_ms", "grad_ms", "initial_loss")
@@ -92,7 +92,7 @@ def _scatter(curves: Mapping[str, Sequence[float]], bands: Mapping[str, Sequence
         band = max(
             (one / unit for one, unit in zip(bands.get(name, ()), units, strict=False) if unit > 0), default=0.0
         )
-        if 4 * band / math.sqrt(FEW_DRAWS) > accuracy:
+        if 3 * band / math.sqrt(FEW_DRAWS) > accuracy:
             wide[name] = band
     if not wide:
         return []
