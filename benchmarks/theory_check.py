@@ -31,6 +31,7 @@ from initlab.errors import InitlabError
 from initlab.inits.catalogue import blueprint_for, in_order
 from initlab.inits.draw import draw_all
 from initlab.network.blueprint import Blueprint
+from initlab.network.topology import SINUSOIDAL
 from initlab.predictions.inputs import token_statistics
 from initlab.spec.run import ModelSpec
 from initlab.theory.from_laws import model_from_laws
@@ -117,8 +118,9 @@ def _attempt(rng: np.random.Generator, number: int) -> Configuration | None:
         "embed_norm": pick(None, None, None, True),
         "sub_norm": pick(None, None, None, True),
         "qk_norm": pick(None, None, True),
-        "positions": pick(None, None, "learned", "sinusoidal", "rotary", "relative", "none"),
+        "positions": pick(None, None, "learned", *SINUSOIDAL, "rotary", "relative", "none"),
         "parallel": pick(None, None, True),
+        "gainless": pick(None, None, None, True),
         "softcap": pick(None, None, None, None, 5.0, 15.0, 30.0),
     }
     batch = int(pick(2, 4, 4, 12))
