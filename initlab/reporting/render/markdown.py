@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from initlab.files.escaping import markdown as escape
+
 if TYPE_CHECKING:
     from initlab.reporting.analysis import Analysis
     from initlab.reporting.views.tables import TableSection
-
-_SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\`*_{}[]<>|#~"})
 
 
 def render(analysis: "Analysis") -> str:
@@ -44,17 +44,12 @@ def render(analysis: "Analysis") -> str:
 
 def _section(section: "TableSection") -> list[str]:
     rows = [table(section.headers, section.rows)] if section.rows else []
-    return [f"## {section.title}", *rows, escape(section.note)]
+    return [f"## {escape(section.title)}", *rows, escape(section.note)]
 
 
 def reproduce() -> str:
     """The command that makes the same runs: the spec lies in the sweep's folder."""
     return "initlab sweep spec.toml"
-
-
-def escape(text: str) -> str:
-    """Return the text with everything that Markdown or HTML would read as markup made plain, on one line."""
-    return " ".join(text.split()).replace("&", "&amp;").translate(_SPECIAL)
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
