@@ -4,6 +4,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar
 
 import typer
@@ -55,7 +56,7 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             say_error(str(error))
             raise typer.Exit(2) from error
         except BrokenPipeError:  # the reader of a pipe went away, as `| head` does
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop_output()
             raise typer.Exit(0) from None
         except KeyboardInterrupt:
             stderr().print("interrupted")
@@ -63,7 +64,7 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
         except OSError as error:  # a full disk, a folder that may not be written: no bug, and nothing to report
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is not written yet never will be
+            _drop_output()
             say_error(f"{error.filename or 'output'}: {error.strerror or error}")
             raise typer.Exit(2) from error
         except Exception as error:
@@ -71,6 +72,12 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(EXIT_UNEXPECTED) from error
 
     return run
+
+
+def _drop_output() -> None:
+    """Send what stdout still holds nowhere: Python tries once more at its end, and would fail once more."""
+    with suppress(OSError):  # a stdout that is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def say_error(message: str) -> None:

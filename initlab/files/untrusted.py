@@ -16,6 +16,10 @@ LONGEST_NAME = 255
 """Bytes of a file's name on every file system in use (NAME_MAX)."""
 
 
+LONGEST_PATH = 4000
+"""Bytes of a path: PATH_MAX is 4096 on Linux, 1024 on macOS, which says so itself."""
+
+
 def named_path(text: str | Path, what: str) -> Path:
     """Return a path as given, ``~`` expanded; raises InitlabError, naming ``what``, for text that is none."""
     written = str(text)
@@ -25,11 +29,12 @@ def named_path(text: str | Path, what: str) -> Path:
         raise InitlabError(f"{what} {brief(written)}: no path holds the character NUL")
     try:
         parts = [len(os.fsencode(part)) for part in Path(written).parts]
+        total = len(os.fsencode(written))
     except UnicodeEncodeError as error:
         raise InitlabError(
             f"{what} {brief(written)}: this system's file names cannot hold it ({error.encoding})"
         ) from error
-    if max(parts, default=0) > LONGEST_NAME or sum(parts) > 4000:
+    if max(parts, default=0) > LONGEST_NAME or total > LONGEST_PATH:
         raise InitlabError(f"{what} {brief(written)}: the name is too long for a file")
     try:
         return Path(written).expanduser()

@@ -68,7 +68,7 @@ def annotations(verdicts: list[Verdict]) -> list[str]:
 
 def escape_data(text: str) -> str:
     """Escape the message of a workflow command."""
-    return visible(text.replace("\r", "\n")).replace("%", "%25").replace("\n", "%0A")
+    return visible(text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A"))
 
 
 def escape_property(text: str) -> str:

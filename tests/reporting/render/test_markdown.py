@@ -4,7 +4,7 @@ from initlab.reporting.render.markdown import escape, table
 
 
 def test_what_would_be_markup_is_made_plain() -> None:
-    assert escape("a|b *c* <i> & `d`\n[e](f)") == r"a\|b \*c\* \<i\> &amp; \`d\` \[e\](f)"
+    assert escape("a|b *c* <i> & `d`\n[e](f)") == r"a\|b \*c\* &lt;i&gt; &amp; \`d\` \[e\](f)"
 
 
 def test_a_table_has_a_line_a_row_and_escaped_cells() -> None:
