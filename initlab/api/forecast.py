@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from initlab.api.axes import Values, names_in, one_model, target_sizes
 from initlab.data.corpora import load_corpus
 from initlab.data.corpus import Corpus
@@ -148,7 +150,11 @@ class _Setting:
         """Return a prediction's document; raises InitlabError naming the init where there is none to be had."""
         case = self.case(init, model)
         try:
-            return document(case, case.predict(), lr=self.lr)
+            with np.errstate(over="raise", divide="raise", invalid="raise"):
+                made = document(case, case.predict(), lr=self.lr)
+            if not all(map(math.isfinite, (*made["residual_ms"], made["initial_loss"], made["growth"]))):
+                raise OverflowError("infinite moments")
+            return made
         except Unpredictable as error:
             raise InitlabError(f"{resolve(init).name}: {error}") from error
         except (ArithmeticError, ValueError) as error:  # 1e30 to the fourth is beyond a float

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,7 +20,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 EXIT_INTERRUPTED = 130
-LONGEST_MESSAGE = 4_000
+LONGEST_MESSAGE, LONGEST_WORD = 4_000, 400
 
 CI_WIDTH = 160
 """Columns of tables where there is no terminal to ask; 80 would break every label."""
@@ -82,6 +83,7 @@ def _drop_output() -> None:
 
 def say_error(message: str) -> None:
     """Print a message on stderr, shortened where a wrong value made it longer than anybody reads."""
+    message = re.sub(rf"\S{{{LONGEST_WORD},}}", lambda word: f"{word[0][: LONGEST_WORD // 2]}...", message)
     rest = len(message) - LONGEST_MESSAGE
     text = message if rest <= 0 else f"{message[:LONGEST_MESSAGE]}... ({rest:,} characters more)"
     stderr().print(Text.assemble(("error:", "bold red"), f" {text}"), soft_wrap=True)

@@ -39,7 +39,7 @@ class Limit:
     def check(self, number: float, where: str) -> None:
         """Raise InitlabError, naming ``where``, for more than is allowed, with how to raise the limit."""
         if number > self.allowed:
-            shown = f"{number:,}" if number < 1e15 else f"{number:.0e}"
+            shown = f"{number:,}" if number < 10**15 else "10^15 and more"
             raise InitlabError(
                 f"{where}: {shown} {self.unit} are more than the {self.allowed:,} that are allowed; "
                 f"{self.variable} raises the limit"

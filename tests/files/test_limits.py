@@ -18,7 +18,7 @@ def test_what_is_within_the_limit_passes(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_what_is_beyond_it_is_told_how_to_raise_it(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InitlabError, match=r"^here: 4 things are more than the 3 that are allowed; INITLAB_"):
         FEW.check(4, "here")
-    with pytest.raises(InitlabError, match="1e\\+30 things"):
+    with pytest.raises(InitlabError, match=r"10\^15 and more things"):
         FEW.check(10**30, "here")
     monkeypatch.setenv("INITLAB_MAX_THINGS", "2")
     with pytest.raises(InitlabError, match="the 2 that are allowed"):
