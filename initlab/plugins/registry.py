@@ -304,12 +304,14 @@ def _staying_alive() -> Iterator[Callable[[], bool]]:
         interrupts.append(number)
         raise KeyboardInterrupt
 
-    catches = threading.current_thread() is threading.main_thread() and before is signal.default_int_handler
+    in_main = threading.current_thread() is threading.main_thread()
+    catches = in_main and before is signal.default_int_handler
+    unknown = in_main and callable(before) and not catches  # somebody else's handler may raise it for the user
     os._exit = exit_
     if catches:
         signal.signal(signal.SIGINT, interrupt)
     try:
-        yield lambda: bool(interrupts) or not catches
+        yield lambda: bool(interrupts) or unknown
     finally:
         inside = False
         os._exit = real_exit

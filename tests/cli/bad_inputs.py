@@ -367,10 +367,7 @@ def _judge(name: str) -> str:
 
 TABLE = [
     *(bad(f"sweep {name}.toml --dry-run", message) for name, message in _SPEC_ROWS),
-    *(
-        bad(f"{name.partition('_')[0]}{'s' * name.startswith('c')} stored {name}.toml", m)
-        for name, m in _STATEMENT_ROWS
-    ),
+    *(bad(f"{_judge(name)} stored {name}.toml", m) for name, m in _STATEMENT_ROWS),
     *(bad(f"{DRY} --corpus {name}", message) for name, message in _CORPUS_ROWS),
     bad(f"{DRY} --corpus latin.txt --tokenizer char", "not UTF-8 at byte 0"),
     *(bad(f"{DRY} {flags}", message) for flags, message in _FLAG_ROWS),
