@@ -22,7 +22,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=int(time.time()))
     asked = parser.parse_args()
     counted: Counter[tuple[str, str]] = Counter()
-    failures: dict[str, tuple[str, bytes]] = {}
+    failures: dict[str, tuple[str, bytes, str]] = {}
     slowest = (0.0, "", b"")
 
     @seed(asked.seed)
@@ -55,7 +55,7 @@ def main() -> int:
     for name in sorted({name for name, _ in counted}):
         print(f"  {name:<10}" + ", ".join(f"{counted[name, how]:>6,} {how}" for how in ("read", "refused", "failed")))
     print(f"slowest: {slowest[0]:.2f} s, {slowest[1]} {slowest[2][:60]!r}")
-    for what, (name, content) in failures.items():
+    for name, content, what in failures.values():
         print(f"FAILED {name} {content!r}: {what}")
     return bool(failures)
 
