@@ -10,7 +10,8 @@ from initlab.api.failure import describe_failure, log_failure
 
 def failing() -> Exception:
     try:
-        _ = {}["highest"]  # type: ignore[var-annotated]
+        empty: dict[str, int] = {}
+        _ = empty["highest"]
     except KeyError as error:
         return error
     raise AssertionError

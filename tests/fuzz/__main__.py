@@ -44,9 +44,8 @@ def main() -> int:
                 raise
             counted[given_input[0], "failed"] += 1
             last = traceback.extract_tb(error.__traceback__)[-1]
-            failures.setdefault(
-                f"{type(error).__name__}: {error}"[:120] + f" at {last.name}:{last.lineno}", given_input
-            )
+            place = f"{type(error).__name__} at {last.filename}:{last.lineno}"
+            failures.setdefault(place, (*given_input, f"{place}: {error}"[:300]))
         slowest = max(slowest, (time.perf_counter() - started, *given_input))
 
     started = time.perf_counter()

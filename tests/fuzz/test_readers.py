@@ -7,7 +7,7 @@ from tests.fuzz.readers import READERS, outcome
 from tests.fuzz.strategies import inputs
 
 
-@settings(max_examples=1500, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=500, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(given_input=inputs())
 def test_an_input_is_read_or_refused(given_input: tuple[str, bytes]) -> None:
     assert outcome(*given_input) in ("read", "refused")
