@@ -2,8 +2,10 @@
 
 import json
 import pickle
+import re
 from typing import Any
 
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from initlab.inits.catalogue import INITS
@@ -153,3 +155,24 @@ def inputs(draw: st.DrawFn) -> tuple[str, bytes]:
         place = draw(st.integers(0, len(content) - 1))
         content = content[:place] + draw(st.binary(max_size=4)) + content[place + 1 :]
     return name, content
+
+
+def beginnings(name: str, number: int = 64) -> list[bytes]:
+    """Return what a mutating fuzzer starts from: contents that are nearly right, always the same ones."""
+    found: list[bytes] = []
+
+    @settings(max_examples=number, derandomize=True, database=None, phases=[Phase.generate], deadline=None)
+    @given(content=NEARLY[name])
+    def collect(content: bytes) -> None:
+        found.append(content)
+
+    collect()
+    return found
+
+
+def dictionary() -> str:
+    """Return the words of every grammar as libFuzzer reads a dictionary."""
+    pieces = {*FIELDS, *KEYS, *SPEC, *CLAIM, *LAW, *GATE, *INITS.names()}
+    pieces |= {part for path in FIELDS for part in path.split(".")}
+    quoted = (re.sub(rb'[^\w .=\[\]-]', lambda byte: b"\\x%02x" % byte[0][0], encoded(word)) for word in sorted(pieces))
+    return "".join(f'"{word.decode()}"\n' for word in quoted)
