@@ -1,8 +1,10 @@
 """What reads something of somebody else's, each as a function of the bytes or the text: it returns, or raises
 InitlabError. Anything else is a bug."""
 
+import atexit
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from functools import cache
@@ -29,14 +31,17 @@ from initlab.verdicts.statement import read_claims, read_gates
 
 Reader = Callable[[bytes], object]
 
+MEMORY = Path("/dev/shm")
+
 MOST_POINTS = 20
 """Runs of a spec that are expanded while fuzzing: a thousand are as good as twenty, and slower."""
 
 
 @cache
 def _folder() -> Path:
-    """Return a folder of this process: a file in it is written over and over."""
-    folder = Path(tempfile.mkdtemp(prefix="initlab-fuzz-"))
+    """Return a folder of this process, in memory where there is one: a file in it is written over and over."""
+    folder = Path(tempfile.mkdtemp(prefix="initlab-fuzz-", dir=MEMORY if MEMORY.is_dir() else None))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ["XDG_CACHE_HOME"] = str(folder)
     os.environ["INITLAB_OFFLINE"] = "1"
     os.environ["INITLAB_MAX_RUNS"] = str(MOST_POINTS)

@@ -174,5 +174,6 @@ def dictionary() -> str:
     """Return the words of every grammar as libFuzzer reads a dictionary."""
     pieces = {*FIELDS, *KEYS, *SPEC, *CLAIM, *LAW, *GATE, *INITS.names()}
     pieces |= {part for path in FIELDS for part in path.split(".")}
-    quoted = (re.sub(rb'[^\w .=\[\]-]', lambda byte: b"\\x%02x" % byte[0][0], encoded(word)) for word in sorted(pieces))
-    return "".join(f'"{word.decode()}"\n' for word in quoted)
+    odd = re.compile(rb"[^\w .=\[\]-]")
+    quoted = [odd.sub(lambda byte: b"\\x%02x" % byte[0][0], encoded(piece)).decode() for piece in sorted(pieces)]
+    return "".join(f'"{piece}"\n' for piece in quoted)
