@@ -27,8 +27,9 @@ def log_failure(error: BaseException, arguments: Sequence[str]) -> Path | None:
             "".join(traceback.format_exception(error)),
         ]
     )
-    for folder in (cache_folder() / "failures", Path(tempfile.gettempdir())):
+    for place in (_failures, lambda: Path(tempfile.gettempdir())):
         try:
+            folder = place()
             folder.mkdir(parents=True, exist_ok=True)
             prefix = time.strftime("initlab-%Y%m%d-%H%M%S-")
             descriptor, name = tempfile.mkstemp(".log", prefix, folder)  # a name nobody can have prepared as a link
@@ -38,6 +39,10 @@ def log_failure(error: BaseException, arguments: Sequence[str]) -> Path | None:
         except OSError:
             continue
     return None
+
+
+def _failures() -> Path:
+    return cache_folder() / "failures"
 
 
 def describe_failure(error: BaseException, log: Path | None) -> str:

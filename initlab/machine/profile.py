@@ -193,8 +193,8 @@ def _measure() -> dict[str, Any]:
 
 
 def _store(machine: MachineProfile) -> MachineProfile:
-    path = cache_path()
     try:
+        path = cache_path()
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, json.dumps(machine.to_json()), durable=False)
     except OSError:  # a cache on a full or read-only disk: the next sweep measures again
