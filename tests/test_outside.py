@@ -7,7 +7,6 @@ would follow it. Twins name files outside on the command line, which is trusted:
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,7 +117,7 @@ def _noted(log: Path, said: str) -> Opened:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
+def folder(tmp_path: Path) -> Path:
     """Return a folder with ``work``, where commands are given, and ``outside``, which is not theirs."""
     for name in ("outside/bins", "work/corpus/deep", "work/bins", "work/linked", "work/own", "work/claimed"):
         (tmp_path / name).mkdir(parents=True)

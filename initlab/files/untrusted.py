@@ -86,7 +86,8 @@ def read_untrusted(path: Path, what: str, limit: Limit, *, below: Path | None = 
         if not stat.S_ISREG(status.st_mode):
             raise InitlabError(f"{path} is {_kind(status.st_mode)}, and a {what} is a plain file")
         limit.check(status.st_size, str(path))
-        content = file.read(limit.allowed + 1) if status.st_size == 0 else file.read(status.st_size)
+        # What is there at once: a file of the kernel may have nothing to say yet, and read() says None.
+        content = file.read(limit.allowed + 1 if status.st_size == 0 else status.st_size) or b""
     limit.check(len(content), str(path))  # what says it is empty may still hold something, as in /proc
     return content
 
