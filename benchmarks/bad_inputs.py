@@ -3,7 +3,8 @@
     python benchmarks/bad_inputs.py [--seconds 5] [--megabytes 1000]
 
 Prints the slowest and the largest, and ends with 1 where one took longer or more than is allowed, or ended otherwise
-than the table says.
+than the table says. Seconds are of the processor, so that other work on the machine does not count; one that waits for
+something is killed after a minute, and has failed.
 """
 
 import argparse
@@ -24,8 +25,8 @@ COMMAND = [sys.executable, "-P", "-c", "from initlab.cli.main import run; run()"
 PATIENCE = 60.0
 
 
-def measured(bad: Bad, folder: Path) -> tuple[float, float, str]:
-    """Return seconds, megabytes, and what is wrong, nothing where it ended as the table says."""
+def measured(bad: Bad, folder: Path) -> tuple[float, float, float, str]:
+    """Return seconds of the processor and of the clock, megabytes, and what is wrong, nothing where nothing is."""
     env = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "400", "TERM": "dumb", "OMP_NUM_THREADS": "1"}
     with tempfile.TemporaryFile("w+") as output:
         started = time.perf_counter()
@@ -39,12 +40,12 @@ def measured(bad: Bad, folder: Path) -> tuple[float, float, str]:
                 process.kill()
             time.sleep(0.005)
         process.returncode = os.waitstatus_to_exitcode(status)
-        seconds = time.perf_counter() - started
+        waited, seconds = time.perf_counter() - started, usage.ru_utime + usage.ru_stime
         output.seek(0)
         said = " ".join(output.read().split())
     megabytes = usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
     wrong = process.returncode != bad.code or bad.message not in said or "Traceback" in said
-    return seconds, megabytes, f"exit {process.returncode}: {said[:200]}" if wrong else ""
+    return seconds, waited, megabytes, f"exit {process.returncode}: {said[:200]}" if wrong else ""
 
 
 def main() -> int:
@@ -57,11 +58,11 @@ def main() -> int:
         work = Path(name) / "work"
         store(work / "stored", [Planted({0: 1.0, 1: 1.1}), Planted({0: 1.2, 1: 1.1}, init="xavier")])
         rows = [(*measured(bad, work), " ".join(bad.arguments)[:70]) for bad in TABLE]
-    for key, unit in ((0, "s"), (1, "MB")):
+    for key, unit in ((0, "s of the processor"), (1, "s of the clock"), (2, "MB")):
         worst = sorted(rows, key=lambda row: -float(row[key]))[:5]
-        print(f"{len(rows)} inputs; most: " + "; ".join(f"{row[key]:.2f} {unit} {row[3]!r}" for row in worst))
-    failed = [row for row in rows if row[2] or row[0] > allowed.seconds or row[1] > allowed.megabytes]
-    for seconds, megabytes, wrong, typed in failed:
+        print(f"{len(rows)} inputs; most {unit}: " + "; ".join(f"{row[key]:.2f} {row[4]!r}" for row in worst))
+    failed = [row for row in rows if row[3] or row[0] > allowed.seconds or row[2] > allowed.megabytes]
+    for seconds, _, megabytes, wrong, typed in failed:
         print(f"FAILED {typed!r}: {seconds:.1f} s, {megabytes:.0f} MB {wrong}")
     return bool(failed)
 
