@@ -3,8 +3,8 @@
     python benchmarks/bad_inputs.py [--seconds 5] [--megabytes 1000]
 
 Prints the slowest and the largest, and ends with 1 where one took longer or more than is allowed, or ended otherwise
-than the table says. Seconds are of the processor, so that other work on the machine does not count; one that waits for
-something is killed after a minute, and has failed.
+than the table says. Seconds are of the processor, so that other work on the machine does not count; one that waits
+for something is killed after a minute, and has failed.
 """
 
 import argparse
