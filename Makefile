@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: sweep test check lint types format docs note bench clean
+.PHONY: sweep test check fuzz lint types format docs note bench clean
 
 sweep: $(VENV)/run.stamp  ## train the quickstart: a table and a report in results/quickstart
 	$(BIN)/initlab sweep
@@ -15,6 +15,12 @@ test: $(VENV)/dev.stamp  ## run the tests
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
 check: lint types test  ## everything a change must pass
+
+# EXAMPLES and INPUTS say how many of each kind, SEED which: a run prints its own at the end.
+fuzz: $(VENV)/dev.stamp  ## hostile inputs to every reader: 50,000 nearly right ones, 1,000,000 guided by coverage
+	$(PIP) install --quiet --editable '.[fuzz]' --constraint constraints.txt
+	$(BIN)/python -m tests.fuzz --examples $(or $(EXAMPLES),50000) $(addprefix --seed ,$(SEED))
+	$(BIN)/python -m tests.fuzz.guided --inputs $(or $(INPUTS),1000000) $(addprefix --seed ,$(SEED))
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

@@ -19,10 +19,14 @@ class InitlabError(Exception):
     """
 
 
+LONGEST_COMPARED = 100
+"""Characters of a wrong name that are compared with the right ones."""
+
+
 def did_you_mean(name: str, options: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the closest option, else the short list of what is legal."""
     options = sorted(options)
-    close = get_close_matches(name, options, n=1, cutoff=0.5)
+    close = get_close_matches(name[:LONGEST_COMPARED], options, n=1, cutoff=0.5)
     if close:
         return f"; did you mean {close[0]!r}?"
     shown = ", ".join(options[:12]) + (", ..." if len(options) > 12 else "")

@@ -1,5 +1,6 @@
 """The reference pages say what is registered."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,10 @@ def test_plug_ins_are_on_no_page() -> None:
 def test_writing_makes_the_pages(tmp_path: Path) -> None:
     write(tmp_path / "new")
     assert {file.name: file.read_text() for file in (tmp_path / "new").iterdir()} == pages()
+
+
+def test_what_shows_that_a_promise_is_kept_exists() -> None:
+    root = FOLDER.parent
+    named = re.findall(r"`((?:tests|benchmarks)/[^`]*)`", (root / "SECURITY.md").read_text())
+    assert len(named) > 10
+    assert not [name for name in named if not (root / name).is_file()]

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from initlab.api.terminal import is_interactive
+from initlab.api.terminal import SafeConsole, is_interactive
 from initlab.planning.groups import LaneGroup
 from initlab.planning.plan import Plan
 from initlab.planning.progress import LineProgress, Progress, RunOutcome, Shares, Silent
@@ -19,7 +19,7 @@ REPORT = "initlab.reporting.render.publish"
 
 def progress_for(plan: Plan, console: Console | None = None) -> Progress:
     """Return what shows a plan's progress on ``console``, stderr by default: a bar where a person watches."""
-    console = console or Console(stderr=True, highlight=False)
+    console = console or SafeConsole(stderr=True)
     if not plan.groups:
         return Silent()
     return LiveProgress(console, plan) if is_interactive() or console.is_jupyter else PlainProgress(console, plan)
@@ -33,7 +33,7 @@ class LiveProgress:
         self._runs = sum(len(group.runs) for group in plan.groups)
         self._finished = 0
         self._bar = Bar(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f}%"),
             TimeElapsedColumn(),

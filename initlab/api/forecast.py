@@ -6,10 +6,14 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from initlab.api.axes import Values, names_in, one_model, target_sizes
 from initlab.data.corpora import load_corpus
 from initlab.data.corpus import Corpus
 from initlab.errors import InitlabError
+from initlab.files.escaping import brief
+from initlab.files.limits import SIZES as SIZE_COUNT
 from initlab.files.public import PublicTable
 from initlab.inits.as_source import sourced
 from initlab.inits.catalogue import blueprint_for, resolve
@@ -27,6 +31,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Forecast", "Growth", "predict"]
+
+MOST_SEQUENCES = 2**20
+"""Of a batch, as in a spec."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -142,14 +149,25 @@ class _Setting:
         """Return a prediction's document; raises InitlabError naming the init where there is none to be had."""
         case = self.case(init, model)
         try:
-            return document(case, case.predict(), lr=self.lr)
+            with np.errstate(over="raise", divide="raise", invalid="raise"):
+                made = document(case, case.predict(), lr=self.lr)
+            if not all(map(math.isfinite, (*made["residual_ms"], made["initial_loss"], made["growth"]))):
+                raise OverflowError("infinite moments")
+            return made
         except Unpredictable as error:
             raise InitlabError(f"{resolve(init).name}: {error}") from error
+        except (ArithmeticError, ValueError) as error:  # 1e30 to the fourth is beyond a float
+            name = resolve(init).name
+            raise InitlabError(
+                f"{name}: no prediction: its numbers leave what 64-bit floats hold ({error})"
+            ) from error
 
     def scale_up(self, init: str, model: ModelSpec, target: Mapping[str, int]) -> ScaleUp:
         model, _ = sourced(model, init, self.activation)
         look = scale_up(self.case(init, model), model, target)
-        assert look is not None  # it was predicted at its own size
+        if look is None:  # it was predicted at its own size
+            name = resolve(init).name
+            raise InitlabError(f"{name}: no prediction at the target: its numbers leave what 64-bit floats hold")
         return look
 
 
@@ -186,8 +204,10 @@ def predict(
     True
     """
     load_plugins(plugins)
-    if type(batch_size) is not int or batch_size < 1:
-        raise InitlabError(f"batch_size: expected a whole number from 1, got {batch_size!r}")
+    if type(batch_size) is not int or not 1 <= batch_size <= MOST_SEQUENCES:
+        raise InitlabError(
+            f"batch_size: expected a whole number from 1 to {MOST_SEQUENCES:,}, got {brief(batch_size)}"
+        )
     if not (math.isfinite(lr) and lr >= 0):
         raise InitlabError(f"lr: expected a finite number that is not negative, got {lr!r}")
     model, several = one_model(sizes), not isinstance(init, str)
@@ -196,6 +216,7 @@ def predict(
     inits = names_in(init) if several else [str(init)]
     larger = target_sizes(target)
     span = None if over is None else parse_size_range(over, model)
+    SIZE_COUNT.check(len(inits) * (1 if span is None else len(span.values)), "predict")
     predictions = tuple(
         setting.prediction(name, at) for name in inits for at in _sizes(sourced(model, name, activation)[0], span)
     )

@@ -10,6 +10,7 @@ from initlab.checkpoints.resolution import CheckpointSpec, resolve_checkpoint
 from initlab.checkpoints.write import check_target, write_checkpoint
 from initlab.data.corpora import load_corpus
 from initlab.files.public import PublicValue
+from initlab.files.untrusted import named_path
 from initlab.network.topology import GPT2_VOCABULARY
 from initlab.plugins.loading import load_plugins
 
@@ -92,7 +93,7 @@ def weights(
     (16, True)
     """
     load_plugins(plugins)
-    path = Path(out)
+    path = named_path(out, "-o")
     check_target(path, force=force)
     text = load_corpus(corpus, tokenizer) if corpus else None
     vocabulary = text.vocab_size if text else GPT2_VOCABULARY

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from initlab.errors import InitlabError
 from initlab.files.public import PublicTable
+from initlab.files.untrusted import check_output, named_path
 from initlab.results.reading import load_results
 from initlab.stats.rates import blind_spot
 from initlab.verdicts.claims import judge_claims, known_family, measured_claims
@@ -68,6 +69,8 @@ class Judgement(PublicTable):
 
     def write_junit(self, path: str | Path) -> None:
         """Write the JUnit XML to a file; raises InitlabError where it cannot be written."""
+        path = named_path(path, "JUnit file")
+        check_output(path, "JUnit XML")
         try:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             Path(path).write_text(self.to_junit(), encoding="utf-8")
@@ -123,9 +126,9 @@ def gate(path: str | Path, gates: str | Path, *, baseline: str | Path | None = N
     >>> initlab.gate("results/gated", "gates.toml").result
     'pass'
     """
-    statements, file = read_gates(Path(gates))
-    against = baseline_path(statements, file, None if baseline is None else Path(baseline))
-    sweep = load_results(Path(path))
+    statements, file = read_gates(named_path(gates, "gates file"))
+    against = baseline_path(statements, file, None if baseline is None else named_path(baseline, "baseline"))
+    sweep = load_results(named_path(path, "sweep"))
     verdicts = judge_gates(statements, file, sweep, None if against is None else load_results(against))
     result = overall(verdicts)
     title = f"initlab gate: {sweep.name}: {result}"
@@ -148,8 +151,8 @@ def claims(path: str | Path, claims: str | Path | None = None, *, family: str | 
     >>> [verdict.verdict for verdict in initlab.claims("results/claimed", "claims.toml")]
     ['SUPPORTED']
     """
-    statements, file = read_claims(Path(claims or path))
-    sweep = load_results(Path(path))
+    statements, file = read_claims(named_path(path if claims is None else claims, "claims file"))
+    sweep = load_results(named_path(path, "sweep"))
     chosen = known_family(family) or statements.family
     verdicts = judge_claims(statements, file, sweep, chosen)
     title = f"initlab claims: {statements.title or sweep.name}"

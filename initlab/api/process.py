@@ -1,10 +1,63 @@
 """Settings of a process that runs one command and ends."""
 
+import codecs
 import gc
+import sys
+from collections.abc import Sequence
 
+from initlab.files.escaping import visible
 from initlab.machine.environment import ALLOCATIONS_PER_COLLECTION
+
+ASCII = str.maketrans(
+    {
+        **dict(zip("·×±–—→←≤≥≈…✓√•∞∝²μσ", "-x+--><<>~.vr*o~2us", strict=True)),
+        **dict(zip("┤│└┴┬┼─█▏", "||++++-#|", strict=True)),
+        **{chr(braille): "." for braille in range(0x2801, 0x2900)},
+        **{chr(quote): "'" for quote in (0x2018, 0x2019)},
+        **{chr(quote): '"' for quote in (0x201C, 0x201D)},
+    }
+)
+"""What stands for the characters that initlab itself writes, each as wide as they are, where there is ASCII only."""
 
 
 def collect_garbage_seldom() -> None:
     """Look for garbage less often than Python does: a command ends before most of it would matter."""
     gc.set_threshold(ALLOCATIONS_PER_COLLECTION)
+
+
+def degrade(error: UnicodeError) -> tuple[str, int]:
+    """Stand in for what an encoding lacks: a likeness, else the character's number. An error handler of codecs."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    part = error.object[error.start : error.end]
+    likeness = part.translate(ASCII)
+    return likeness.encode("ascii", "backslashreplace").decode(), error.end
+
+
+def degrade_streams() -> None:
+    """Have stdout and stderr show a likeness of what their encoding lacks, instead of failing."""
+    codecs.register_error("initlab.degrade", degrade)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # what a test or a notebook puts in their place may have no encoding
+            stream.reconfigure(errors="initlab.degrade")
+
+
+def plain_usage_error(error: Exception) -> None:
+    """Write out what would act on a terminal in a message about flags, which repeats what was typed."""
+    message = getattr(error, "message", None)
+    if isinstance(message, str):
+        error.message = visible(message)  # type: ignore[attr-defined]
+
+
+def empty_argument(arguments: Sequence[str]) -> str | None:
+    """Return what to say of an argument that names nothing, None where each says something.
+
+    A variable of a shell that is not set leaves one; as a path it would mean the folder that one is in.
+    """
+    for number, argument in enumerate(arguments):
+        if not argument.strip():
+            before = arguments[number - 1] if number else ""
+            return f"an empty argument{f' after {before}' if before else ''}: is a variable of your shell not set?"
+        if argument.startswith("--") and argument.endswith("=") and argument.count("=") == 1:
+            return f"{argument} is given nothing: is a variable of your shell not set?"
+    return None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from initlab.api.axes import Values, axes_of, names_in, seeds_of, target_sizes
 from initlab.api.display import progress_for
 from initlab.files.public import PublicTable, PublicValue
+from initlab.files.untrusted import named_path
 from initlab.launchers.launcher import parse_launcher
 from initlab.machine.execution import CompileMode, Overrides
 from initlab.planning.plan import Note, Plan, Retry, make_plan
@@ -144,8 +145,8 @@ def planned_sweep(
     load_plugins(plugins)
     parse_launcher(launcher)
     return make_plan(
-        requested_spec(None if spec is None else Path(spec), axes(), name),
-        None if out is None else Path(out),
+        requested_spec(None if spec is None else named_path(spec, "spec"), axes(), name),
+        None if out is None else named_path(out, "-o"),
         target=target_sizes(target),
         overrides=Overrides(None if device == "auto" else device, lanes, compile),
         jobs=jobs,
@@ -180,7 +181,7 @@ def load(path: str | Path) -> Results:
     >>> [run.status for run in results.runs], results.frames.layers["probe"].nunique() > 5
     (['finished', 'finished'], True)
     """
-    return load_results(Path(path))
+    return load_results(named_path(path, "sweep"))
 
 
 @dataclass(frozen=True, repr=False)
@@ -225,7 +226,7 @@ def report(sweep: Sweep, *, formats: Collection[str] = FORMATS) -> WrittenReport
 
 def results_of(sweep: Sweep) -> Results:
     """Return a stored sweep, read where only its folder is known."""
-    return sweep if isinstance(sweep, Results) else load_results(Path(sweep))
+    return sweep if isinstance(sweep, Results) else load_results(named_path(sweep, "sweep"))
 
 
 @dataclass(frozen=True, repr=False)

@@ -12,6 +12,7 @@ from initlab.adapters.fold import added, folded
 from initlab.adapters.slicing import from_slots
 from initlab.checkpoints.resolution import CheckpointSpec, ResolvedCheckpoint, resolve_checkpoint
 from initlab.data.batches import draw_batch
+from initlab.errors import InitlabError
 from initlab.files.json import canonical_json
 from initlab.inits.draw import draw_all, slot_generator
 from initlab.machine.environment import versions
@@ -84,6 +85,7 @@ def _contents(resolved: ResolvedCheckpoint, drawn: Tensors, dtype: torch.dtype) 
     else:
         slots, needs, notes = drawn, [need for need in blueprint.needs if need not in DONE], []
     tensors = {name: tensor.to(dtype).contiguous() for name, tensor in from_slots(slot_map, slots).items()}
+    _check_finite(tensors, blueprint.init)
     return Contents(
         tensors=tensors,
         copies=frozenset(slot_map.copies),
@@ -91,6 +93,17 @@ def _contents(resolved: ResolvedCheckpoint, drawn: Tensors, dtype: torch.dtype) 
         config=adapter.config(blueprint, resolved.activation),
         notes=notes,
     )
+
+
+def _check_finite(tensors: Tensors, init: str) -> None:
+    """Raise InitlabError for numbers that the number format does not hold: no trainer starts from infinities."""
+    for name, tensor in tensors.items():
+        finite = int(tensor.isfinite().sum())
+        if finite < tensor.numel():
+            lost, kind = tensor.numel() - finite, str(tensor.dtype).removeprefix("torch.")
+            raise InitlabError(
+                f"init {init!r}: {lost:,} of the {tensor.numel():,} numbers of {name} are not finite in {kind}"
+            )
 
 
 def _tokens(blueprint: Blueprint, spec: CheckpointSpec) -> Tensor:

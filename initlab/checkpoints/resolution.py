@@ -7,8 +7,11 @@ from initlab.adapters.adapter import ADAPTERS, Adapter
 from initlab.adapters.native import NATIVE
 from initlab.data.corpus import Corpus
 from initlab.errors import InitlabError, did_you_mean
+from initlab.files.escaping import brief
+from initlab.files.limits import MEMORY
 from initlab.inits.catalogue import blueprint_for
 from initlab.inits.strategy import resolve
+from initlab.machine.capacity import computer_bytes
 from initlab.network.blueprint import Blueprint
 from initlab.network.topology import GPT2_TOPOLOGY
 from initlab.spec.run import ModelSpec
@@ -37,8 +40,8 @@ class CheckpointSpec:
         """Raise InitlabError for a number format that no checkpoint is written in, and for no seed."""
         if self.dtype not in DTYPES:
             raise InitlabError(f"dtype: no number format {self.dtype!r}{did_you_mean(self.dtype, DTYPES)}")
-        if type(self.seed) is not int or self.seed < 0:
-            raise InitlabError(f"seed: expected a whole number from 0, got {self.seed!r}")
+        if type(self.seed) is not int or not 0 <= self.seed < 2**63:
+            raise InitlabError(f"seed: expected a whole number from 0 to 2^63 - 1, got {brief(self.seed)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +69,10 @@ def resolve_checkpoint(spec: CheckpointSpec) -> ResolvedCheckpoint:
     if reason:
         network = f"the network of init {blueprint.init!r}"
         raise InitlabError(f"format {name} cannot hold {network}: {reason}; format {NATIVE} holds any network")
+    size = 8 if spec.dtype == "float64" else 4
+    MEMORY.of(computer_bytes()).check(
+        size * blueprint.network.n_parameters, f"init {blueprint.init!r}, all parameters"
+    )
     if spec.corpus is not None:
         spec.corpus.check(block_size=blueprint.dims.block_size, vocab_size=blueprint.dims.vocab_size)
     return ResolvedCheckpoint(format=name, adapter=adapter, activation=activation, blueprint=blueprint)

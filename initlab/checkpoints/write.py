@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from initlab.errors import InitlabError
 from initlab.files.atomic import replacing
+from initlab.files.untrusted import check_output
 
 if TYPE_CHECKING:
     from initlab.checkpoints.build import Checkpoint
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 def check_target(path: Path, *, force: bool) -> None:
     """Raise InitlabError for a path that nothing can or should be written to; makes its parent folders."""
+    check_output(path, "a checkpoint")
     if path.is_dir():
         raise InitlabError(f"{path} is a folder: give the file a name, such as {path / 'init.safetensors'}")
     if path.exists() and not force:

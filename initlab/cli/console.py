@@ -1,20 +1,26 @@
 """Where the command line prints: results on stdout, everything for people on stderr."""
 
 import functools
-import json
 import os
+import re
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
-from initlab.api.terminal import is_interactive
+from initlab.api.failure import EXIT_UNEXPECTED, describe_failure, log_failure
+from initlab.api.terminal import SafeConsole, document_text, is_interactive
 from initlab.errors import InitlabError
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+EXIT_INTERRUPTED = 130
+LONGEST_MESSAGE, LONGEST_WORD = 4_000, 400
 
 CI_WIDTH = 160
 """Columns of tables where there is no terminal to ask; 80 would break every label."""
@@ -30,30 +36,54 @@ def stdout() -> Console:
 
 def _console(stream: Any, *, stderr: bool) -> Console:
     width = None if stream.isatty() or "COLUMNS" in os.environ else CI_WIDTH
-    return Console(stderr=stderr, width=width, highlight=False, force_interactive=None if is_interactive() else False)
+    return SafeConsole(stderr=stderr, width=width, force_interactive=None if is_interactive() else False)
 
 
 def print_json(document: dict[str, Any]) -> None:
     """Print one JSON document on stdout and nothing else."""
-    print(json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False))
+    print(document_text(document, getattr(sys.stdout, "encoding", None)))
 
 
 def guarded(command: Callable[P, R]) -> Callable[P, R]:
-    """Turn a user's mistake into one message and exit code 2; it never shows a traceback."""
+    """Turn a user's mistake into one message and exit code 2; what nobody foresaw is logged, and exits with 70."""
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return command(*args, **kwargs)
+            returned = command(*args, **kwargs)
+            sys.stdout.flush()
+            return returned
         except InitlabError as error:
-            stderr().print(f"[bold red]error:[/] {_escape(str(error))}", soft_wrap=True)
+            say_error(str(error))
             raise typer.Exit(2) from error
         except BrokenPipeError:  # the reader of a pipe went away, as `| head` does
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop_output()
             raise typer.Exit(0) from None
+        except KeyboardInterrupt:
+            stderr().print("interrupted")
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+        except (typer.Exit, typer.Abort, typer.BadParameter):
+            raise
+        except OSError as error:  # a full disk, a folder that may not be written: no bug, and nothing to report
+            _drop_output()
+            say_error(f"{error.filename or 'output'}: {error.strerror or error}")
+            raise typer.Exit(2) from error
+        except Exception as error:
+            say_error(describe_failure(error, log_failure(error, sys.argv[1:])))
+            raise typer.Exit(EXIT_UNEXPECTED) from error
 
     return run
 
 
-def _escape(text: str) -> str:
-    return text.replace("[", r"\[")
+def _drop_output() -> None:
+    """Send what stdout still holds nowhere: Python tries once more at its end, and would fail once more."""
+    with suppress(OSError):  # a stdout that is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def say_error(message: str) -> None:
+    """Print a message on stderr, shortened where a wrong value made it longer than anybody reads."""
+    message = re.sub(rf"\S{{{LONGEST_WORD},}}", lambda word: f"{word[0][: LONGEST_WORD // 2]}...", message)
+    rest = len(message) - LONGEST_MESSAGE
+    text = message if rest <= 0 else f"{message[:LONGEST_MESSAGE]}... ({rest:,} characters more)"
+    stderr().print(Text.assemble(("error:", "bold red"), f" {text}"), soft_wrap=True)

@@ -4,13 +4,23 @@
 """
 
 import inspect
-import tomllib
 from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
-from initlab.api.axes import BASE, BASE_SIZES, FIELDS, TARGET_SIZES, SpecField, field_path, names_of, split_names
+from initlab.api.axes import (
+    BASE,
+    BASE_SIZES,
+    FIELDS,
+    TARGET_SIZES,
+    SpecField,
+    check_seed_count,
+    field_path,
+    flag_value,
+    names_of,
+    split_names,
+)
 from initlab.errors import InitlabError, did_you_mean
 
 PANELS = {"model": "Model", "data": "Data", "train": "Training"}
@@ -121,14 +131,7 @@ def parse_values(path: str, text: str) -> list[Any]:
     if names is not None and names.parameters:
         return list(split_names(text))
     pieces = [piece.strip() for piece in text.split(",")]
-    return pieces if field.kind == "string" else [_toml_value(piece) for piece in pieces]
-
-
-def _toml_value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text  # validation says what was expected instead
+    return pieces if field.kind == "string" else [flag_value(piece) for piece in pieces]
 
 
 def parse_base(text: str) -> dict[str, list[Any]]:
@@ -141,7 +144,7 @@ def parse_sizes(flag: str, text: str) -> dict[str, int]:
     sizes = _sizes(flag, text, TARGET_SIZES)
     for name, value in sizes.items():
         if type(value) is not int or value < 1:
-            raise InitlabError(f"{flag} {text}: expected a whole number from 1 as {name}, got {value!r}")
+            raise InitlabError(f"{flag} {text}: expected a whole number from 1 as {name}, got {str(value)[:40]!r}")
     return sizes
 
 
@@ -153,7 +156,7 @@ def _sizes(flag: str, text: str, names: tuple[str, ...]) -> dict[str, Any]:
             raise InitlabError(f"{flag} {text}: expected {names[0]}=NUMBER,{names[1]}=NUMBER")
         if name not in names:
             raise InitlabError(f"{flag} {text}: no size {name!r}{did_you_mean(name, names)}")
-        sizes[name] = _toml_value(value)
+        sizes[name] = flag_value(value)
     return sizes
 
 
@@ -165,17 +168,24 @@ def model_fields(fields: dict[str, Any]) -> dict[str, list[Any]]:
 def parse_seeds(text: str) -> list[int]:
     """Return the seeds named: ``3`` is 0, 1, 2; ``0-4`` is a range with its end; ``0,7`` is a list."""
     try:
-        if "," in text:
-            seeds = [seed for part in text.split(",") if part.strip() for seed in _seed_range(part)]
-        else:
-            seeds = _seed_range(text) if "-" in text.strip() else list(range(int(text)))
+        parts = [part.strip() for part in text.split(",") if part.strip()]
+        alone = len(parts) == 1 and parts[0] == text.strip() and "-" not in text
+        ranges = [range(_whole(text))] if alone else [_seed_range(part) for part in parts]
     except ValueError as error:
         raise InitlabError(f"--seeds {text}: expected a number (3), a range (0-4) or a list (0,7)") from error
-    if not seeds:
+    check_seed_count(sum(each.stop - each.start for each in ranges), "--seeds")  # a range may be too long for len()
+    if not any(ranges):
         raise InitlabError(f"--seeds {text}: names no seed")
-    return seeds
+    return [seed for each in ranges for seed in each]
 
 
-def _seed_range(part: str) -> list[int]:
-    first, dash, last = part.strip().partition("-")
-    return list(range(int(first), int(last) + 1)) if dash else [int(first)]
+def _seed_range(part: str) -> range:
+    first, dash, last = part.partition("-")
+    return range(_whole(first), _whole(last if dash else first) + 1)
+
+
+def _whole(text: str) -> int:
+    """Return digits as a number; ``int`` reads underscores and the digits of every script too."""
+    if not (text.strip().isascii() and text.strip().isdigit()):
+        raise ValueError(text)
+    return int(text)

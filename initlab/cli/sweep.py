@@ -22,13 +22,12 @@ from initlab.api.sweeping import (
     run_sweep,
     skipped_probes,
 )
-from initlab.cli.console import guarded, print_json, stderr, stdout
+from initlab.cli.console import EXIT_INTERRUPTED, guarded, print_json, stderr, stdout
 from initlab.cli.fields import axes_from_flags, parse_sizes, with_fields
 from initlab.cli.plugins import Plugins, say_skipped
 from initlab.cli.sweep_text import announce, print_claims, print_dry_run, print_stopped, print_table
 
 EXIT_INCOMPLETE = 3
-EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
 
 

@@ -23,6 +23,8 @@ from initlab.data.stdlib import stdlib_pieces
 from initlab.data.synthetic import ALPHABET, Source
 from initlab.data.text import Piece, files_below, read_folder, text_corpus
 from initlab.errors import InitlabError, did_you_mean
+from initlab.files.limits import CORPUS_BYTES
+from initlab.files.untrusted import named_path, read_untrusted
 from initlab.plugins.registry import Registry
 
 SYNTHETIC_TOKENS = 1_200_000
@@ -69,9 +71,9 @@ def load_corpus(name: str, tokenizer: str | None = None) -> Corpus:
     """
     if is_corpus_name(name):
         return _load_named(CORPORA.canonical(name), CORPORA.get(name), tokenizer)
-    path = Path(name).expanduser()
+    path = named_path(name, "corpus")
     try:
-        if not name or not path.exists():
+        if not path.exists():
             raise _not_found(name)
         path = path.resolve()
         return _load_path(path, tokenizer, _stamps(path))
@@ -101,7 +103,7 @@ def _load_path(path: Path, tokenizer: str | None, stamps: tuple[tuple[str, int, 
         return bin_corpus(folder, tokenizer)
     if path.is_dir():
         return text_corpus(path.name, read_folder(path), tokenizer)
-    return text_corpus(path.name, [Piece(str(path), path.read_bytes())], tokenizer)
+    return text_corpus(path.name, [Piece(str(path), read_untrusted(path, "text", CORPUS_BYTES))], tokenizer)
 
 
 def _stamps(path: Path) -> tuple[tuple[str, int, int], ...]:
@@ -120,7 +122,7 @@ def _stamps(path: Path) -> tuple[tuple[str, int, int], ...]:
 
 
 def _looks_like_path(text: str) -> bool:
-    return bool(Path(text).suffix) or "/" in text or os.sep in text
+    return "\0" in text or bool(Path(text).suffix) or "/" in text or os.sep in text
 
 
 def _not_found(text: str) -> InitlabError:

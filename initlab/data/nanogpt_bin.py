@@ -4,7 +4,9 @@ The ids are memory-mapped, so a corpus may be larger than memory. ``meta.pkl`` i
 it is loaded: it is read by an unpickler that knows no class and no function at all, only plain data.
 """
 
+import io
 import pickle
+import pickletools
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -12,6 +14,12 @@ import numpy as np
 
 from initlab.data.corpus import Corpus, Tokens, first_id_from, largest_id
 from initlab.errors import InitlabError
+from initlab.files.escaping import brief
+from initlab.files.limits import PICKLE_BYTES
+from initlab.files.untrusted import check_inside, read_untrusted
+
+LARGEST_VOCABULARY = 2**22
+"""Of a model here (initlab.spec.declaration); ids of two bytes reach 65,536, and a vocabulary may be padded."""
 
 
 def bin_folder(path: Path) -> Path | None:
@@ -32,7 +40,10 @@ def bin_files(folder: Path) -> list[Path]:
     for path in pair:
         if not path.is_file():
             raise InitlabError(f"{path}: no such file; nanoGPT's data is a pair, train.bin and val.bin side by side")
-    return [*pair, meta] if meta.is_file() else pair
+    files = [*pair, meta] if meta.is_file() else pair
+    for path in files:
+        check_inside(path, folder, "nanoGPT data")
+    return files
 
 
 def bin_corpus(folder: Path, tokenizer: str | None) -> Corpus:
@@ -57,17 +68,30 @@ def bin_corpus(folder: Path, tokenizer: str | None) -> Corpus:
 
 def read_vocab_size(path: Path) -> int:
     """Return vocab_size of a meta.pkl without running anything it may contain."""
-    try:
-        with path.open("rb") as file:
-            meta = _DataOnly(file).load()
-    except OSError:
-        raise
-    except Exception as error:  # a damaged pickle can raise almost anything
-        raise InitlabError(f"{path}: refused ({error}); nanoGPT's meta.pkl is a dict of plain data") from error
-    vocab_size = meta.get("vocab_size") if isinstance(meta, dict) else None
-    if type(vocab_size) is not int or vocab_size < 1:
-        raise InitlabError(f"{path}: vocab_size is {vocab_size!r}, but it must be a positive whole number")
+    vocab_size = vocab_size_in(read_untrusted(path, "meta.pkl", PICKLE_BYTES), str(path))
+    if type(vocab_size) is not int or not 0 < vocab_size <= LARGEST_VOCABULARY:
+        raise InitlabError(
+            f"{path}: vocab_size is {brief(vocab_size)}, but it must be a positive whole number, at most "
+            f"{LARGEST_VOCABULARY:,}"
+        )
     return vocab_size
+
+
+def vocab_size_in(content: bytes, where: str) -> Any:
+    """Return what a pickled dict has as its vocab_size; raises InitlabError where it is no dict of plain data."""
+    try:
+        _check_memo(content)
+        meta = _DataOnly(io.BytesIO(content)).load()
+    except Exception as error:  # a damaged pickle can raise almost anything
+        raise InitlabError(f"{where}: refused ({error}); nanoGPT's meta.pkl is a dict of plain data") from error
+    return meta.get("vocab_size") if isinstance(meta, dict) else None
+
+
+def _check_memo(content: bytes) -> None:
+    """Raise UnpicklingError for a memo with gaps: the unpickler makes room for every number up to the largest."""
+    for opcode, argument, _ in pickletools.genops(content):
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument is not None and argument > len(content):
+            raise pickle.UnpicklingError(f"it numbers an object {argument:,} in {len(content):,} bytes")
 
 
 class _DataOnly(pickle.Unpickler):

@@ -15,10 +15,14 @@ from typing import IO, TypeAlias
 from initlab.errors import InitlabError
 from initlab.files.atomic import write_bytes
 from initlab.files.cache import cache_folder
+from initlab.files.limits import CORPUS_BYTES
+from initlab.files.untrusted import read_untrusted
 
 URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
 TIMEOUT_SECONDS = 20
+LARGEST_BYTES = 2**24
+"""Read of an answer: the text has 1.1 MB, and what is longer is not it."""
 
 Opener: TypeAlias = Callable[..., AbstractContextManager[IO[bytes]]]
 
@@ -34,10 +38,9 @@ def read_shakespeare(*, sha256: str = SHA256, opener: Opener = urllib.request.ur
     Raises InitlabError, with the ways out, where there is neither or where INITLAB_OFFLINE forbids the network.
     """
     path = cache_path()
-    if path.is_file():
-        cached = path.read_bytes()
-        if hashlib.sha256(cached).hexdigest() == sha256:
-            return cached
+    cached = _cached(path)
+    if cached is not None and hashlib.sha256(cached).hexdigest() == sha256:
+        return cached
     content = _download(path, sha256, opener)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,12 +50,20 @@ def read_shakespeare(*, sha256: str = SHA256, opener: Opener = urllib.request.ur
     return content
 
 
+def _cached(path: Path) -> bytes | None:
+    """Return what is kept, None where nothing is, or what is no plain file in the cache."""
+    try:
+        return read_untrusted(path, "text", CORPUS_BYTES, below=path.parent)
+    except (OSError, InitlabError):
+        return None
+
+
 def _download(path: Path, sha256: str, opener: Opener) -> bytes:
     if os.environ.get("INITLAB_OFFLINE", "0") not in ("", "0"):
         raise _unavailable("INITLAB_OFFLINE is set", path)
     try:
         with opener(URL, timeout=TIMEOUT_SECONDS) as response:
-            content = response.read()
+            content = response.read(LARGEST_BYTES)
     except (OSError, HTTPException) as error:  # URLError and time-outs are OSErrors
         raise _unavailable(f"downloading it failed ({error})", path) from error
     downloaded = hashlib.sha256(content).hexdigest()

@@ -12,6 +12,8 @@ import numpy as np
 
 from initlab.data.corpus import Corpus, Tokens, split_90_10
 from initlab.errors import InitlabError, did_you_mean
+from initlab.files.limits import CORPUS_BYTES, CORPUS_FILES
+from initlab.files.untrusted import check_inside, read_untrusted
 
 TOKENIZERS = ("byte", "char")
 
@@ -48,22 +50,41 @@ def encode_chars(text: str) -> tuple[Tokens, str]:
 def files_below(folder: Path) -> list[Path]:
     """Return the files a folder corpus is made of, sorted by relative path; hidden files and folders are left out.
 
-    Links to folders are not followed, since they may form a loop. Raises OSError for a folder that cannot be listed.
+    Links to folders are not followed, since they may form a loop. Raises OSError for a folder that cannot be listed,
+    and InitlabError for a link to a file outside the folder, for too many files and for too large ones.
     """
+    files = sorted(filter(Path.is_file, _names_below(folder)), key=lambda path: path.relative_to(folder).as_posix())
+    for file in files:
+        if file.is_symlink():
+            check_inside(file, folder, "text of a corpus")
+    CORPUS_BYTES.check(sum(file.stat().st_size for file in files), str(folder))
+    return files
+
+
+def _names_below(folder: Path) -> list[Path]:
+    """Return what is no folder below a folder, fifos and dangling links among it."""
 
     def refuse(error: OSError) -> None:
         raise error
 
-    files = []
-    for parent, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        files += [Path(parent, name) for name in names if not name.startswith(".")]
-    return sorted(filter(Path.is_file, files), key=lambda path: path.relative_to(folder).as_posix())
+    found: list[Path] = []
+    seen = 0
+    try:
+        for parent, folders, names in os.walk(folder, onerror=refuse):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            found += [Path(parent, name) for name in names if not name.startswith(".")]
+            seen += len(folders) + len(names)
+            CORPUS_FILES.check(seen, str(folder))
+    except RecursionError as error:
+        raise InitlabError(f"{folder}: its folders are nested too deeply") from error
+    return found
 
 
 def read_folder(folder: Path) -> list[Piece]:
     """Read the text files below a folder; a file with a NUL byte is taken for a binary one and skipped."""
-    pieces = (Piece(str(path), path.read_bytes()) for path in files_below(folder))
+    pieces = (
+        Piece(str(path), read_untrusted(path, "text", CORPUS_BYTES, below=folder)) for path in files_below(folder)
+    )
     texts = [piece for piece in pieces if b"\0" not in piece.content]
     if not texts:
         raise InitlabError(f"{folder}: no text files in this folder (hidden and binary files do not count)")

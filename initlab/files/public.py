@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
+from initlab.files.escaping import html, visible
 from initlab.files.json import SCHEMA_VERSION, finite
 
 if TYPE_CHECKING:
@@ -26,13 +27,11 @@ class PublicValue(ABC):
         return document
 
     def __repr__(self) -> str:
-        return self.describe()
+        return visible(self.describe())
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        from html import escape
-
-        return f"<pre>{escape(self.describe())}</pre>"
+        return f"<pre>{html(self.describe())}</pre>"
 
 
 class PublicTable(PublicValue):
@@ -44,8 +43,6 @@ class PublicTable(PublicValue):
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the heading, and the table as pandas draws it."""
-        from html import escape
-
         heading = self.describe().splitlines()[0]
         table: str = self.to_frame().to_html(index=False, max_rows=60, na_rep="")
-        return f"<p>{escape(heading)}</p>{table}"
+        return f"<p>{html(heading)}</p>{visible(table)}"

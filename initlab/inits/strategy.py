@@ -134,8 +134,11 @@ class Init:
         """
         topology = merge(self.strategy.topology, settings or {}, self.name)
         possible = slots(dims, topology)
-        with INITS.blame(self.name, self.entry):
-            laws = [(slot, self.law(slot)) for slot in possible]
+        try:
+            with INITS.blame(self.name, self.entry):
+                laws = [(slot, self.law(slot)) for slot in possible]
+        except (ArithmeticError, ValueError) as error:  # of an init of our own: its parameters leave what floats hold
+            raise InitlabError(f"init {self.name!r} has no law at these sizes: {error}") from error
         for slot, law in laws:
             if not isinstance(law, Law | None):
                 raise InitlabError(f"init {self.name!r}: the law of {slot.name} is a {type(law).__name__}, not a Law")
@@ -170,8 +173,11 @@ def resolve(text: str) -> Init:
 
 
 def _built(name: str, entry: InitEntry, given: dict[str, Any]) -> Strategy:
-    with INITS.blame(name, entry):
-        strategy = entry.build(**given)
+    try:
+        with INITS.blame(name, entry):
+            strategy = entry.build(**given)
+    except (ArithmeticError, ValueError) as error:
+        raise InitlabError(f"init {name!r} cannot be: {error}") from error
     if not isinstance(strategy, Strategy):
         raise InitlabError(f"init {name!r} returns a {type(strategy).__name__}, not a Strategy")
     return strategy

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, TypeAlias, get_args
 
 from initlab.errors import InitlabError, did_you_mean
+from initlab.files.escaping import brief
 
 MatmulPrecision: TypeAlias = Literal["highest", "medium", "bfloat16"]
 """How float32 matrices are multiplied. ``highest`` and ``medium`` are ``torch.set_float32_matmul_precision``'s own
@@ -15,6 +16,8 @@ MatmulPrecision: TypeAlias = Literal["highest", "medium", "bfloat16"]
 
 CompileMode: TypeAlias = Literal["auto", "on", "off"]
 COMPILE_MODES: tuple[CompileMode, ...] = get_args(CompileMode)
+
+MOST_LANES = 2**16
 
 DEVICES = ("cpu", "cuda")
 """Kinds of devices; ``cuda:1`` is one of several."""
@@ -73,8 +76,8 @@ class Overrides:
         """Raise InitlabError for what no machine has: Python callers may pass anything."""
         if self.device is not None and self.device.partition(":")[0] not in DEVICES:
             raise InitlabError(f"device: no kind of device {self.device!r}{did_you_mean(self.device, DEVICES)}")
-        if self.lanes is not None and (type(self.lanes) is not int or self.lanes < 1):
-            raise InitlabError(f"lanes: expected a whole number from 1, got {self.lanes!r}")
+        if self.lanes is not None and (type(self.lanes) is not int or not 0 < self.lanes <= MOST_LANES):
+            raise InitlabError(f"lanes: expected a whole number from 1 to {MOST_LANES:,}, got {brief(self.lanes)}")
         if self.compiled not in COMPILE_MODES:
             raise InitlabError(f"compile: no mode {self.compiled!r}{did_you_mean(str(self.compiled), COMPILE_MODES)}")
 

@@ -12,12 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from initlab.errors import InitlabError
 from initlab.files.atomic import write_text
 from initlab.files.cache import cache_folder
 from initlab.files.json import content_hash
+from initlab.files.limits import DOCUMENT_BYTES
+from initlab.files.untrusted import read_untrusted
 from initlab.machine.environment import available_cores, cpu_name, worker_environment
 from initlab.machine.execution import MatmulPrecision
 
@@ -79,11 +81,25 @@ class MachineProfile:
 
     @classmethod
     def from_json(cls, document: Any) -> "MachineProfile | None":
-        """Return the stored machine, None where the document is none."""
+        """Return the stored machine, None where the document is none, or lacks what planning asks of it."""
         try:
-            return cls(dict(document["key"]), dict(document["found"]))
-        except (KeyError, TypeError, ValueError):
+            machine = cls(dict(document["key"]), dict(document["found"]))
+            machine._ask_everything()
+        except (KeyError, TypeError, ValueError, AttributeError, InitlabError):
             return None
+        return machine
+
+    def _ask_everything(self) -> None:
+        """Ask once for whatever planning asks for; raises what a damaged document makes of it."""
+        if self.cores < 1 or not all(gpu["bytes"] > 0 for gpu in self.gpus):
+            raise ValueError("no such machine")
+        for device in [*dict(self.measured["devices"])]:
+            self.device(device)["compiler"]
+            self.float32_matmul_precision(device)
+            for precision in get_args(MatmulPrecision):
+                self.describe(precision, device)
+                times = self.step_times(device, precision)
+                times.nearest(1)
 
     @property
     def cores(self) -> int:
@@ -143,8 +159,10 @@ def cache_path() -> Path:
 def cached_profile() -> MachineProfile | None:
     """Return what an earlier measurement found, None where there is none for this machine."""
     try:
-        machine = MachineProfile.from_json(json.loads(cache_path().read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+        path = cache_path()
+        content = read_untrusted(path, "machine's measurement", DOCUMENT_BYTES, below=path.parent)
+        machine = MachineProfile.from_json(json.loads(content))
+    except (OSError, ValueError, RecursionError, InitlabError):
         return None
     return machine if machine is not None and machine.key == machine_key() else None
 
@@ -175,8 +193,8 @@ def _measure() -> dict[str, Any]:
 
 
 def _store(machine: MachineProfile) -> MachineProfile:
-    path = cache_path()
     try:
+        path = cache_path()
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, json.dumps(machine.to_json()), durable=False)
     except OSError:  # a cache on a full or read-only disk: the next sweep measures again

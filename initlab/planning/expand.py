@@ -1,6 +1,7 @@
 """From a sweep's source to its runs: the grid, each run validated, each with the id of its content."""
 
 import itertools
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,9 @@ from initlab.data.corpora import is_corpus_name, load_corpus
 from initlab.data.corpus import Corpus
 from initlab.errors import InitlabError
 from initlab.files.json import content_hash
+from initlab.files.limits import RUNS
 from initlab.files.toml import Location, explain
+from initlab.files.untrusted import link_out, named_path
 from initlab.inits.as_source import sourced
 from initlab.inits.catalogue import blueprint_for
 from initlab.inits.fingerprint import plugin_code
@@ -71,6 +74,7 @@ def expand(sweep: SweepSpec) -> list[PlannedRun]:
     Fields that ``as_source`` sets are in a run's spec, and no axes: the sweep did not ask for them. Raises
     InitlabError naming the key, its line and what would be legal.
     """
+    RUNS.check(sum(map(_size, sweep.grids)), f"{sweep.path}" if sweep.path else "sweep")
     grids: dict[RunSpec, Grid] = {}
     asked: list[RunSpec] = []
     for grid, point in _points(sweep):
@@ -90,11 +94,21 @@ def expand(sweep: SweepSpec) -> list[PlannedRun]:
     return runs
 
 
+def _size(grid: Grid) -> int:
+    """Return how many points a grid has, without walking over them."""
+    return math.prod(len(grid.axes[paths[0]]) for paths in _movers(grid))
+
+
+def _movers(grid: Grid) -> list[tuple[str, ...]]:
+    """Return the axes of a grid, those together that move together."""
+    zipped = {path for group in grid.zips for path in group}
+    return [*((path,) for path in grid.axes if path not in zipped), *(group for group in grid.zips if group)]
+
+
 def _points(sweep: SweepSpec) -> Iterator[tuple[Grid, dict[str, Any]]]:
     """Yield every point of every grid as fields by path; zipped axes move together."""
     for grid in sweep.grids:
-        zipped = {path for group in grid.zips for path in group}
-        movers = [*((path,) for path in grid.axes if path not in zipped), *grid.zips]
+        movers = _movers(grid)
         ranges = [list(zip(*(grid.axes[path] for path in paths), strict=True)) for paths in movers]
         for values in itertools.product(*ranges):
             point = dict(sweep.fixed)
@@ -180,19 +194,34 @@ def corpus_name(spec: RunSpec, base: Path | None) -> str:
     name = spec.data.corpus
     if is_corpus_name(name):
         return name
+    path = named_path(name, "corpus")
     for folder in filter(None, (base, Path())):
-        if (folder / name).exists():
-            return str((folder / name).absolute())
+        if (folder / path).exists():
+            return str((folder / path).absolute())
     return name
 
 
 def _corpus(spec: RunSpec, sweep: SweepSpec, grid: Grid) -> Corpus:
+    base = sweep.path.parent if sweep.path else None
     try:
-        corpus = load_corpus(corpus_name(spec, sweep.path.parent if sweep.path else None), spec.data.tokenizer)
+        name = corpus_name(spec, base)
+        if base is not None and sweep.is_from_file("data.corpus", grid):
+            _check_reach(name, base)
+        corpus = load_corpus(name, spec.data.tokenizer)
         corpus.check(block_size=spec.model.block_size, vocab_size=spec.model.vocab_size)
     except InitlabError as error:
         raise InitlabError(f"{sweep.where('data.corpus', grid)}: {error}") from error
     return corpus
+
+
+def _check_reach(name: str, base: Path) -> None:
+    """Raise InitlabError for a text that a spec file may not name: a spec is not trusted, who gives commands is."""
+    if is_corpus_name(name) or link_out(Path(name), base) is None or link_out(Path(name), Path()) is None:
+        return
+    raise InitlabError(
+        f"a spec file reads texts in its own folder, or below the folder that the command is given in, and {name} is "
+        f"in neither; name it on the command line: --corpus {name}"
+    )
 
 
 def _blueprint(spec: RunSpec, corpus: Corpus, sweep: SweepSpec, grid: Grid) -> Blueprint:

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from initlab.machine.capacity import container_number
 from initlab.machine.profile import MachineProfile
 
 CPU_SHARE = 0.7
@@ -25,12 +26,5 @@ def _free_on_the_computer() -> int:
         free = int(rows["MemAvailable"].split()[0]) * 1024
     else:
         free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 8 * 2**30
-    limit, used = (_number(Path("/sys/fs/cgroup") / name) for name in ("memory.max", "memory.current"))
+    limit, used = (container_number(name) for name in ("memory.max", "memory.current"))
     return min(free, max(0, limit - (used or 0))) if limit is not None else free
-
-
-def _number(path: Path) -> int | None:
-    try:
-        return int(path.read_text())
-    except (OSError, ValueError):
-        return None

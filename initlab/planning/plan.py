@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from initlab.errors import InitlabError, did_you_mean
 from initlab.files.json import content_hash
 from initlab.files.public import PublicValue
+from initlab.files.untrusted import named_path
 from initlab.machine.execution import Overrides
 from initlab.machine.profile import cached_profile, machine_profile
 from initlab.planning.execution_plan import ExecutionPlan, plan_execution
@@ -128,7 +129,7 @@ def make_plan(
         raise InitlabError(f"retry: no choice {retry!r}{did_you_mean(retry, get_args(Retry))}")
     limit, runs = worker_limit(jobs), tuple(expand(spec))
     name = spec.name or "sweep-" + content_hash(sorted(run.id for run in runs), 8)
-    folder = _folder(out or Path(os.environ.get("INITLAB_OUT", "results")) / name)
+    folder = _folder(out or named_path(os.environ.get("INITLAB_OUT", "results"), "INITLAB_OUT") / name)
     earlier = EarlierPlan.read(folder)
     states = {run: folder.run(run).state() for run in dict.fromkeys(run.id for run in runs)}
     missing = tuple(run for run in runs if _is_missing(states[run.id].status, retry))

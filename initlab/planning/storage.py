@@ -4,6 +4,8 @@ import time
 from typing import TYPE_CHECKING
 
 from initlab.files.atomic import write_bytes
+from initlab.files.limits import DOCUMENT_BYTES
+from initlab.files.untrusted import read_untrusted
 from initlab.machine.environment import git_sha
 from initlab.predictions.records import store_predictions
 from initlab.probes.reductions import plugin_probes
@@ -48,4 +50,5 @@ def _keep_claims(plan: "Plan") -> None:
     """Copy the claims that stand beside the spec into the sweep's folder, where its report finds them."""
     beside = plan.spec.path.parent / "claims.toml" if plan.spec.path else None
     if beside is not None and beside.is_file():
-        write_bytes(plan.folder.path / "claims.toml", beside.read_bytes())
+        content = read_untrusted(beside, "claims file", DOCUMENT_BYTES, below=beside.parent)
+        write_bytes(plan.folder.path / "claims.toml", content)

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from initlab.errors import InitlabError
+from initlab.files.limits import MEMORY
+from initlab.machine.capacity import computer_bytes
 from initlab.machine.environment import available_cores
 from initlab.planning.cost import COMPILED_TIME_SHARE, WORKER_BYTES, lane_bytes, run_seconds
 from initlab.planning.expand import PlannedRun
@@ -12,6 +14,9 @@ from initlab.planning.memory import free_bytes
 
 if TYPE_CHECKING:
     from initlab.planning.execution_plan import ExecutionPlan
+
+SURELY_TOO_LARGE = 2
+"""Times all the memory that there is, for a rough estimate of what one run needs: it cannot train here."""
 
 START_SECONDS = 4.0
 """Importing torch in the workers."""
@@ -25,8 +30,8 @@ def worker_limit(jobs: int | None = None) -> int:
     text = os.environ.get("INITLAB_JOBS") if jobs is None else str(jobs)
     if text is None:
         return available_cores()
-    if not text.isdigit() or int(text) < 1:
-        raise InitlabError(f"jobs: expected a whole number from 1, got {text!r}")
+    if not (text.isascii() and text.isdigit() and len(text) < 7 and int(text) > 0):
+        raise InitlabError(f"jobs: expected a whole number from 1 to 999999, got {text[:40]!r}")
     return int(text)
 
 
@@ -35,7 +40,10 @@ def worker_count(execution: "ExecutionPlan", runs: Sequence[PlannedRun], limit: 
     executions = [execution.execution_of(run) for run in runs]
     if any(one.device.startswith("cuda") for one in executions):
         return max(1, len(execution.machine.gpus))
-    largest = max(lane_bytes(run, fused=one.fused) for run, one in zip(runs, executions, strict=True))
+    needs = [lane_bytes(run, fused=one.fused) for run, one in zip(runs, executions, strict=True)]
+    largest = max(needs)
+    if largest > SURELY_TOO_LARGE * computer_bytes():
+        MEMORY.of(computer_bytes()).check(largest, f"training {runs[needs.index(largest)].entry.label}")
     return max(1, min(limit, free_bytes("cpu", execution.machine) // (WORKER_BYTES + largest)))
 
 

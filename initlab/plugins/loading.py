@@ -39,7 +39,11 @@ def load_plugin(text: str) -> str:
     if not (colon and target and name):
         raise InitlabError(f"--plugin {text}: expected path/to/file.py:name or package.module:name")
     by_path = target.endswith(".py") or "/" in target
-    target = str(Path(target).expanduser().resolve()) if by_path else target
+    if by_path:
+        try:
+            target = str(Path(target).expanduser().resolve())
+        except (OSError, ValueError, RuntimeError) as error:  # NUL, too long, a loop of links, a user that is none
+            raise InitlabError(f"--plugin {text}: {error}") from error
     canonical = f"{target}:{name}"
     if canonical not in _loaded:
         with importing(f"--plugin {text} cannot be loaded"):

@@ -3,7 +3,8 @@
 Each parameter has a default, and the default's type is the type that a value must have.
 """
 
-import math
+import re
+import sys
 from collections.abc import Mapping
 from dataclasses import MISSING
 from inspect import Parameter
@@ -13,6 +14,9 @@ from initlab.errors import InitlabError, did_you_mean
 
 TYPES = {float: "number", int: "whole number", bool: "bool", str: "text"}
 """The types that a default may have, as messages name them."""
+
+_NUMBER = re.compile(r"[+-]?[0-9.]+([eE][+-]?[0-9]+)?|[+-]?(inf|nan)")
+"""As people write numbers; Python reads 1_0 as ten, and the digits of every script."""
 
 NO_DEFAULT = (MISSING, Parameter.empty)
 """How dataclasses and signatures say that there is none."""
@@ -46,7 +50,7 @@ def parse_parameters(
     thing.
     """
     given: dict[str, Any] = {}
-    for item in filter(None, (part.strip() for part in split_name(text)[1].split(","))):
+    for item in (part.strip() for part in split_name(text)[1].split(",")) if ":" in text else ():
         key, equals, value = (part.strip() for part in item.partition("="))
         if not equals:
             raise InitlabError(f"{kind} {text!r}: expected key=value after the colon, got {item!r}")
@@ -71,11 +75,13 @@ def _typed(where: str, key: str, value: str, kind: type, choices: tuple[str, ...
     try:
         if kind is bool:
             return {"true": True, "false": False}[value.lower()]
+        if kind is not str and not _NUMBER.fullmatch(value):
+            raise ValueError(value)
         typed = kind(value)
     except (ValueError, KeyError) as error:
         expected = "true or false" if kind is bool else f"a {TYPES[kind]}"
         raise InitlabError(f"{where}: expected {expected} as {key}, got {value!r}") from error
-    if isinstance(typed, float | int) and not (math.isfinite(typed) and typed >= 0):
+    if isinstance(typed, float | int) and not 0 <= typed <= sys.float_info.max:
         raise InitlabError(f"{where}: expected a finite number that is not negative as {key}, got {value!r}")
     return typed
 

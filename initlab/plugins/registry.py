@@ -8,14 +8,16 @@ name is asked for, all of them when everything is listed. A broken one is rememb
 import hashlib
 import inspect
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from types import FrameType, ModuleType
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 from weakref import WeakKeyDictionary, WeakSet
 
 from initlab.errors import InitlabError, did_you_mean
@@ -270,17 +272,58 @@ def importing(failure: str) -> Iterator[None]:
     What it prints goes to stderr, since stdout is for results; what it registered before it raised is taken back.
     """
     try:
-        with redirect_stdout(sys.stderr):
+        with redirect_stdout(sys.stderr), _staying_alive() as asked_to_stop:
             yield
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         for registry in _registries:
             registry.forget_failed()
+        if isinstance(error, KeyboardInterrupt) and asked_to_stop():
+            raise
         raise InitlabError(f"{failure}: {error_line(error)}") from error
+
+
+class _Exited(BaseException):
+    """``os._exit`` was called: nothing but a ``BaseException`` gets past code that catches what it can."""
+
+
+@contextmanager
+def _staying_alive() -> Iterator[Callable[[], bool]]:
+    """Have ``os._exit`` raise, for the length of a ``with`` block; yields whether the user pressed Ctrl-C meanwhile.
+
+    A plug-in is trusted, and may do anything; this is for the one that ends the process where it should raise.
+    """
+    interrupts: list[int] = []
+    real_exit, before, inside = os._exit, signal.getsignal(signal.SIGINT), True
+
+    def exit_(status: int) -> NoReturn:
+        if inside:
+            raise _Exited(f"it calls os._exit({status})")
+        real_exit(status)
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        interrupts.append(number)
+        raise KeyboardInterrupt
+
+    in_main = threading.current_thread() is threading.main_thread()
+    catches = in_main and before is signal.default_int_handler
+    unknown = in_main and callable(before) and not catches  # somebody else's handler may raise it for the user
+    os._exit = exit_
+    if catches:
+        signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield lambda: bool(interrupts) or unknown
+    finally:
+        inside = False
+        os._exit = real_exit
+        if catches:
+            signal.signal(signal.SIGINT, before)
 
 
 def error_line(error: BaseException) -> str:
     """Return an exception in one line, with the line of code that raised it; our own need no such line."""
     if isinstance(error, InitlabError):
+        return str(error)
+    if isinstance(error, _Exited):
         return str(error)
     text = f"{type(error).__name__}: {error}".splitlines()[0].strip().removesuffix(":")
     frames = traceback.extract_tb(error.__traceback__)

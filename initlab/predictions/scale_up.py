@@ -13,7 +13,7 @@ from initlab.inits.catalogue import Init, blueprint_for, resolve
 from initlab.network.blueprint import Blueprint
 from initlab.network.slots import FFN_UP
 from initlab.predictions.inputs import PredictionInput
-from initlab.spec.run import ModelSpec, with_sizes
+from initlab.spec.run import ModelSpec, nearest_divisor, with_sizes
 from initlab.theory.from_laws import Unpredictable
 
 WIDE = 768
@@ -122,7 +122,7 @@ def scale_up(case: PredictionInput, model: ModelSpec, target: Mapping[str, int])
             return plain
         corrected = replace(case, blueprint=blueprint_for(model, offer, case.activation, vocab))
         return replace(plain, offer=offer, offered=_at_size(corrected, model))
-    except Unpredictable:
+    except (Unpredictable, ArithmeticError, ValueError):  # or numbers that a float does not hold
         return None
 
 
@@ -175,5 +175,4 @@ def _up_std(blueprint: Blueprint) -> float:
 
 def _heads(width: int, head_size: int) -> int:
     """Return the number of heads nearest to that of heads of this size that divides the width."""
-    exact = width / head_size
-    return min((n for n in range(1, width + 1) if width % n == 0), key=lambda n: abs(n - exact))
+    return nearest_divisor(width, width / head_size)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from initlab.errors import InitlabError, did_you_mean
+from initlab.files.escaping import brief
 from initlab.spec.fields import FIELDS, SIZES
 from initlab.spec.run import ModelSpec, with_sizes
 from initlab.theory.growth import Growth, fit
@@ -36,14 +37,18 @@ def parse_size_range(text: str, base: ModelSpec) -> SizeRange:
         raise InitlabError(f"--over {text}: expected SIZE=FIRST..LAST or SIZE=A,B,C")
     if name not in SIZES:
         raise InitlabError(f"--over {text}: no size {name!r}{did_you_mean(name, SIZES)}")
-    ends = re.fullmatch(r"(\d+)\.\.(\d+)", values)
+    ends = re.fullmatch(r"([0-9]{1,12})\.\.([0-9]{1,12})", values)
     if ends:
-        return SizeRange(name, _range(int(ends[1]), int(ends[2]), base.n_head if name == "n_embd" else 1, text))
+        first, last = (int(end) for end in ends.groups())
+        return SizeRange(name, _range(first, last, base.n_head if name == "n_embd" else 1, text))
     try:
         number = float if FIELDS[f"model.{name}"].kind == "number" else int
-        return SizeRange(name, tuple(sorted({number(value) for value in values.split(",")})))
+        several = {number(value) for value in values.split(",")}
     except ValueError as error:
-        raise InitlabError(f"--over {text}: {values!r} are no sizes; expected 2..96 or 2,4,8") from error
+        raise InitlabError(f"--over {text}: {brief(values)} are no sizes; expected 2..96 or 2,4,8") from error
+    if not all(map(math.isfinite, several)):
+        raise InitlabError(f"--over {text}: {brief(values)} are not all finite")
+    return SizeRange(name, tuple(sorted(several)))
 
 
 def law_over(sizes: SizeRange, values: Sequence[float]) -> Growth | None:

@@ -16,8 +16,15 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
-Count = Annotated[int, Field(gt=0)]
-Index = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(gt=0, le=2**20)]
+"""Of anything: a width, a context, a batch of a million is beyond every network there is."""
+Depth = Annotated[int, Field(gt=0, le=1024)]
+"""DeepNet's thousand layers (arXiv 2203.00555) are the most that a transformer was trained with."""
+Vocabulary = Annotated[int, Field(gt=0, le=2**22)]
+"""Sixteen times Gemma's."""
+Steps = Annotated[int, Field(gt=0, le=10**9)]
+Index = Annotated[int, Field(ge=0, le=10**9)]
+Ratio = Annotated[float, Field(gt=0, le=1024, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]

@@ -4,6 +4,7 @@ To add a field, add its line. Its flag, its help, its place in the JSON Schema, 
 it does is up to whoever reads it.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Annotated, Any, Literal
@@ -11,8 +12,23 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from initlab.errors import InitlabError
+from initlab.files.toml import explain
 from initlab.network.topology import Dims, NormPlacement, Positions, Topology
-from initlab.spec.declaration import Count, Fraction, Frozen, Index, NonNegative, Positive, Seed, Share, Traits
+from initlab.spec.declaration import (
+    Count,
+    Depth,
+    Fraction,
+    Frozen,
+    Index,
+    NonNegative,
+    Positive,
+    Ratio,
+    Seed,
+    Share,
+    Steps,
+    Traits,
+    Vocabulary,
+)
 
 SIZE = Traits(role="size", identity="always")
 BASE = Traits(role="base size", identity="elsewhere", reason="the laws that scale from it")
@@ -35,14 +51,14 @@ def _topology(default: str) -> Traits:
 class ModelSpec(Frozen):
     """The shared GPT: its sizes, and what a spec asks of the network around the weights."""
 
-    n_layer: Annotated[Count, SIZE] = Field(4, description="transformer blocks")
+    n_layer: Annotated[Depth, SIZE] = Field(4, description="transformer blocks")
     n_head: Annotated[Count, SIZE] = Field(4, description="attention heads")
     n_embd: Annotated[Count, SIZE] = Field(128, description="width of the residual stream")
     block_size: Annotated[Count, SIZE.of(unit="tokens")] = Field(64, description="context length")
-    vocab_size: Annotated[Count | None, SIZE.of(unit="tokens", unset="the corpus's own")] = Field(
+    vocab_size: Annotated[Vocabulary | None, SIZE.of(unit="tokens", unset="the corpus's own")] = Field(
         None, description="vocabulary"
     )
-    ffn_ratio: Annotated[Positive, SIZE] = Field(4.0, description="hidden width of the MLP over n_embd")
+    ffn_ratio: Annotated[Ratio, SIZE] = Field(4.0, description="hidden width of the MLP over n_embd")
     bias: Annotated[bool, SLOTS] = Field(True, description="biases in linear layers and norms")
     tied: Annotated[bool | None, SLOTS.of(unset="on, unless the init's source does not tie them")] = Field(
         None, description="token embedding and head share one tensor"
@@ -84,15 +100,14 @@ class ModelSpec(Frozen):
     base_n_embd: Annotated[Count, BASE] = Field(
         256, description="width of the small model that μP-like inits scale from"
     )
-    base_n_layer: Annotated[Count, BASE] = Field(
+    base_n_layer: Annotated[Depth, BASE] = Field(
         2, description="depth of the small model that depth-aware μP inits scale from"
     )
 
     @model_validator(mode="after")
     def _check(self) -> "ModelSpec":
         if self.n_embd % self.n_head:
-            divisors = [n for n in range(1, self.n_embd + 1) if self.n_embd % n == 0]
-            near = min(divisors, key=lambda n: abs(n - self.n_head))
+            near = nearest_divisor(self.n_embd, self.n_head)
             raise ValueError(
                 f"n_embd = {self.n_embd} is not divisible by n_head = {self.n_head}; n_head = {near} would be"
             )
@@ -160,7 +175,7 @@ class TrainSpec(Frozen):
         "cosine", description="learning rate after the warm-up"
     )
     warmup: Annotated[Index, STEP.of(unit="steps")] = Field(0, description="length of the linear warm-up")
-    decay_steps: Annotated[Count | None, KNOB.of(unit="steps", unset="steps")] = Field(
+    decay_steps: Annotated[Steps | None, KNOB.of(unit="steps", unset="steps")] = Field(
         None, description="end of the cosine"
     )
     beta1: Annotated[Fraction, KNOB] = Field(0.9, description="decay of the mean of gradients, or the momentum")
@@ -168,9 +183,9 @@ class TrainSpec(Frozen):
     eps: Annotated[Positive, STEP] = Field(1e-8, description="added to the root of the mean of squared gradients")
     weight_decay: Annotated[NonNegative, STEP] = Field(0.1, description="decay of 2-D tensors, times the rate a step")
     clip: Annotated[NonNegative, STEP] = Field(1.0, description="largest gradient norm; 0 turns clipping off")
-    eval_interval: Annotated[Count, STATIC.of(unit="steps")] = Field(250, description="between evaluations")
+    eval_interval: Annotated[Steps, STATIC.of(unit="steps")] = Field(250, description="between evaluations")
     eval_batches: Annotated[Count, STATIC] = Field(20, description="fixed validation batches an evaluation")
-    probe_interval: Annotated[Count | None, STATIC.of(unit="steps", unset="at 0, 1, 2, 5, 10, 20, ...")] = Field(
+    probe_interval: Annotated[Steps | None, STATIC.of(unit="steps", unset="at 0, 1, 2, 5, 10, 20, ...")] = Field(
         None, description="between probes"
     )
     precision: Annotated[Literal["float32", "highest", "bfloat16", "float64"], STATIC.of(phase="init")] = Field(
@@ -204,10 +219,16 @@ class RunSpec(Frozen):
         return self.seed if self.data.seed is None else self.data.seed
 
 
+def nearest_divisor(number: int, wanted: float) -> int:
+    """Return the divisor that is nearest to ``wanted``, the smaller of two, in the time of a square root."""
+    small = [n for n in range(1, math.isqrt(number) + 1) if number % n == 0]
+    return min([*small, *(number // n for n in small)], key=lambda n: (abs(n - wanted), n))
+
+
 def with_sizes(model: ModelSpec, sizes: Mapping[str, float], origin: str) -> ModelSpec:
     """Return the model at other sizes, by name; raises InitlabError, naming ``origin``, where there is none."""
     try:
         return ModelSpec(**{**model.model_dump(), **sizes})
     except ValidationError as error:
-        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise InitlabError(f"{origin}: no model has these sizes: {reason}") from error
+        reason = explain(error, ModelSpec, lambda location: ".".join(map(str, location)) or origin)
+        raise InitlabError(f"{origin}: no model has these sizes: {reason.splitlines()[0]}") from error

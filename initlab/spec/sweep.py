@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from initlab.errors import InitlabError, did_you_mean
+from initlab.files.escaping import brief
 from initlab.files.json import canonical_json
 from initlab.files.toml import Location, TomlFile, read_toml
 from initlab.spec.fields import FIELDS, RUN_FIELDS, TABLES, field_path
@@ -18,6 +19,9 @@ TOP_LEVEL = frozenset({"name", "question", "sweep", *TABLES})
 
 NAME_PATTERN = r"[\w-][\w.-]*"
 """A sweep's name is the name of its folder."""
+
+LONGEST_NAME = 100
+"""Characters of a sweep's name: with what is added beside it, a file's name of at most 255 bytes."""
 
 Zips: TypeAlias = tuple[tuple[str, ...], ...]
 
@@ -50,6 +54,12 @@ class SweepSpec:
     def path(self) -> Path | None:
         return self.file.path if self.file else None
 
+    def is_from_file(self, path: str, grid: Grid) -> bool:
+        """Whether a field has its value from the file, and not from a flag or a call."""
+        if self.file is None:
+            return False
+        return path in grid.locations if path in grid.axes else path in self.fixed
+
     def where(self, path: str, grid: Grid | None = None) -> str:
         """Return ``file, line N: key`` of a field for messages, as far as it is known.
 
@@ -66,11 +76,12 @@ class SweepSpec:
 
 def read_spec(path: Path) -> SweepSpec:
     """Read ``sweep.toml``, or the one in a folder. Raises InitlabError naming file, line and key."""
-    if path.is_dir():
-        path = path / "sweep.toml"
+    folder = path if path.is_dir() else None
+    if folder is not None:
+        path = folder / "sweep.toml"
     if not path.exists():
         raise InitlabError(f"{path}: no such spec file{_nearby(path)}")
-    return _parse(read_toml(path, "spec file"))
+    return _parse(read_toml(path, "spec file", below=folder))
 
 
 def _nearby(path: Path) -> str:
@@ -86,15 +97,18 @@ def _parse(file: TomlFile) -> SweepSpec:
             raise InitlabError(f"{file.where((key,))}: unknown key{hint}")
     for key in ("name", "question"):
         if not isinstance(document.get(key, ""), str):
-            raise InitlabError(f"{file.where((key,))}: expected text, got {document[key]!r}")
-    check_name(document.get("name"), file.where(("name",)))
+            raise InitlabError(f"{file.where((key,))}: expected text, got {brief(document[key])}")
+    if "name" in document:
+        check_name(document["name"], file.where(("name",)))
     return SweepSpec(document.get("name"), document.get("question"), _fixed(file), _grids(file), file)
 
 
 def check_name(name: str | None, where: str) -> None:
     """Raise InitlabError, naming ``where``, for a name of a sweep that cannot be the name of its folder."""
     if name is not None and not re.fullmatch(NAME_PATTERN, name):
-        raise InitlabError(f"{where}: {name!r} cannot name a folder; use letters, digits, '.', '-' and '_'")
+        raise InitlabError(f"{where}: {brief(name)} cannot name a folder; use letters, digits, '.', '-' and '_'")
+    if name is not None and len(name) > LONGEST_NAME:
+        raise InitlabError(f"{where}: {brief(name)} is too long to name a folder: at most {LONGEST_NAME} characters")
 
 
 def _fixed(file: TomlFile) -> dict[str, Any]:
@@ -110,7 +124,7 @@ def _fixed(file: TomlFile) -> dict[str, Any]:
 def _settings(file: TomlFile, location: Location, values: Any) -> list[tuple[str, Any, Location]]:
     """Return (path, value, location) of every field of a table such as ``[model]`` or ``[sweep.model]``."""
     if not isinstance(values, dict):
-        raise InitlabError(f"{file.where(location)}: expected a table, got {values!r}")
+        raise InitlabError(f"{file.where(location)}: expected a table, got {brief(values)}")
     places = {name: (*location, name) for name in values}
     return [(_path(file, f"{location[-1]}.{name}", places[name]), values[name], places[name]) for name in values]
 
@@ -124,7 +138,7 @@ def _grids(file: TomlFile) -> tuple[Grid, ...]:
 
 def _grid(file: TomlFile, location: Location, table: Any) -> Grid:
     if not isinstance(table, dict):
-        raise InitlabError(f"{file.where(location)}: expected a table of axes, got {table!r}")
+        raise InitlabError(f"{file.where(location)}: expected a table of axes, got {brief(table)}")
     axes: dict[str, list[Any]] = {}
     locations: dict[str, Location] = {}
     for key, value in table.items():
@@ -140,18 +154,23 @@ def _grid(file: TomlFile, location: Location, table: Any) -> Grid:
 
 
 def _zips(file: TomlFile, location: Location, groups: Any, axes: dict[str, list[Any]]) -> Zips:
-    where = file.where(location)
     if not (isinstance(groups, list) and all(isinstance(group, list) for group in groups)):
-        raise InitlabError(f'{where}: expected lists of axes, such as [["model.n_embd", "model.n_head"]]')
-    zips = []
+        example = '[["model.n_embd", "model.n_head"]]'
+        raise InitlabError(f"{file.where(location)}: expected lists of axes, such as {example}")
+    zips: list[tuple[str, ...]] = []
     for group in groups:
         paths = tuple(_path(file, str(key), location) for key in group)
         missing = [path for path in paths if path not in axes]
         if missing:
-            raise InitlabError(f"{where}: {missing[0]!r} is no axis of this table{did_you_mean(missing[0], axes)}")
+            hint = did_you_mean(missing[0], axes)
+            raise InitlabError(f"{file.where(location)}: {missing[0]!r} is no axis of this table{hint}")
+        if len({*paths}) < len(paths) or any({*paths} & {*earlier} for earlier in zips):
+            raise InitlabError(f"{file.where(location)}: {paths[0]!r} moves with others twice")
         lengths = {path: len(axes[path]) for path in paths}
         if len(set(lengths.values())) > 1:
-            raise InitlabError(f"{where}: axes that move together have equally many values, these have {lengths}")
+            raise InitlabError(
+                f"{file.where(location)}: axes that move together have equally many values, these have {lengths}"
+            )
         zips.append(paths)
     return tuple(zips)
 

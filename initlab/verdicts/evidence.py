@@ -275,6 +275,8 @@ def _sides(
     assert statement.compare is not None
     compare, axis = statement.compare, results.field(statement.compare.axis)
     settings = [_one_value(results, axis, value) for value in (compare.of, compare.against)]
+    if settings[0] == settings[1]:
+        raise InitlabError(f"compare: {compare.of!r} and {compare.against!r} are one value: it always equals itself")
     over, label_fields = [results.field(statement.over)] if statement.over else [], varying(cells)
     sides = []
     for group in _groups(statement, cells, results):

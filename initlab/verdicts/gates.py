@@ -15,6 +15,7 @@ import numpy as np
 
 from initlab.errors import InitlabError
 from initlab.files.toml import TomlFile
+from initlab.files.untrusted import link_out, named_path
 from initlab.results.metrics import metric_named
 from initlab.results.reading import Results
 from initlab.verdicts import drift
@@ -83,10 +84,19 @@ def exit_code(result: Result, *, strict: bool) -> int:
 
 
 def baseline_path(gates: GatesFile, file: TomlFile, given: Path | None) -> Path | None:
-    """Return where the baseline is: as given, else as the file says, from where the file is."""
+    """Return where the baseline is: as given, else as the file says, from where the file is.
+
+    Raises InitlabError for one that the file may not name.
+    """
     if given is not None or gates.baseline is None:
         return given
-    return file.path.parent / gates.baseline
+    path = file.path.parent / named_path(gates.baseline, file.where(("baseline",)))
+    if link_out(path, file.path.parent) is not None and link_out(path, Path()) is not None:
+        raise InitlabError(
+            f"{file.where(('baseline',))}: a gates file reads baselines in its own folder, or below the folder "
+            f"that the command is given in, and {path} is in neither; name it on the command line: --baseline {path}"
+        )
+    return path
 
 
 def _regressions(gate: Gate, results: Results, baseline: Results, gates: GatesFile) -> list[Check]:

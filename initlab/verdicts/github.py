@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+from initlab.files.escaping import markdown, visible
+from initlab.files.untrusted import check_output
 from initlab.verdicts.verdict import Verdict
 
 SUMMARY_BYTES = 900_000
@@ -67,7 +69,7 @@ def annotations(verdicts: list[Verdict]) -> list[str]:
 
 def escape_data(text: str) -> str:
     """Escape the message of a workflow command."""
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return visible(text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A"))
 
 
 def escape_property(text: str) -> str:
@@ -100,8 +102,8 @@ def _rank(verdict: Verdict) -> int:
 
 
 def _cell(text: str) -> str:
-    """A table's cell is one line without bars; angle brackets would be HTML."""
-    return _one_line(text).replace("|", "\\|").replace("<", "&lt;").replace(">", "&gt;")
+    """A table's cell is one line; a bar would end it, and names and reasons are other people's text."""
+    return markdown(text)
 
 
 def _one_line(text: str) -> str:
@@ -109,5 +111,6 @@ def _one_line(text: str) -> str:
 
 
 def _append(path: Path, text: str) -> None:
+    check_output(path, "GitHub's summary")  # whoever opens a fifo waits for its reader
     with path.open("a", encoding="utf-8") as file:
         file.write(text)

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from xml.etree import ElementTree
 
+from initlab.files.escaping import visible
 from initlab.verdicts.verdict import Verdict
 
 TAGS = {"fail": "failure", "REFUTED": "failure", "inconclusive": "skipped", "UNDECIDED": "skipped", "error": "error"}
@@ -39,4 +40,5 @@ def junit_xml(verdicts: list[Verdict], suite: str) -> str:
 
 def _printable(text: str) -> str:
     """XML 1.0 has no control characters, not even escaped."""
+    text = visible(text)
     return re.sub(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "?", text)

@@ -5,13 +5,16 @@ A statement measures a number per run (``metric``) in the cells that ``where`` m
 the result must lie.
 """
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from initlab.errors import InitlabError
+from initlab.files.escaping import brief
 from initlab.files.toml import TomlFile, read_toml
+from initlab.files.untrusted import named_path
 from initlab.results.metrics import metric_named
 from initlab.results.reading import Scalar
 from initlab.spec.declaration import Fraction, Frozen, NonNegative
@@ -41,12 +44,22 @@ Share = Annotated[
 ]
 
 
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+"""A limit that something can be beyond: no number is above infinity, and nothing compares with NaN."""
+
+
 class Compare(Frozen):
     """``of`` minus ``against``, two values of one axis, everything else equal."""
 
     axis: str
     of: Scalar
     against: Scalar
+
+    @model_validator(mode="after")
+    def _two(self) -> "Compare":
+        if self.of == self.against:
+            raise ValueError(f"against is {brief(self.against)}, as of is: a value always equals itself")
+        return self
 
 
 class Statement(Frozen):
@@ -62,8 +75,8 @@ class Statement(Frozen):
     reduce: Reduction | None = None
     within: NonNegative = STABLE_WITHIN_NATS
     compare: Compare | None = None
-    min: float | None = None
-    max: float | None = None
+    min: Finite | None = None
+    max: Finite | None = None
 
     @field_validator("metric")
     @classmethod
@@ -161,7 +174,7 @@ class LawFact(Frozen):
     field: Literal["dist", "mean", "std", "mult", "lr", "wd", "train", "tied"] = "std"
     equals: float | bool | str | None = None
     times: SizeFactor | None = None
-    between: list[float] | None = Field(None, min_length=2, max_length=2)
+    between: list[Finite] | None = Field(None, min_length=2, max_length=2)
     same_as: list[str] | None = None
     exists: bool | None = None
     model: dict[str, Scalar] = Field(default_factory=dict)
@@ -219,22 +232,23 @@ class ClaimsFile(Frozen):
 
 
 def _unique(ids: list[str]) -> None:
-    repeated = sorted({name for name in ids if ids.count(name) > 1})
+    repeated = sorted(name for name, number in Counter(ids).items() if number > 1)
     if repeated:
-        raise ValueError(f"id {repeated[0]!r} is used twice")
+        raise ValueError(f"id {brief(repeated[0])} is used twice")
 
 
 def read_gates(path: Path) -> tuple[GatesFile, TomlFile]:
     """Read ``gates.toml``, or the one in a folder. Raises InitlabError naming key, line and nearest spelling."""
-    file = read_toml(_inside(path, "gates.toml"), "gates file")
+    file = _read(path, "gates.toml", "gates file")
     return file.parse(GatesFile), file
 
 
 def read_claims(path: Path) -> tuple[ClaimsFile, TomlFile]:
     """Read ``claims.toml``, or the one in a folder. Raises InitlabError naming key, line and nearest spelling."""
-    file = read_toml(_inside(path, "claims.toml"), "claims file")
+    file = _read(path, "claims.toml", "claims file")
     return file.parse(ClaimsFile), file
 
 
-def _inside(path: Path, name: str) -> Path:
-    return path / name if path.is_dir() else path
+def _read(path: Path, name: str, what: str) -> TomlFile:
+    path = named_path(path, what)
+    return read_toml(path / name, what, below=path) if path.is_dir() else read_toml(path, what)

@@ -60,7 +60,7 @@ def test_what_theory_has_no_answer_to_is_an_error_with_the_inits_name() -> None:
     ("wrong", "message"),
     [
         ({"init": []}, "at least one name"),
-        ({"batch_size": 0}, "batch_size: expected a whole number from 1, got 0"),
+        ({"batch_size": 0}, "batch_size: expected a whole number from 1 to 1,048,576, got 0"),
         ({"lr": float("nan")}, "lr: expected a finite number"),
         ({"target": {"n_embed": 768}}, "no size 'n_embed'; did you mean 'n_embd'"),
     ],

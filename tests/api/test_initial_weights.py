@@ -40,7 +40,7 @@ def test_what_does_not_fit_is_said_before_anything_is_written(tmp_path: Path) ->
     ("wrong", "message"),
     [
         ({"dtype": "float16"}, "no number format 'float16'; did you mean 'bfloat16'"),
-        ({"seed": -1}, "seed: expected a whole number from 0, got -1"),
+        ({"seed": -1}, "seed: expected a whole number from 0 to 2\\^63 - 1, got -1"),
     ],
 )
 def test_a_number_format_or_seed_that_there_is_not(wrong: dict[str, Any], message: str, tmp_path: Path) -> None:

@@ -69,8 +69,8 @@ def test_mistakes_have_the_commands_message(tmp_path: Path) -> None:
     [
         ({"init": []}, "at least one name"),
         ({"seeds": -1}, "names no seed"),
-        ({"jobs": 0}, "jobs: expected a whole number from 1, got '0'"),
-        ({"lanes": 0}, "lanes: expected a whole number from 1, got 0"),
+        ({"jobs": 0}, "jobs: expected a whole number from 1 to 999999, got '0'"),
+        ({"lanes": 0}, "lanes: expected a whole number from 1 to 65,536, got 0"),
         ({"device": "gpu"}, "device: no kind of device 'gpu'"),
         ({"compile": "yes"}, "compile: no mode 'yes'"),
         ({"retry": "fail"}, "retry: no choice 'fail'; did you mean 'failed'"),

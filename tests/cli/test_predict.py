@@ -24,6 +24,14 @@ def test_the_document_has_what_was_fixed_from_the_start() -> None:
     assert said["update_ratios"]["query"]["most"] == pytest.approx(0.05)  # 1e-3 / 0.02
 
 
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_a_terminal_that_knows_ascii_only_has_a_likeness(more: list[str]) -> None:
+    said = initlab("predict", "gpt2", *SMALL, *more, PYTHONIOENCODING="ascii", PYTHONUTF8="0", LC_ALL="C")
+    assert said.code == 0, said.err
+    assert said.out.isascii()
+    assert more or "growth" in said.out
+
+
 def test_gpt2s_vocabulary_and_uniform_tokens_are_what_nobody_asked_for() -> None:
     said = initlab("predict", "gpt2", "--json").json
     assert said["dims"]["vocab_size"] == 50257

@@ -108,13 +108,13 @@ def test_folder_is_read_anew_when_a_file_is_added(tmp_path: Path) -> None:
     ("corpus", "tokenizer", "message"),
     [
         ("synthetc", None, "no corpus and no file is named 'synthetc'; did you mean 'synthetic'"),
-        ("", None, "no corpus and no file is named ''"),
+        ("", None, "corpus '': the name is empty"),
         ("missing.txt", None, "corpus 'missing.txt': no such file or folder"),
         ("missing/folder", None, "no such file or folder"),
         ("synthetic", "byte", "tokenizer = 'byte' has nothing to do"),
         ("stdlib", "bytes", "did you mean 'byte'"),
         (os.devnull, None, "neither a file nor a folder"),
-        ("x" * 5000, None, "cannot read"),
+        ("x" * 5000, None, "the name is too long for a file"),
     ],
 )
 def test_mistakes(corpus: str, tokenizer: str | None, message: str) -> None:
@@ -133,10 +133,10 @@ def test_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     path = tmp_path / "secret.txt"
     path.write_bytes(TEXT)
 
-    def refuse(self: Path) -> bytes:
-        raise PermissionError(13, "Permission denied", str(self))
+    def refuse(path: str, flags: int) -> int:
+        raise PermissionError(13, "Permission denied", path)
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(InitlabError, match=r"cannot read .*secret\.txt: Permission denied"):
         load_corpus(str(path))
 

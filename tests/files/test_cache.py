@@ -19,6 +19,17 @@ def test_the_cache_is_where_the_system_says(monkeypatch: pytest.MonkeyPatch, tmp
         assert cache_folder() == tmp_path / "me" / ".cache" / "initlab"
 
 
+def test_nobodys_home_is_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", nowhere)
+    with pytest.raises(FileNotFoundError, match="XDG_CACHE_HOME names another"):
+        cache_folder()
+    assert profile.cached_profile() is None
+
+
 def test_all_that_is_kept_is_kept_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert shakespeare.cache_path().parent == profile.cache_path().parent == tmp_path / "initlab"

@@ -47,10 +47,20 @@ def test_another_machines_numbers_are_not_believed(change: dict[str, object], me
     assert len(measurements) == 2
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"key": 3}', "null"])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"key": 3}', "null", "[" * 200_000])
 def test_a_damaged_cache_is_measured_anew(text: str, measurements: list[int]) -> None:
     machine_profile()
     cache_path().write_text(text)
+    assert machine_profile().measured == MEASURED
+    assert len(measurements) == 2
+
+
+@pytest.mark.parametrize("lost", ["cores", "highest", "devices"])
+def test_a_cache_that_lacks_what_planning_asks_for_is_none(lost: str, measurements: list[int]) -> None:
+    machine_profile()
+    stored = cache_path().read_text()
+    cache_path().write_text(stored.replace(f'"{lost}"', '"lost"'))
+    assert cache_path().read_text() != stored
     assert machine_profile().measured == MEASURED
     assert len(measurements) == 2
 

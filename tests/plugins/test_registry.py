@@ -1,3 +1,5 @@
+import os
+import signal
 import sys
 from pathlib import Path
 from types import FunctionType
@@ -280,8 +282,26 @@ def test_blame_names_the_plug_in_and_leaves_our_own_bugs_alone() -> None:
 
 
 def test_an_interrupt_during_an_import_is_no_broken_plug_in() -> None:
-    with pytest.raises(KeyboardInterrupt), importing("x"):
-        raise KeyboardInterrupt
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    try:
+        with pytest.raises(KeyboardInterrupt), importing("x"):
+            signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(0), GeneratorExit()])
+def test_whatever_a_plug_in_raises_is_its_own(error: BaseException) -> None:
+    with pytest.raises(InitlabError, match=rf"^x: {type(error).__name__}"), importing("x"):
+        raise error
+
+
+def test_a_plug_in_does_not_end_the_process() -> None:
+    exit_now = os._exit
+    with pytest.raises(InitlabError, match=r"^x: it calls os\._exit\(7\)"), importing("x"):
+        os._exit(7)
+    assert os._exit is exit_now
 
 
 def test_an_exception_becomes_one_line() -> None:

@@ -35,7 +35,7 @@ def test_tables_are_no_fields() -> None:
 def test_kinds_and_legal_values() -> None:
     assert [field.kind for field in FIELDS.values()] == ["integer", "number", "string", "boolean", "string"]
     assert FIELDS["shape"].choices == ("round", "square")
-    assert FIELDS["width"].schema == {"type": "integer", "exclusiveMinimum": 0}
+    assert FIELDS["width"].schema == {"type": "integer", "exclusiveMinimum": 0, "maximum": 2**20}
     assert FIELDS["share"].schema == {"type": "number", "minimum": 0, "exclusiveMaximum": 1}
 
 

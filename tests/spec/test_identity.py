@@ -83,14 +83,14 @@ def values(field: SpecField) -> st.SearchStrategy[Any]:
     above = "exclusiveMinimum" in field.schema
     low = field.schema["exclusiveMinimum" if above else "minimum"]
     if field.kind == "integer":
-        return st.integers(low + above, 1 << 40)
+        return st.integers(low + above, field.schema.get("maximum", 1 << 40))
     high = field.schema.get("maximum", field.schema.get("exclusiveMaximum", 1e9))
     return st.floats(low, high, exclude_min=above, exclude_max="maximum" not in field.schema)
 
 
 VALUES = {path: values(field) for path, field in FIELDS.items()} | {
     "model.n_head": st.sampled_from([1, 2, 4, 8]),
-    "model.n_embd": st.integers(1, 1 << 20).map(lambda n: 8 * n),
+    "model.n_embd": st.integers(1, 1 << 17).map(lambda n: 8 * n),
     "model.ffn_ratio": st.sampled_from([0.5, 1.0, 4.0, 8.0]),
 }
 """Of every field by path; heads and hidden units are such that a model has these sizes."""

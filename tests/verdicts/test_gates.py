@@ -168,13 +168,17 @@ def test_a_bad_file_names_key_line_and_nearest_spelling(tmp_path: Path, text: st
         _judge(tmp_path, text, *sweeps)
 
 
-def test_a_baseline_that_is_needed(tmp_path: Path) -> None:
+def test_a_baseline_that_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here, _ = _sweeps(tmp_path, 0.0)
     with pytest.raises(InitlabError, match="--baseline DIR"):
         _judge(tmp_path, LOSS, here)
     path = tmp_path / "gates.toml"
     path.write_text('baseline = "../base"\n' + LOSS)
     gates, file = read_gates(path)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InitlabError, match=r"is in neither; name it on the command line: --baseline"):
+        baseline_path(gates, file, None)
+    monkeypatch.chdir(tmp_path.parent)
     assert baseline_path(gates, file, None) == tmp_path / "../base"
     assert baseline_path(gates, file, Path("given")) == Path("given")
 

@@ -1,8 +1,12 @@
 """GitHub's limits: summaries of 1 MiB, ten annotations of a kind, escaped commands."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from initlab.errors import InitlabError
 from initlab.stats.summaries import Interval
 from initlab.verdicts.github import annotations, escape_data, escape_property, publish, summary
 from initlab.verdicts.verdict import Verdict
@@ -75,6 +79,13 @@ def test_outputs(tmp_path: Path) -> None:
     env = {"GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": str(path)}
     publish(_many(1, "fail"), "t", {"verdict": "fail", "fail": "1\nx=2"}, env)
     assert path.read_text() == "verdict=fail\nfail=1 x=2\n"
+
+
+def test_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    env = {"GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": str(tmp_path / "fifo")}
+    with pytest.raises(InitlabError, match="is a fifo"):
+        publish([], "t", {}, env)
 
 
 def test_nothing_outside_actions(tmp_path: Path) -> None:

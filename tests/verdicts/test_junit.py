@@ -40,7 +40,7 @@ def test_the_common_schema() -> None:
         None,
     ]
     assert suite[1].get("classname") == "initlab.ci.gpt2 · relu"
-    assert suite[1][0].get("message") == '0.5 <= 0.1 & "worse" ??'
+    assert suite[1][0].get("message") == '0.5 <= 0.1 & "worse" \\x00\\x1b'
 
 
 def test_another_implementation_reads_it(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
+from initlab.files.escaping import html, visible
 from initlab.reporting.views.figure import (
     ALARM,
     INK,
@@ -114,7 +115,7 @@ class Drawing:
         svg = re.sub(r"url\(#", f"url(#{self.name}-", svg)
         for series in self.series:
             tag = f'<g id="{self.name}-{series.gid}">'
-            svg = svg.replace(tag, f"{tag}<title>{_escape(series.label)}</title>")
+            svg = svg.replace(tag, f"{tag}<title>{html(series.label)}</title>")
         return svg
 
     def png(self) -> bytes:
@@ -129,7 +130,7 @@ class Drawing:
         stream = io.StringIO()
         with looks():
             self.figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
-        return stream.getvalue()
+        return visible(stream.getvalue())  # a label may be anybody's text
 
 
 @contextmanager
@@ -310,7 +311,3 @@ def plain(value: float) -> str:
         return text
     digits, power = text.split("e")
     return f"{digits}e{int(power)}".replace("-", "−")
-
-
-def _escape(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -3,36 +3,36 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from initlab.files.escaping import markdown
+
 if TYPE_CHECKING:
     from initlab.reporting.analysis import Analysis
     from initlab.reporting.views.tables import TableSection
-
-_SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\`*_{}[]<>|#~"})
 
 
 def render(analysis: "Analysis") -> str:
     """Return the document. Names, questions and reasons are other people's text: nothing in them is markup."""
     results = analysis.results
-    parts = [f"# {escape(results.name)}"]
+    parts = [f"# {markdown(results.name)}"]
     if results.question:
-        parts.append(f"> {escape(results.question)}")
-    parts.append(escape(analysis.description))
+        parts.append(f"> {markdown(results.question)}")
+    parts.append(markdown(analysis.description))
     if analysis.banner:
-        parts.append(f"**{escape(analysis.banner.text)}**")
+        parts.append(f"**{markdown(analysis.banner.text)}**")
     if analysis.headline:
-        parts += ["## What came out", "\n".join(f"- {escape(text)}" for text in analysis.headline)]
+        parts += ["## What came out", "\n".join(f"- {markdown(text)}" for text in analysis.headline)]
     rows = [[cell.text for cell in row] for row in analysis.table.rows]
     for section in analysis.tables.claims:
         parts += _section(section)
-    parts += ["## Cells", table(analysis.table.headers, rows), escape(analysis.table_note)]
+    parts += ["## Cells", table(analysis.table.headers, rows), markdown(analysis.table_note)]
     if analysis.not_ok:
         failed = [(run.label, run.status, run.id, run.reason) for run in analysis.not_ok]
         parts += ["## Runs without a plain result", table(("run", "status", "id", "reason"), failed)]
     if analysis.figures:
         parts.append("## Figures")
     for figure in analysis.figures:
-        title = escape(figure.title)
-        parts += [f"### {title}", f"![{title}](figures/{figure.name}.png)", escape(figure.caption)]
+        title = markdown(figure.title)
+        parts += [f"### {title}", f"![{title}](figures/{figure.name}.png)", markdown(figure.caption)]
     for section in analysis.tables.sections:
         parts += _section(section)
     parts += ["## Settings that all runs share", table(("field", "value"), analysis.shared)]
@@ -44,7 +44,7 @@ def render(analysis: "Analysis") -> str:
 
 def _section(section: "TableSection") -> list[str]:
     rows = [table(section.headers, section.rows)] if section.rows else []
-    return [f"## {section.title}", *rows, escape(section.note)]
+    return [f"## {markdown(section.title)}", *rows, markdown(section.note)]
 
 
 def reproduce() -> str:
@@ -52,20 +52,15 @@ def reproduce() -> str:
     return "initlab sweep spec.toml"
 
 
-def escape(text: str) -> str:
-    """Return the text with everything that Markdown or HTML would read as markup made plain, on one line."""
-    return " ".join(text.split()).replace("&", "&amp;").translate(_SPECIAL)
-
-
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a GitHub table of plain texts."""
     lines = [headers, ["---"] * len(headers), *rows]
-    escaped = [[cell if cell == "---" else escape(cell) for cell in line] for line in lines]
+    escaped = [[cell if cell == "---" else markdown(cell) for cell in line] for line in lines]
     return "\n".join(f"| {' | '.join(line)} |" for line in escaped)
 
 
 def _provenance(analysis: "Analysis") -> str:
     results = analysis.results
-    planned = f"Planned {escape(results.created_at)}." if results.created_at else ""
-    commit = f"Made by commit {escape(results.git_sha)}." if results.git_sha else ""
+    planned = f"Planned {markdown(results.created_at)}." if results.created_at else ""
+    commit = f"Made by commit {markdown(results.git_sha)}." if results.git_sha else ""
     return " ".join(filter(None, (planned, commit))) or "No commit was recorded."

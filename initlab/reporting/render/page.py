@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from initlab.files.escaping import json_text, visible
 from initlab.reporting.render.drawing import Drawing
 from initlab.reporting.render.markdown import reproduce
 
@@ -35,7 +36,7 @@ def island(analysis: "Analysis", drawings: Sequence[Drawing]) -> str:
     results = analysis.results
     document = {"inits": results.inits, "activations": results.activations, "series": series}
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.replace("<", "\\u003c")  # no </script> and no <!-- can occur
+    return json_text(text).replace("<", "\\u003c")  # no </script> and no <!-- can occur
 
 
 def _points(drawing: Drawing) -> list[tuple[str, dict[str, Any]]]:
@@ -43,7 +44,7 @@ def _points(drawing: Drawing) -> list[tuple[str, dict[str, Any]]]:
         (
             f"{drawing.name}-{one.gid}",
             {
-                "label": one.label,
+                "label": visible(one.label),
                 "init": one.init,
                 "activation": one.activation,
                 "x": [_short(value) for value in one.x],
@@ -62,9 +63,19 @@ def _short(value: float) -> float:
 @cache
 def _template() -> Template:
     environment = Environment(
-        loader=FunctionLoader(_text), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FunctionLoader(_text),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
     )
     return environment.get_template("template.html")
+
+
+def _shown(value: Any) -> Any:
+    """Return what a page shows of a value: Markup is our own, all else may be anybody's text."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _text(name: str) -> str:

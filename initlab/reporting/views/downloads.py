@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from initlab.files.escaping import csv_cell
 from initlab.files.json import finite
 from initlab.reporting.views.cell_table import CellRow
 from initlab.reporting.views.expectations import Expected
@@ -41,7 +42,14 @@ def csv_texts(analysis: "Analysis") -> dict[str, str]:
         "summary.csv": pd.DataFrame([_flat_row(row) for row in analysis.rows]),
         "runs.csv": analysis.frames.runs,
     }
-    return {name: str(frame.to_csv(index=False, lineterminator="\n")) for name, frame in frames.items()}
+    return {name: _csv(frame) for name, frame in frames.items()}
+
+
+def _csv(frame: pd.DataFrame) -> str:
+    """Return a table as text in which nothing is a formula; a column of numbers alone is one as it is."""
+    texts = [name for name in frame.columns if frame[name].dtype == object or frame[name].dtype == "string"]
+    safe = frame.assign(**{name: frame[name].map(csv_cell) for name in texts}).rename(columns=csv_cell)
+    return str(safe.to_csv(index=False, lineterminator="\n"))
 
 
 def _expectation(row: Expected) -> dict[str, Any]:

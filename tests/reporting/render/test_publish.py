@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from initlab.errors import InitlabError
+from initlab.files.escaping import UNSAFE
 from initlab.reporting.views.cell_table import cell_rows
 from initlab.results.reading import load_results
 from tests.reporting.stored import Shape, frames_of, make_sweep, write
 
-HOSTILE = 'a|b <script>alert("x")</script> [l](u) `c`'
+HOSTILE = '=a|b <script>alert("x")</script> [l](u) `c` \x1b[2J\u202e'
 ENDS = {("gpt2", 0): "failed", ("gpt2", 1): "missing", ("depth-scaled", 1): "diverged"}
 
 
@@ -110,6 +111,14 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
         "every row has as many cells as the head"
     )
     assert widths
+    for file in (path / "report").rglob("*"):
+        if file.suffix in (".md", ".html", ".csv", ".svg"):
+            assert not UNSAFE.search(file.read_text()), file
+    assert json.loads((path / "report" / "summary.json").read_text())["question"] == HOSTILE
+    with (path / "report" / "runs.csv").open(newline="") as table:
+        cells = [cell for row in csv.reader(table) for cell in row]
+    assert any(cell.startswith("'=a|b <script>") for cell in cells)
+    assert not any(cell.startswith(("=", "@")) for cell in cells)
 
 
 def test_the_page_asks_the_network_for_nothing(tmp_path: Path) -> None:
