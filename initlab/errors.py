@@ -19,6 +19,10 @@ class InitlabError(Exception):
     """
 
 
+class Stopped(BaseException):
+    """Whoever runs the process wants it to end: no ``Exception``, since what it stops has not failed."""
+
+
 def did_you_mean(name: str, options: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the closest option, else the short list of what is legal."""
     options = sorted(options)

@@ -26,6 +26,7 @@ from initlab.cli.console import guarded, print_json, stderr, stdout
 from initlab.cli.fields import axes_from_flags, parse_sizes, with_fields
 from initlab.cli.plugins import Plugins, say_skipped
 from initlab.cli.sweep_text import announce, print_claims, print_dry_run, print_stopped, print_table
+from initlab.errors import Stopped
 
 EXIT_INCOMPLETE = 3
 EXIT_INTERRUPTED = 130
@@ -44,7 +45,7 @@ Retried = Annotated[
 ]
 
 
-class Terminated(BaseException):
+class Terminated(Stopped):
     """SIGTERM arrived. No ``Exception``: a run that it stops has not failed."""
 
 

@@ -24,7 +24,8 @@ from initlab.planning.predicted import PlannedPredictions, planned_predictions, 
 from initlab.planning.workers import lanes_within, training_seconds, worker_count, worker_limit
 from initlab.predictions.scale_up import ScaleUp
 from initlab.results.folder import SweepFolder
-from initlab.results.run_folder import RunState, Status
+from initlab.results.run_state import RunState, Status
+from initlab.results.stored import Damaged
 from initlab.spec.sweep import SweepSpec
 
 Retry: TypeAlias = Literal["failed", "diverged", "none"]
@@ -42,16 +43,26 @@ class EarlierPlan:
     plugin_probes: Mapping[str, Any] = field(default_factory=dict)
     target: Mapping[str, int] = field(default_factory=dict)
     execution: Any = None
+    damaged: Mapping[str, str] = field(default_factory=dict)
+    """What is wrong with documents that are not what was stored, by the file's name."""
 
     @classmethod
     def read(cls, folder: SweepFolder) -> "EarlierPlan":
-        """Return what is stored, the defaults where nothing is."""
-        sweep = folder.document()
+        """Return what is stored, the defaults where nothing is that was stored so."""
+        documents: dict[str, dict[str, Any]] = {}
+        damaged: dict[str, str] = {}
+        for name, read in (("sweep.json", folder.document), ("spec.resolved.json", folder.resolved)):
+            try:
+                documents[name] = read()
+            except Damaged as error:
+                damaged[name] = str(error)
+        sweep = documents.get("sweep.json", {})
         return cls(
             sweep.get("created_at"),
             sweep.get("plugin_probes") or {},
             sweep.get("target") or {},
-            folder.resolved().get("execution"),
+            documents.get("spec.resolved.json", {}).get("execution"),
+            damaged,
         )
 
 
@@ -59,8 +70,8 @@ class EarlierPlan:
 class Plan(PublicValue):
     """A planned sweep.
 
-    ``states`` says by id where each run stood when this was made, ``missing`` are those to train. ``execution`` says
-    how every shape is computed. It is None where nothing is missing, and where a machine that nobody measured before
+    ``states`` says by id where each run stood when this was made, ``missing`` are those to train, ``held`` those that
+    another process trains. ``execution`` says how every shape is computed. It is None where nothing is missing, and where a machine that nobody measured before
     was not to be measured; the latter cannot be run. ``groups`` are what trains together, ``workers`` how many of
     them at once, ``seconds`` what that is estimated to take. ``target`` has the sizes that the sweep is a proxy for,
     by name, ``scale_ups`` what each network would do there, and ``hint`` a line about what its sizes hide where no
@@ -84,6 +95,7 @@ class Plan(PublicValue):
     corpora: tuple[str, ...]
     earlier: EarlierPlan
     launcher: str = "local"
+    held: tuple[PlannedRun, ...] = ()
 
     def describe(self) -> str:
         to_train = f"{len(self.missing)} to train, about {self.seconds:.0f} s on {self.workers} workers"
@@ -132,8 +144,10 @@ def make_plan(
     earlier = EarlierPlan.read(folder)
     states = {run: folder.run(run).state() for run in dict.fromkeys(run.id for run in runs)}
     missing = tuple(run for run in runs if _is_missing(states[run.id].status, retry))
-    execution = _execution(runs, earlier, overrides, measure=measure, note=note) if missing else None
-    workers = worker_count(execution, missing, limit) if execution else limit
+    held = tuple({run.id: run for run in runs if states[run.id].status == "running"}.values())
+    concerned = missing + held
+    execution = _execution(runs, earlier, overrides, measure=measure, note=note) if concerned else None
+    workers = worker_count(execution, concerned, limit) if execution else limit
     sizes = target or earlier.target
     return Plan(
         name=name,
@@ -143,7 +157,7 @@ def make_plan(
         states=states,
         missing=missing,
         execution=execution,
-        groups=tuple(_groups(missing, execution, workers)) if execution else (),
+        groups=tuple(grouped(missing, execution, workers)) if execution else (),
         workers=workers,
         seconds=training_seconds(missing, workers, execution),
         predictions=planned_predictions(runs),
@@ -153,6 +167,7 @@ def make_plan(
         corpora=tuple(corpus.describe() for corpus in dict.fromkeys(run.corpus for run in runs)),
         earlier=earlier,
         launcher=launcher,
+        held=held,
     )
 
 
@@ -169,6 +184,7 @@ def _is_missing(status: Status, retry: Retry) -> bool:
         "diverged": retry != "diverged",
         "failed": retry == "none",
         "running": True,  # another process is at it
+        "unreadable": True,  # it may be there
     }
     return not kept.get(status, False)
 
@@ -187,7 +203,8 @@ def _execution(
     return plan_execution(runs, machine, overrides, before)
 
 
-def _groups(missing: Sequence[PlannedRun], execution: ExecutionPlan, workers: int) -> list[LaneGroup]:
+def grouped(missing: Sequence[PlannedRun], execution: ExecutionPlan, workers: int) -> list[LaneGroup]:
+    """Return runs as groups of lanes that ``workers`` workers train."""
     return group_runs(
         list(missing),
         jobs=workers,

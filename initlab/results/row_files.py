@@ -1,0 +1,148 @@
+"""The row files of a run, and what its summary says of them: how many rows and bytes, and their checksum."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from initlab.files.json import json_line
+from initlab.results.stored import Damaged, parse_json
+
+METRICS, LAYERS, CONFIG = "metrics.jsonl", "layers.jsonl", "config.json"
+ROW_FILES = (METRICS, LAYERS)
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """What a finished file holds; ``rows`` is None where it is no row file."""
+
+    bytes: int
+    sha256: str
+    rows: int | None = None
+
+    @classmethod
+    def of(cls, content: bytes) -> "FileRecord":
+        return cls(len(content), hashlib.sha256(content).hexdigest())
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def check_size(self, size: int | None, path: Path) -> None:
+        """Raise Damaged unless the file has its size; None is a file that is not there."""
+        if size is None:
+            raise Damaged(f"{path} is gone: {self.bytes} bytes were stored")
+        if size != self.bytes:
+            raise Damaged(f"{path} is damaged: {size} bytes, {self.bytes} were stored")
+
+    def check(self, content: bytes, path: Path) -> None:
+        """Raise Damaged unless the content is what was stored."""
+        self.check_size(len(content), path)
+        if self.rows is not None and (lines := content.count(b"\n")) != self.rows:
+            raise Damaged(f"{path} is damaged: {lines} rows, {self.rows} were stored")
+        if hashlib.sha256(content).hexdigest() != self.sha256:
+            raise Damaged(f"{path} is damaged: it is not what was stored, by its checksum")
+
+
+def records_in(summary: Mapping[str, Any]) -> dict[str, FileRecord]:
+    """Return what a summary says of its run's files; nothing where an earlier version wrote it.
+
+    Raises ValueError, KeyError or TypeError where it says something else.
+    """
+    files = summary.get("files", {})
+    if "files" in summary and (not isinstance(files, dict) or set(files) != {*ROW_FILES, CONFIG}):
+        raise ValueError("files does not name the files of a run")
+    records = {name: FileRecord(**record) for name, record in files.items()}
+    for record in records.values():
+        if type(record.bytes) is not int or type(record.sha256) is not str:
+            raise TypeError("files holds no sizes and checksums")
+    return records
+
+
+class RowWriter:
+    """Appends rows to a new file, and knows what it has written. Nothing reaches the file before a ``flush``."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("xb", buffering=0)
+        self._digest, self._bytes, self._rows = hashlib.sha256(), 0, 0
+        self._waiting: list[bytes] = []
+
+    def add(self, row: Row) -> None:
+        self._waiting.append(json_line(row).encode("utf-8"))
+
+    def flush(self) -> None:
+        """Write what waits; raises OSError where it cannot be written."""
+        content = b"".join(self._waiting)
+        rows = len(self._waiting)
+        self._waiting.clear()
+        rest = memoryview(content)
+        while rest:
+            rest = rest[self._file.write(rest) :]
+        self._digest.update(content)
+        self._bytes += len(content)
+        self._rows += rows
+
+    @property
+    def descriptor(self) -> int:
+        return self._file.fileno()
+
+    def record(self) -> FileRecord:
+        return FileRecord(self._bytes, self._digest.hexdigest(), self._rows)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def whole_rows(content: bytes, path: Path, *, by_checksum: bool) -> list[Row]:
+    """Return every row of a finished file; raises Damaged for one that is none.
+
+    What was checked ``by_checksum`` was written as rows. Elsewhere each is looked at, and no step may come twice or
+    late.
+    """
+    if by_checksum:
+        rows: list[Row] = parse_json(b"[" + b",".join(content.splitlines()) + b"]", path)
+        return rows
+    rows = [_row(line, path, number) for number, line in enumerate(content.splitlines(), start=1)]
+    if content and not content.endswith(b"\n"):
+        raise Damaged(f"{path} is damaged: its last line is cut")
+    if any(later["step"] <= row["step"] for row, later in pairwise(rows)):
+        raise Damaged(f"{path} is damaged: its steps are out of order")
+    return rows
+
+
+def rows_so_far(content: bytes, path: Path) -> tuple[list[Row], Damaged | None]:
+    """Return the rows of a file that may still grow, up to the first that is none, and what is wrong with that.
+
+    A torn last line, which a killed writer leaves, is nothing wrong.
+    """
+    rows: list[Row] = []
+    lines = content.splitlines(keepends=True)
+    for number, line in enumerate(lines, start=1):
+        try:
+            rows.append(_row(line, path, number))
+        except Damaged as error:
+            torn = number == len(lines) and not line.endswith(b"\n")
+            return rows, None if torn else error
+    return rows, None
+
+
+def _row(line: bytes, path: Path, number: int) -> Row:
+    try:
+        row = parse_json(line, path)
+    except Damaged as error:
+        raise Damaged(f"{path}, line {number}: not JSON; the file was edited or damaged") from error
+    if not isinstance(row, dict) or type(row.get("step")) is not int or not all(map(_is_value, row.values())):
+        raise Damaged(f"{path}, line {number}: not a row of numbers; the file was edited or damaged")
+    return row
+
+
+def _is_value(value: Any) -> bool:
+    return is_number(value) or (isinstance(value, list) and all(map(is_number, value)))
+
+
+def is_number(value: Any) -> bool:
+    """Whether a JSON value is a number a float can hold, or null, which stands for one that was not finite."""
+    return value is None or type(value) is float or (type(value) is int and abs(value) < 2**63)
