@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from initlab.errors import InitlabError
 from initlab.files.public import PublicTable
-from initlab.results.reading import load_results
+from initlab.results.reading import Results, load_results
 from initlab.verdicts.claims import judge_claims
 from initlab.verdicts.gates import Result, baseline_path, exit_code, judge_gates, overall
 from initlab.verdicts.github import publish
@@ -35,6 +35,8 @@ class Judgement(PublicTable):
     suite: str
     verdicts: tuple[Verdict, ...]
     result: Result | None = None
+    notes: tuple[str, ...] = ()
+    """What of the sweeps read is damaged, or was stored without checksums."""
 
     def __iter__(self) -> Iterator[Verdict]:
         return iter(self.verdicts)
@@ -114,9 +116,17 @@ def gate(path: str | Path, gates: str | Path, *, baseline: str | Path | None = N
     statements, file = read_gates(Path(gates))
     against = baseline_path(statements, file, None if baseline is None else Path(baseline))
     sweep = load_results(Path(path))
-    verdicts = judge_gates(statements, file, sweep, None if against is None else load_results(against))
+    known = None if against is None else load_results(against)
+    verdicts = judge_gates(statements, file, sweep, known)
     result = overall(verdicts)
-    return Judgement(f"initlab gate: {sweep.name}: {result}", sweep.name, tuple(verdicts), result)
+    notes = (*_notes(sweep), *(() if known is None else _notes(known)))
+    return Judgement(f"initlab gate: {sweep.name}: {result}", sweep.name, tuple(verdicts), result, notes)
+
+
+def _notes(results: Results) -> tuple[str, ...]:
+    unchecked = results.unchecked
+    line = f"{results.path}: {unchecked} runs stored by an earlier version, without checksums: read unchecked"
+    return (*results.problems, *([line] if unchecked else []))
 
 
 def claims(path: str | Path, claims: str | Path | None = None) -> Judgement:
@@ -137,4 +147,5 @@ def claims(path: str | Path, claims: str | Path | None = None) -> Judgement:
     statements, file = read_claims(Path(claims or path))
     sweep = load_results(Path(path))
     verdicts = judge_claims(statements, file, sweep)
-    return Judgement(f"initlab claims: {statements.title or sweep.name}", sweep.name, tuple(verdicts))
+    title = f"initlab claims: {statements.title or sweep.name}"
+    return Judgement(title, sweep.name, tuple(verdicts), notes=_notes(sweep))

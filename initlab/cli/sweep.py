@@ -67,6 +67,12 @@ def sweep(
     launcher: Annotated[str, typer.Option(metavar="NAME", help="who trains; see `list launchers`")] = "local",
     device: Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu or cuda")] = "auto",
     retry: Retried = "failed",
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="wait for runs that another process trains, or leave them: exit 3")
+    ] = True,
+    max_failures: Annotated[
+        int | None, typer.Option(min=1, help="stop once so many runs have failed; default: train all there are")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print the runs and what they would cost")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document on stdout")] = False,
     *,
@@ -96,18 +102,18 @@ def sweep(
     say_skipped(skipped_probes())
     if not dry_run:
         announce(stderr(), plan)
-        _finish(_run(plan), as_json)
+        _finish(_run(plan, wait, max_failures), as_json)
     elif as_json:
         print_json(plan.to_json())
     else:
         print_dry_run(stdout(), plan)
 
 
-def _run(plan: Plan) -> Results:
+def _run(plan: Plan, wait: bool, max_failures: int | None) -> Results:
     """Train with progress on stderr; a signal ends the sweep with what is stored intact."""
     try:
         with _sigterm_raises():
-            return run_sweep(plan, progress_for(plan, stderr()))
+            return run_sweep(plan, progress_for(plan, stderr()), wait=wait, max_failures=max_failures)
     except (KeyboardInterrupt, Terminated) as stop:
         print_stopped(stderr(), current_counts(plan), shlex.join(["initlab", *sys.argv[1:]]))
         raise typer.Exit(EXIT_TERMINATED if isinstance(stop, Terminated) else EXIT_INTERRUPTED) from None
@@ -132,9 +138,9 @@ def _sigterm_raises() -> Iterator[None]:
 
 def _finish(results: Results, as_json: bool) -> None:
     """Show table and verdicts, write the report, and say by exit code whether every run has a result."""
-    written = report(results)
-    for flag in written.analysis.flags:
-        stderr().print(flag, soft_wrap=True, markup=False)
+    written = report(results, must_write=False)
+    for line in (*results.problems, *written.analysis.flags):
+        stderr().print(line, soft_wrap=True, markup=False)
     if as_json:
         print_json(results.to_json())
     else:
