@@ -21,14 +21,13 @@ from initlab.planning.plan import Plan, grouped
 from initlab.planning.progress import Progress, RunOutcome, Silent
 from initlab.planning.storage import write_plan
 from initlab.plugins.loading import loaded_plugins
-from initlab.results.heartbeat import HeartbeatWatch, waiting_lines
 from initlab.results.litter import clear_litter
 from initlab.results.quarantine import set_aside, set_run_aside
 from initlab.results.reading import Results, load_results
 from initlab.results.run_folder import forget_result, mark_failed, owned
-from initlab.results.run_reading import LOCK
-from initlab.results.run_state import DONE, STATUSES, UNSOUND, RunResult, RunState, Status
-
+from initlab.store.heartbeat import HeartbeatWatch, waiting_lines
+from initlab.store.run_reading import LOCK
+from initlab.store.run_state import DONE, STATUSES, UNSOUND, RunResult, RunState, Status
 
 MOST_TRIES = 3
 """How often a run is handed out whose workers leave it without a result or a reason."""

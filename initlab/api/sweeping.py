@@ -18,9 +18,9 @@ from initlab.plugins.loading import load_plugins
 from initlab.probes.reductions import PROBES
 from initlab.reporting.formats import FORMATS, check_formats
 from initlab.results.reading import Results, load_results
-from initlab.results.run_state import Status
 from initlab.results.verification import damaged_beside_results
 from initlab.running import current_counts, run_plan
+from initlab.store.run_state import Status
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,6 @@ import typer
 
 from initlab.api.checkup import doctor as diagnose
 from initlab.api.sweeping import status as standing
-
 from initlab.cli.console import guarded, print_json, stdout
 
 

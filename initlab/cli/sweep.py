@@ -68,7 +68,8 @@ def sweep(
     device: Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu or cuda")] = "auto",
     retry: Retried = "failed",
     wait: Annotated[
-        bool, typer.Option("--wait/--no-wait", help="wait for runs that another process trains, or leave them: exit 3")
+        bool,
+        typer.Option("--wait/--no-wait", help="wait for runs that another process trains, or leave them: exit 3"),
     ] = True,
     max_failures: Annotated[
         int | None, typer.Option(min=1, help="stop once so many runs have failed; default: train all there are")

@@ -35,7 +35,7 @@ class Folder:
                 raise OSError(errno.EISDIR, "not a plain file", str(self.path / name))
             return descriptor
 
-        with open(f"{self.path}/{name}", "rb", buffering=0, opener=opener) as file:  # noqa: PTH123 - needs an opener
+        with open(f"{self.path}/{name}", "rb", buffering=0, opener=opener) as file:
             return file.read()
 
     def size(self, name: str) -> int | None:
@@ -94,5 +94,7 @@ def make_folder(root: Path, *names: str) -> Path:
             path.mkdir()
         except FileExistsError:
             if not stat.S_ISDIR(path.lstat().st_mode):
-                raise NotADirectoryError(errno.ENOTDIR, "a link or a file where a folder should be", str(path)) from None
+                raise NotADirectoryError(
+                    errno.ENOTDIR, "a link or a file where a folder should be", str(path)
+                ) from None
     return path

@@ -21,10 +21,10 @@ from initlab.launchers.task import Task, TaskRun
 from initlab.machine.environment import hardware, versions
 from initlab.machine.execution import Execution
 from initlab.plugins.loading import load_plugin
-from initlab.results.lock import HEARTBEAT_SECONDS, LostRun
 from initlab.results.run_folder import RunDirectory, RunWriter, StorageError
-from initlab.results.run_state import DONE
 from initlab.spec.run import RunSpec
+from initlab.store.lock import HEARTBEAT_SECONDS, LostRun
+from initlab.store.run_state import DONE
 
 PROGRESS_SECONDS = 0.5
 

@@ -24,9 +24,9 @@ from initlab.planning.predicted import PlannedPredictions, planned_predictions, 
 from initlab.planning.workers import lanes_within, training_seconds, worker_count, worker_limit
 from initlab.predictions.scale_up import ScaleUp
 from initlab.results.folder import SweepFolder
-from initlab.results.run_state import RunState, Status
-from initlab.results.stored import Damaged
 from initlab.spec.sweep import SweepSpec
+from initlab.store.run_state import RunState, Status
+from initlab.store.stored import Damaged
 
 Retry: TypeAlias = Literal["failed", "diverged", "none"]
 """Which runs that ended badly are trained again: failed ones, diverged ones too, or none."""

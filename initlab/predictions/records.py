@@ -17,7 +17,7 @@ from initlab.network.blueprint import Blueprint
 from initlab.predictions.inputs import Method, PredictionInput, document, token_statistics
 from initlab.results.quarantine import set_aside
 from initlab.results.reading import PREDICTIONS, read_prediction
-from initlab.results.stored import Damaged, write_document
+from initlab.store.stored import Damaged, write_document
 
 LAYERS_EXACT = 600
 """Layers that one sweep predicts position by position, a few milliseconds each; what is beyond them gets the closed

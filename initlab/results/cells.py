@@ -9,9 +9,9 @@ from typing import Any
 
 from initlab.files.json import canonical_json
 from initlab.results.labels import join_label, short, unique_labels
-from initlab.results.row_files import LAYERS, METRICS
 from initlab.results.run_folder import DONE, RunDirectory, RunResult, RunState, Status
-from initlab.results.run_reading import RunReading
+from initlab.store.row_files import LAYERS, METRICS
+from initlab.store.run_reading import RunReading
 
 NAMES = ("init", "activation")
 """Fields that are part of every label."""

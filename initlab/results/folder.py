@@ -9,9 +9,9 @@ from initlab.files.atomic import write_text
 from initlab.files.below import folder_below, make_folder
 from initlab.files.system_errors import explain_os_error
 from initlab.results.cells import Cell
-from initlab.results.plan_document import check_plan, check_resolved
 from initlab.results.run_folder import RunDirectory
-from initlab.results.stored import Check, raise_for, read_document, write_document
+from initlab.store.plan_document import check_plan, check_resolved
+from initlab.store.stored import Check, raise_for, read_document, write_document
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from initlab.results.lock import is_held
-from initlab.results.owner import process_lives
 from initlab.results.run_folder import SUMMARY, owned
-from initlab.results.run_reading import LOCK
+from initlab.store.lock import is_held
+from initlab.store.owner import process_lives
+from initlab.store.run_reading import LOCK
 
 _TEMPORARY = re.compile(r"\..+\.(\d+)(?:-[0-9a-f]{8})?")
 """``.NAME.PID-RANDOM``, as ``files.atomic`` names them."""

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from initlab.errors import InitlabError
 from initlab.files.system_errors import explain_os_error
-from initlab.results.lock import is_held
 from initlab.results.quarantine import QUARANTINE
 from initlab.results.reading import Results
-from initlab.results.run_reading import LOCK
+from initlab.store.lock import is_held
+from initlab.store.run_reading import LOCK
 
 
 def prunable(results: Results) -> list[Path]:

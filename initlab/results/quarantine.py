@@ -8,7 +8,7 @@ from initlab.files.atomic import write_text
 from initlab.files.below import make_folder
 from initlab.files.system_errors import explain_os_error
 from initlab.results.run_folder import owned
-from initlab.results.run_reading import LOCK
+from initlab.store.run_reading import LOCK
 
 QUARANTINE = "quarantine"
 

@@ -18,11 +18,11 @@ from initlab.files.below import folder_below
 from initlab.files.public import PublicTable
 from initlab.inits.strategy import INITS
 from initlab.results.cells import Cell, Run, cells_of
-from initlab.results.labels import join_label, short
 from initlab.results.folder import SweepFolder
-from initlab.results.plan_document import check_plan, check_prediction
-from initlab.results.run_state import STATUSES, UNSOUND, RunResult, Status
-from initlab.results.stored import Damaged, Unreadable, raise_for, read_content, read_document
+from initlab.results.labels import join_label, short
+from initlab.store.plan_document import check_plan, check_prediction
+from initlab.store.run_state import STATUSES, UNSOUND, RunResult, Status
+from initlab.store.stored import Damaged, Unreadable, raise_for, read_content, read_document
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -218,7 +218,9 @@ def load_results(
     path = Path(path)
     document = _plan(path)
     cells = cells_of(document.get("cells", []))
-    runs = tuple(_run(path, cells[run["cell"]], run, known.get(run["id"]), thorough) for run in document.get("runs", []))
+    runs = tuple(
+        _run(path, cells[run["cell"]], run, known.get(run["id"]), thorough) for run in document.get("runs", [])
+    )
     keys: Mapping[str, str] = document.get("predictions") or {}
     by_cell: dict[int, dict[int, Run]] = {cell.index: {} for cell in cells}
     for run in runs:

@@ -22,12 +22,12 @@ from initlab.errors import InitlabError
 from initlab.files.atomic import flush_folder, flush_to_disk
 from initlab.files.below import folder_below, make_folder
 from initlab.files.system_errors import explain_os_error
-from initlab.results import lock
-from initlab.results.lock import Lock, LostRun
-from initlab.results.row_files import CONFIG, LAYERS, METRICS, ROW_FILES, FileRecord, Row, RowWriter
-from initlab.results.run_reading import LOCK, RunReading, attempt_name, read_result
-from initlab.results.run_state import DONE, STATUSES, RunResult, RunState, Status
-from initlab.results.stored import write_document
+from initlab.store import lock
+from initlab.store.lock import Lock, LostRun
+from initlab.store.row_files import CONFIG, LAYERS, METRICS, ROW_FILES, FileRecord, Row, RowWriter
+from initlab.store.run_reading import LOCK, RunReading, attempt_name, read_result
+from initlab.store.run_state import DONE, STATUSES, RunResult, RunState, Status
+from initlab.store.stored import write_document
 
 __all__ = ["DONE", "STATUSES", "RunDirectory", "RunResult", "RunState", "RunWriter", "Status", "StorageError"]
 

@@ -7,9 +7,9 @@ from typing import Any
 from initlab.errors import InitlabError, did_you_mean
 from initlab.files.below import folder_below
 from initlab.results.cells import Cell, Run
-from initlab.results.lock import holder
 from initlab.results.reading import Results, load_results
-from initlab.results.run_reading import LOCK, attempt_name
+from initlab.store.lock import holder
+from initlab.store.run_reading import LOCK, attempt_name
 
 MOST_LOG_LINES = 200
 
@@ -49,7 +49,9 @@ def find_run(named: str, root: Path) -> RunRecord:
     if found:
         places = ", ".join(str(results.path / "runs" / run) for results, run in found[:4])
         raise InitlabError(f"{named!r} names {len(found)} runs: {places}")
-    raise InitlabError(f"no run {named!r} below {', '.join(map(str, sweeps)) or root}{did_you_mean(path.name, known)}")
+    raise InitlabError(
+        f"no run {named!r} below {', '.join(map(str, sweeps)) or root}{did_you_mean(path.name, known)}"
+    )
 
 
 def _is(run: Run, name: str) -> bool:

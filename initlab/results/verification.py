@@ -4,8 +4,8 @@ from initlab.errors import InitlabError
 from initlab.files.below import folder_below
 from initlab.results.folder import SweepFolder
 from initlab.results.reading import Results
-from initlab.results.run_state import DONE
-from initlab.results.stored import Damaged, Unreadable, raise_for, read_document
+from initlab.store.run_state import DONE
+from initlab.store.stored import Damaged, Unreadable, raise_for, read_document
 
 BESIDE = ("config.json", "env.json", "status.json")
 

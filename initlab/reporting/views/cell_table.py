@@ -194,7 +194,11 @@ def _split(runs: pd.DataFrame) -> str | None:
 
 def _note(cell: Cell, status: "pd.Series[str]", split: str | None) -> str:
     counts = status.value_counts()
-    notes = [f"{counts[name]} {name}" for name in ("damaged", "unreadable", "failed", "interrupted", "missing", "running") if name in counts]
+    notes = [
+        f"{counts[name]} {name}"
+        for name in ("damaged", "unreadable", "failed", "interrupted", "missing", "running")
+        if name in counts
+    ]
     if not cell.trained:
         notes.insert(0, "init only")
     if split in ("train", "mixed"):

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from initlab.errors import InitlabError
-from initlab.results.owner import Owner, Standing
+from initlab.store.owner import Owner, Standing
 
 HEARTBEAT_SECONDS = 5.0
 MOST_CLAIMS = 8

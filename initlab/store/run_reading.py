@@ -6,10 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from initlab.files.below import Folder, folder_below
-from initlab.results.lock import Holder, holder
-from initlab.results.row_files import CONFIG, LAYERS, METRICS, ROW_FILES, Row, is_number, records_in, rows_so_far, whole_rows
-from initlab.results.run_state import RunResult, RunState
-from initlab.results.stored import Damaged, Unreadable, parse_document, raise_for, read_content, read_document
+from initlab.store.lock import Holder, holder
+from initlab.store.row_files import (
+    CONFIG,
+    ROW_FILES,
+    Row,
+    is_number,
+    records_in,
+    rows_so_far,
+    whole_rows,
+)
+from initlab.store.run_state import RunResult, RunState
+from initlab.store.stored import Damaged, Unreadable, parse_document, raise_for, read_content, read_document
 
 KEPT = "kept.json"
 """Beside ``sweep.json`` where a sweep's results are kept without curves; holds the checksums of what is kept."""
@@ -139,7 +147,9 @@ def read_result(path: Path) -> RunResult:
     except OSError as error:
         return _refused(error, path), None
     seconds = status.get("wall_seconds")
-    state = RunState("diverged" if summary["diverged"] else "finished", summary.get("reason"), seconds, unchecked, notes)
+    state = RunState(
+        "diverged" if summary["diverged"] else "finished", summary.get("reason"), seconds, unchecked, notes
+    )
     return state, summary
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from initlab.files.json import json_line
-from initlab.results.stored import Damaged, parse_json
+from initlab.store.stored import Damaged, parse_json
 
 METRICS, LAYERS, CONFIG = "metrics.jsonl", "layers.jsonl", "config.json"
 ROW_FILES = (METRICS, LAYERS)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from initlab.results.row_files import is_number
+from initlab.store.row_files import is_number
 
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 """What a run is named, and its folder."""
@@ -112,7 +112,7 @@ def _text(value: Any, where: str, *, optional: bool = False) -> None:
         return
     if not isinstance(value, str) or len(value) > 100_000:
         raise TypeError(f"{where} is no text")
-    if any(ord(letter) < 32 and letter not in "\n\t" or ord(letter) == 127 for letter in value):
+    if any((ord(letter) < 32 and letter not in "\n\t") or ord(letter) == 127 for letter in value):
         raise ValueError(f"{where} holds control characters")
 
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from initlab.results.lock import Holder, holder
+from initlab.store.lock import Holder, holder
 
 STALE_AFTER_SECONDS = 60.0
 LONGEST_GAP_SECONDS = 5.0

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from initlab.results import lock
+from initlab.store import lock
 
 
 def _dead_pid() -> int:
