@@ -22,7 +22,7 @@ from initlab.planning.progress import Progress, RunOutcome, Silent
 from initlab.planning.storage import write_plan
 from initlab.plugins.loading import loaded_plugins
 from initlab.results.litter import clear_litter
-from initlab.results.quarantine import set_aside, set_run_aside
+from initlab.results.quarantine import set_aside, set_run_aside, set_status_aside
 from initlab.results.reading import Results, load_results
 from initlab.results.run_folder import forget_result, mark_failed, owned
 from initlab.store.heartbeat import HeartbeatWatch, waiting_lines
@@ -102,7 +102,7 @@ def _set_damaged_aside(plan: Plan) -> None:
         if state.status == "damaged":
             set_run_aside(folder, run_id, str(state.reason))
         elif state.notes and state.status in DONE:
-            set_aside(folder, folder / "runs" / run_id / "status.json", state.notes[0])
+            set_status_aside(folder, run_id, state.notes[0])
 
 
 class _Training:

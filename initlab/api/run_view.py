@@ -52,9 +52,10 @@ class RunView(PublicValue):
 
 
 def show(run: str | Path) -> RunView:
-    """Return one stored run: its folder ``results/x/runs/ID``, ``results/x/ID``, or its id where ``results/`` has one.
+    """Return one stored run: by its folder ``results/x/runs/ID``, or by its id, where ``results/`` has one.
 
-    The beginning of an id is enough where no other begins so. Raises InitlabError where there is none.
+    The beginning of an id is enough where no other begins so; ``results/x/ID`` looks in one sweep alone. Raises
+    InitlabError where there is none.
 
     >>> import initlab
     >>> results = initlab.sweep(init="gpt2", n_layer=1, n_embd=16, n_head=1, block_size=8, steps=2, seeds=1, jobs=1,

@@ -78,10 +78,10 @@ def sweep(
     quickstart. ``fields`` are fields of a run by name, such as ``n_layer=[4, 12]`` or ``lr=1e-3``: several values are
     an axis, and win over the spec's. ``seeds`` is how many (3 are 0, 1, 2) or which. ``out`` is the sweep's own
     folder, ``results/<name>`` by default. ``jobs``, ``lanes``, ``compile`` and ``device`` override what was measured
-    to be fast. Runs that another process trains are waited for unless not to ``wait``; once ``max_failures`` runs
-    have failed the rest is left. ``progress`` is a bar on a terminal or in a notebook, and plain lines on stderr elsewhere.
-    Training happens in processes of their own, which never run the calling script. Raises InitlabError for a mistake
-    in the spec, and KeyboardInterrupt with everything that is finished kept.
+    to be fast. Runs that another process trains are waited for, unless not to ``wait``; the rest is left once
+    ``max_failures`` runs have failed. ``progress`` is a bar, or plain lines on stderr where nobody watches. Training
+    happens in processes of their own, which never run the calling script. Raises InitlabError for a mistake in the
+    spec, and KeyboardInterrupt with everything that is finished kept.
 
     >>> import initlab
     >>> results = initlab.sweep(init=["gpt2", "depth-scaled"], n_layer=2, n_embd=16, n_head=2, block_size=8, steps=2,
@@ -95,10 +95,10 @@ def sweep(
         name=name,
         out=out,
         target=target,
+        jobs=jobs,
         lanes=lanes,
         compile=compile,
         device=device,
-        jobs=jobs,
         launcher=launcher,
         retry=retry,
         plugins=plugins,

@@ -44,6 +44,9 @@ Retried = Annotated[
     Literal["failed", "diverged", "none"], typer.Option(help="which runs that ended badly to train again")
 ]
 
+Waited = Annotated[bool, typer.Option("--wait/--no-wait", help="wait for runs of other processes; no-wait: exit 3")]
+MaxFailures = Annotated[int | None, typer.Option(min=1, help="stop once so many runs have failed")]
+
 
 class Terminated(Stopped):
     """SIGTERM arrived. No ``Exception``: a run that it stops has not failed."""
@@ -67,13 +70,8 @@ def sweep(
     launcher: Annotated[str, typer.Option(metavar="NAME", help="who trains; see `list launchers`")] = "local",
     device: Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu or cuda")] = "auto",
     retry: Retried = "failed",
-    wait: Annotated[
-        bool,
-        typer.Option("--wait/--no-wait", help="wait for runs that another process trains, or leave them: exit 3"),
-    ] = True,
-    max_failures: Annotated[
-        int | None, typer.Option(min=1, help="stop once so many runs have failed; default: train all there are")
-    ] = None,
+    wait: Waited = True,
+    max_failures: MaxFailures = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print the runs and what they would cost")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document on stdout")] = False,
     *,

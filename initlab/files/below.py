@@ -50,10 +50,6 @@ class Folder:
             raise OSError(errno.EISDIR, "not a plain file", str(self.path / name))
         return found.st_size
 
-    def names(self) -> list[str]:
-        """Return what lies in it, sorted; nothing where there is no folder."""
-        return [] if self.descriptor is None else sorted(os.listdir(self.descriptor))
-
 
 @contextmanager
 def folder_below(root: Path, *names: str) -> Iterator[Folder]:

@@ -71,11 +71,12 @@ class Plan(PublicValue):
     """A planned sweep.
 
     ``states`` says by id where each run stood when this was made, ``missing`` are those to train, ``held`` those that
-    another process trains. ``execution`` says how every shape is computed. It is None where nothing is missing, and where a machine that nobody measured before
-    was not to be measured; the latter cannot be run. ``groups`` are what trains together, ``workers`` how many of
-    them at once, ``seconds`` what that is estimated to take. ``target`` has the sizes that the sweep is a proxy for,
-    by name, ``scale_ups`` what each network would do there, and ``hint`` a line about what its sizes hide where no
-    target is named. ``corpora`` describes the texts, a line each.
+    another process trains. ``execution`` says how every shape is computed. It is None where nothing is missing or
+    held, and where a machine that nobody measured before was not to be measured; the latter cannot be run. ``groups``
+    are what trains together, ``workers`` how many of them at once, ``seconds`` what that is estimated to take.
+    ``target`` has the sizes that the sweep is a proxy for, by name, ``scale_ups`` what each network would do there,
+    and ``hint`` a line about what its sizes hide where no target is named. ``corpora`` describes the texts, a line
+    each.
     """
 
     name: str
@@ -144,8 +145,7 @@ def make_plan(
     earlier = EarlierPlan.read(folder)
     states = {run: folder.run(run).state() for run in dict.fromkeys(run.id for run in runs)}
     missing = tuple(run for run in runs if _is_missing(states[run.id].status, retry))
-    held = tuple({run.id: run for run in runs if states[run.id].status == "running"}.values())
-    concerned = missing + held
+    concerned = missing + (held := _held(runs, states))
     execution = _execution(runs, earlier, overrides, measure=measure, note=note) if concerned else None
     workers = worker_count(execution, concerned, limit) if execution else limit
     sizes = target or earlier.target
@@ -175,6 +175,10 @@ def _folder(path: Path) -> SweepFolder:
     if path.exists() and not path.is_dir():
         raise InitlabError(f"{path} is a file, not a folder; -o takes the folder a sweep is stored in")
     return SweepFolder(path)
+
+
+def _held(runs: Sequence[PlannedRun], states: Mapping[str, RunState]) -> tuple[PlannedRun, ...]:
+    return tuple({run.id: run for run in runs if states[run.id].status == "running"}.values())
 
 
 def _is_missing(status: Status, retry: Retry) -> bool:

@@ -7,7 +7,7 @@ from initlab.errors import InitlabError
 from initlab.files.atomic import write_text
 from initlab.files.below import make_folder
 from initlab.files.system_errors import explain_os_error
-from initlab.results.run_folder import owned
+from initlab.results.run_folder import STATUS, owned
 from initlab.store.run_reading import LOCK
 
 QUARANTINE = "quarantine"
@@ -27,6 +27,11 @@ def set_run_aside(sweep: Path, run_id: str, reason: str) -> Path | None:
         moved = set_aside(sweep, run, reason)
         (moved / LOCK).unlink(missing_ok=True)
         return moved
+
+
+def set_status_aside(sweep: Path, run_id: str, reason: str) -> None:
+    """Move a run's ``status.json``, which is no part of its result, into the sweep's quarantine."""
+    set_aside(sweep, sweep / "runs" / run_id / STATUS, reason)
 
 
 def set_aside(sweep: Path, path: Path, reason: str) -> Path:

@@ -150,7 +150,8 @@ class Results(PublicTable):
     @cached_property
     def _read_predictions(self) -> tuple[dict[str, dict[str, Any]], list[str]]:
         """Return the predictions by key, and what is wrong with those that cannot be read."""
-        files, problems = {}, []
+        files: dict[str, dict[str, Any]] = {}
+        problems: list[str] = []
         for key in sorted(set(self.prediction_keys.values())):
             try:
                 document = read_prediction(self.path, key)

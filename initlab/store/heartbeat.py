@@ -5,7 +5,6 @@ whether a lock's beat changes while it watches, and counts its own time. Time in
 was stopped or the machine slept, does not count: the owner may have slept too.
 """
 
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -38,7 +37,7 @@ class HeartbeatWatch:
             if found is None or not found.may_live:
                 continue
             try:
-                beat = (found.token, os.stat(path, follow_symlinks=False).st_mtime_ns)
+                beat = (found.token, path.lstat().st_mtime_ns)
             except FileNotFoundError:
                 continue
             self._unchanged[path] = self._unchanged[path] + passed if self._seen.get(path) == beat else 0.0

@@ -41,10 +41,11 @@ class Owner:
         if not isinstance(document, dict) or not set(names) <= set(document):
             return None
         values = {name: document[name] for name in names}
-        for name, value in values.items():
-            number = name in ("pid", "parent")
-            if type(value) is not (int if number else str) or (number and not 0 <= value < 2**31):
-                return None
+        numbers, texts = ("pid", "parent"), ("host", "boot", "namespace", "started")
+        if not all(type(values[name]) is int and 0 <= values[name] < 2**31 for name in numbers):
+            return None
+        if not all(type(values[name]) is str for name in texts):
+            return None
         return cls(**values)
 
     def to_json(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ Row = dict[str, Any]
 class FileRecord:
     """What a finished file holds; ``rows`` is None where it is no row file."""
 
-    bytes: int
+    size: int
     sha256: str
     rows: int | None = None
 
@@ -29,14 +29,15 @@ class FileRecord:
         return cls(len(content), hashlib.sha256(content).hexdigest())
 
     def to_json(self) -> dict[str, Any]:
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        rows = {} if self.rows is None else {"rows": self.rows}
+        return {**rows, "bytes": self.size, "sha256": self.sha256}
 
     def check_size(self, size: int | None, path: Path) -> None:
         """Raise Damaged unless the file has its size; None is a file that is not there."""
         if size is None:
-            raise Damaged(f"{path} is gone: {self.bytes} bytes were stored")
-        if size != self.bytes:
-            raise Damaged(f"{path} is damaged: {size} bytes, {self.bytes} were stored")
+            raise Damaged(f"{path} is gone: {self.size} bytes were stored")
+        if size != self.size:
+            raise Damaged(f"{path} is damaged: {size} bytes, {self.size} were stored")
 
     def check(self, content: bytes, path: Path) -> None:
         """Raise Damaged unless the content is what was stored."""
@@ -55,9 +56,13 @@ def records_in(summary: Mapping[str, Any]) -> dict[str, FileRecord]:
     files = summary.get("files", {})
     if "files" in summary and (not isinstance(files, dict) or set(files) != {*ROW_FILES, CONFIG}):
         raise ValueError("files does not name the files of a run")
-    records = {name: FileRecord(**record) for name, record in files.items()}
+    records = {name: FileRecord(one["bytes"], one["sha256"], one.get("rows")) for name, one in files.items()}
     for record in records.values():
-        if type(record.bytes) is not int or type(record.sha256) is not str:
+        if (
+            type(record.size) is not int
+            or type(record.sha256) is not str
+            or type(record.rows) not in (int, type(None))
+        ):
             raise TypeError("files holds no sizes and checksums")
     return records
 

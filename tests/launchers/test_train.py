@@ -10,8 +10,9 @@ from torch import Tensor
 
 from initlab.activations.functions import ACTIVATIONS, Activation
 from initlab.engine.group import Group
+from initlab.errors import Stopped
 from initlab.launchers.task import Task
-from initlab.launchers.train import Stopped, out_of_memory, train_task
+from initlab.launchers.train import out_of_memory, train_task
 from initlab.machine.execution import Execution
 from initlab.results.run_folder import RunState
 from tests.tiny import tiny_task

@@ -164,4 +164,4 @@ def test_from_folder_to_report_each_file_of_a_run_is_opened_once_a_reading(loads
     seen = json.loads(done.stdout)
     assert set(seen["opened"].values()) == {loads}
     assert len(seen["opened"]) == 4 * 16, "four files of each run, looked for once also where there is none"
-    assert seen["readers"] == ["results"], "nobody else reads a run"
+    assert seen["readers"] == ["store"], "nobody else reads a run"

@@ -14,8 +14,8 @@ from initlab.results.cells import Cell, Run
 from initlab.results.frames import SweepFrames
 from initlab.results.labels import short
 from initlab.results.reading import Results
-from initlab.results.run_folder import Status
 from initlab.stats.summaries import Interval, geometric_mean, mean, mean_interval, standard_deviation
+from initlab.store.run_state import UNSOUND, Status
 
 NOTHING = "–"
 
@@ -83,8 +83,8 @@ def cell_rows(frames: SweepFrames) -> list[CellRow]:
 
 
 def not_ok(results: Results) -> list[NotOk]:
-    """Return every run that did not finish, worst first: damaged, unreadable, failed, diverged, interrupted, missing, running."""
-    order: tuple[Status, ...] = ("damaged", "unreadable", "failed", "diverged", "interrupted", "missing", "running")
+    """Return every run that did not finish, worst first."""
+    order: tuple[Status, ...] = (*UNSOUND, "failed", "diverged", "interrupted", "missing", "running")
     runs = [NotOk(run.id, run.label, run.status, _reason(run)) for run in results.runs if run.status != "finished"]
     return sorted(runs, key=lambda run: order.index(run.status))
 
