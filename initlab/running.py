@@ -7,6 +7,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from initlab.errors import InitlabError
@@ -53,7 +54,7 @@ def run_plan(
     progress = progress or Silent()
     if not plan.missing and not plan.held:
         _store_again(plan)
-        return load_results(plan.folder.path)
+        return _sound(load_results(plan.folder.path))
     if plan.execution is None:
         raise InitlabError("this plan was made without measuring the machine; make it again with measure=True")
     training = _Training(plan, progress, max_failures)
@@ -70,7 +71,16 @@ def run_plan(
     finally:
         progress.stop()
     over = {run: result for run, result in training.results.items() if result[0].status in DONE}
-    return load_results(plan.folder.path, over)
+    return _sound(load_results(plan.folder.path, over))
+
+
+def _sound(results: Results) -> Results:
+    """Put runs into quarantine that turn out to be damaged when they are read: the next sweep trains them again."""
+    for run in results.runs:
+        if run.status == "damaged":
+            with suppress(InitlabError):  # of a disk that takes nothing: they are named all the same
+                set_run_aside(results.path, run.id, str(run.state.reason))
+    return results
 
 
 def _store_again(plan: Plan) -> None:

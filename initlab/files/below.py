@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from initlab.files.atomic import flush_folder
+
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 WRONG_KIND = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENXIO, errno.EMLINK})
 """Errors that say that something else lies where a plain file, or a folder on the way to it, should."""
@@ -81,8 +83,13 @@ def _step(descriptor: int, name: str) -> int:
 
 
 def make_folder(root: Path, *names: str) -> Path:
-    """Make the folder ``root/names...`` where it is not there; raises OSError for a link or a file on the way."""
-    root.mkdir(parents=True, exist_ok=True)
+    """Make the folder ``root/names...`` where it is not there, and have its name reach the disk.
+
+    Raises OSError for a link or a file on the way.
+    """
+    if not root.is_dir():
+        root.mkdir(parents=True, exist_ok=True)
+        flush_folder(root.parent)
     path = root
     for name in names:
         path = path / name
@@ -90,7 +97,7 @@ def make_folder(root: Path, *names: str) -> Path:
             path.mkdir()
         except FileExistsError:
             if not stat.S_ISDIR(path.lstat().st_mode):
-                raise NotADirectoryError(
-                    errno.ENOTDIR, "a link or a file where a folder should be", str(path)
-                ) from None
+                raise NotADirectoryError(errno.ENOTDIR, "no folder but a link or a file", str(path)) from None
+        else:
+            flush_folder(path.parent)
     return path

@@ -131,6 +131,11 @@ class RunWriter:
             with (self._attempt / LOG).open("a", encoding="utf-8") as file:
                 file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')} {message}\n")
 
+    def flush(self) -> None:
+        """Have all rows so far be in the attempt's files."""
+        with _storing(self._path):
+            self._flush()
+
     def beat(self) -> None:
         with suppress(OSError):  # one beat that is lost is made up for by the next
             self._lock.beat()
@@ -142,7 +147,7 @@ class RunWriter:
         with _storing(self._path):
             self._flush()
             for rows in self._rows.values():
-                os.fsync(rows.descriptor)
+                rows.sync()
             flush_to_disk(self._attempt / CONFIG)
             files = {name: rows.record().to_json() for name, rows in self._rows.items()}
             files[CONFIG] = self._config.to_json()

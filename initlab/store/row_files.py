@@ -1,6 +1,7 @@
 """The row files of a run, and what its summary says of them: how many rows and bytes, and their checksum."""
 
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -71,8 +72,8 @@ class RowWriter:
     """Appends rows to a new file, and knows what it has written. Nothing reaches the file before a ``flush``."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("xb", buffering=0)
-        self._digest, self._bytes, self._rows = hashlib.sha256(), 0, 0
+        self._descriptor: int | None = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666)
+        self._digest, self._size, self._rows = hashlib.sha256(), 0, 0
         self._waiting: list[bytes] = []
 
     def add(self, row: Row) -> None:
@@ -80,25 +81,28 @@ class RowWriter:
 
     def flush(self) -> None:
         """Write what waits; raises OSError where it cannot be written."""
-        content = b"".join(self._waiting)
-        rows = len(self._waiting)
+        assert self._descriptor is not None
+        content, rows = b"".join(self._waiting), len(self._waiting)
         self._waiting.clear()
         rest = memoryview(content)
         while rest:
-            rest = rest[self._file.write(rest) :]
+            rest = rest[os.write(self._descriptor, rest) :]
         self._digest.update(content)
-        self._bytes += len(content)
+        self._size += len(content)
         self._rows += rows
 
-    @property
-    def descriptor(self) -> int:
-        return self._file.fileno()
+    def sync(self) -> None:
+        """Return once all that was flushed has reached the disk."""
+        assert self._descriptor is not None
+        os.fsync(self._descriptor)
 
     def record(self) -> FileRecord:
-        return FileRecord(self._bytes, self._digest.hexdigest(), self._rows)
+        return FileRecord(self._size, self._digest.hexdigest(), self._rows)
 
     def close(self) -> None:
-        self._file.close()
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
 
 def whole_rows(content: bytes, path: Path, *, by_checksum: bool) -> list[Row]:
