@@ -26,6 +26,7 @@ from initlab.results.litter import clear_litter
 from initlab.results.quarantine import set_aside, set_run_aside, set_status_aside
 from initlab.results.reading import Results, load_results
 from initlab.results.run_folder import forget_result, mark_failed, owned
+from initlab.results.verification import damaged_environments
 from initlab.store.heartbeat import HeartbeatWatch, waiting_lines
 from initlab.store.run_reading import LOCK
 from initlab.store.run_state import DONE, STATUSES, UNSOUND, RunResult, RunState, Status
@@ -80,6 +81,9 @@ def _sound(results: Results) -> Results:
         if run.status == "damaged":
             with suppress(InitlabError):  # of a disk that takes nothing: they are named all the same
                 set_run_aside(results.path, run.id, str(run.state.reason))
+    for path, reason in damaged_environments(results):
+        with suppress(InitlabError):
+            set_aside(results.path, path, reason)
     return results
 
 

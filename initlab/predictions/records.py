@@ -58,7 +58,7 @@ def store_predictions(folder: Path, requests: Mapping[str, PredictionRequest]) -
     for key in missing:
         layers_left -= requests[key].blueprint.dims.n_layer
         document = _document(requests[key], "per position" if layers_left >= 0 else "closed form")
-        write_document(folder / PREDICTIONS / f"{key}.json", document)
+        write_document(folder / PREDICTIONS / f"{key}.json", {"key": key, **document})
 
 
 def _is_stored(folder: Path, key: str) -> bool:

@@ -22,7 +22,14 @@ from initlab.results.folder import SweepFolder
 from initlab.results.labels import join_label, short
 from initlab.store.plan_document import check_plan, check_prediction
 from initlab.store.run_state import STATUSES, UNSOUND, RunResult, Status
-from initlab.store.stored import Damaged, Unreadable, raise_for, read_content, read_document
+from initlab.store.stored import (
+    Damaged,
+    Unreadable,
+    has_checksum,
+    parse_document,
+    raise_for,
+    read_content,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,6 +60,8 @@ class Results(PublicTable):
     plugin_probes: Mapping[str, str]
     prediction_keys: Mapping[int, str]
     """Which stored prediction is of a cell, by the cell's index."""
+    checked: bool = True
+    """Whether its documents have checksums, which earlier versions wrote none of."""
 
     def document(self) -> dict[str, Any]:
         from initlab.results.document import sweep_document  # which takes a Results
@@ -217,7 +226,7 @@ def load_results(
     say whether a finished run is as it was stored.
     """
     path = Path(path)
-    document = _plan(path)
+    document, checked = _plan(path)
     cells = cells_of(document.get("cells", []))
     runs = tuple(
         _run(path, cells[run["cell"]], run, known.get(run["id"]), thorough) for run in document.get("runs", [])
@@ -237,6 +246,7 @@ def load_results(
         outlooks=tuple(document.get("outlooks", [])),
         plugin_probes=document.get("plugin_probes") or {},
         prediction_keys={run.cell_index: keys[run.id] for run in runs if run.id in keys},
+        checked=checked,
     )
 
 
@@ -245,9 +255,16 @@ def read_prediction(folder: Path, key: str) -> dict[str, Any] | None:
     or None where there is no file. Raises InitlabError for one that is damaged, cannot be read, or is too new."""
     try:
         with folder_below(folder, PREDICTIONS) as predictions:
-            return read_document(predictions, f"{key}.json", check_prediction)
+            content = read_content(predictions, f"{key}.json")
     except OSError as error:
         raise_for(error, folder / PREDICTIONS)
+    if content is None:
+        return None
+    path = folder / PREDICTIONS / f"{key}.json"
+    document = parse_document(content, path, check_prediction)
+    if "key" in document and (document["key"] != key or not has_checksum(content)):
+        raise Damaged(f"{path} is damaged: its checksum is gone, or it is the prediction of another network")
+    return document
 
 
 def canonical_init(init: str) -> str:
@@ -259,13 +276,15 @@ def canonical_init(init: str) -> str:
         return init
 
 
-def _plan(path: Path) -> dict[str, Any]:
-    """Return ``sweep.json``, or say what is wrong with a path that is no sweep's."""
+def _plan(path: Path) -> tuple[dict[str, Any], bool]:
+    """Return ``sweep.json`` and whether it has a checksum, or say what is wrong with a path that is no sweep's."""
     if not path.exists():
         raise InitlabError(f"{path}: no such folder; `initlab sweep -o {path}` would make it")
+    content: bytes | None = None
     try:
         with folder_below(path) as folder:
-            document = read_document(folder, "sweep.json", check_plan)
+            content = read_content(folder, "sweep.json")
+        document = None if content is None else parse_document(content, path / "sweep.json", check_plan)
     except Damaged as error:
         raise InitlabError(f"{error}; the sweep's own command writes it anew") from error
     except NotADirectoryError:
@@ -276,7 +295,7 @@ def _plan(path: Path) -> dict[str, Any]:
         inside = sorted(p.parent.name for p in path.glob("*/sweep.json")) if path.is_dir() else []
         hint = f"; did you mean {path / inside[0]}?" if inside else ""
         raise InitlabError(f"{path} is not a sweep's folder (it has no readable sweep.json){hint}")
-    return document
+    return document, has_checksum(content or b"")
 
 
 def _run(folder: Path, cell: Cell, run: Mapping[str, Any], known: RunResult | None, thorough: bool) -> Run:

@@ -94,7 +94,7 @@ class RunWriter:
         _clear_attempts(path)
         self._attempt.mkdir()
         self._config = FileRecord.of(write_document(self._attempt / CONFIG, config, durable=False))
-        write_document(self._attempt / ENV, env, durable=False)
+        write_document(self._attempt / ENV, {"id": path.name, **env}, durable=False)
         self._set_status("running")
         self._start_log()
         self.log("started")
@@ -211,7 +211,8 @@ class RunWriter:
 
     def _set_status(self, status: Status, reason: str | None = None) -> None:
         now = time.time()
-        write_document(self._attempt / STATUS, _status(status, reason, self._started, now), durable=False)
+        document = _status(self._path.name, status, reason, self._started, now)
+        write_document(self._attempt / STATUS, document, durable=False)
 
     def _start_log(self) -> None:
         """Begin with what earlier attempts logged."""
@@ -236,9 +237,10 @@ class RunWriter:
         self._lock.release()
 
 
-def _status(status: Status, reason: str | None, started: float, now: float) -> dict[str, Any]:
+def _status(run: str, status: Status, reason: str | None, started: float, now: float) -> dict[str, Any]:
     seconds = round(now - started, 3)
-    return {"status": status, "reason": reason, "started_at": started, "updated_at": now, "wall_seconds": seconds}
+    times = {"started_at": started, "updated_at": now, "wall_seconds": seconds}
+    return {"id": run, "status": status, "reason": reason, **times}
 
 
 def _name_once(source: Path, target: Path) -> None:
@@ -283,7 +285,7 @@ def mark_failed(path: Path, reason: str) -> None:
     with owned(path) as mine:
         if mine:
             now = time.time()
-            write_document(path / STATUS, _status("failed", reason, now, now))
+            write_document(path / STATUS, _status(path.name, "failed", reason, now, now))
 
 
 def forget_result(path: Path) -> None:

@@ -12,6 +12,8 @@ RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 def check_plan(document: Mapping[str, Any]) -> None:
     """Raise ValueError, KeyError or TypeError for what no planned sweep has; the message says where."""
+    if not {"cells", "runs"} <= set(document):
+        raise ValueError("it plans no cells or no runs")
     for name in ("name", "question", "created_at", "git_sha"):
         _text(document.get(name), name, optional=True)
     cells = _list(document.get("cells", []), "cells")
@@ -129,7 +131,9 @@ def _list(value: Any, where: str) -> list[Any]:
 
 
 def check_resolved(document: Mapping[str, Any]) -> None:
-    """Raise ValueError, KeyError or TypeError for what is no ``spec.resolved.json``."""
+    """Raise ValueError, KeyError or TypeError for what is no ``spec.resolved.json``; an empty one says nothing."""
+    if set(document) - {"schema_version", "sha256"} and not {"runs", "laws"} <= set(document):
+        raise ValueError("it holds no runs or no laws")
     for name in ("runs", "laws"):
         for key, value in _table(document.get(name) or {}, name).items():
             _table(value, f"{name}.{key:.40}")

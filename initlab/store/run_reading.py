@@ -17,11 +17,19 @@ from initlab.store.row_files import (
     whole_rows,
 )
 from initlab.store.run_state import RunResult, RunState
-from initlab.store.stored import Damaged, Unreadable, parse_document, raise_for, read_content, read_document
+from initlab.store.stored import (
+    Damaged,
+    Unreadable,
+    has_checksum,
+    parse_document,
+    raise_for,
+    read_content,
+    read_document,
+)
 
 KEPT = "kept.json"
 """Beside ``sweep.json`` where a sweep's results are kept without curves; holds the checksums of what is kept."""
-LOCK = ".lock"
+LOCK, SUMMARY = ".lock", "summary.json"
 
 _NUMBERS = ("train_loss", "val_loss", "initial_loss", "uniform_loss", "entropy_rate", "entropy_floor", "growth")
 
@@ -134,11 +142,13 @@ def read_result(path: Path) -> RunResult:
     try:
         held = holder(path / LOCK)
         with _run_folder(path) as folder:
-            status, notes = _status(folder)
-            summary = read_document(folder, "summary.json", _check_summary(path.name))
+            status, notes = _status(folder, path.name)
+            summary = read_document(folder, SUMMARY, _check_summary(path.name))
             if summary is None:
                 return _unfinished(held, status, notes), None
             unchecked = "files" not in summary
+            if unchecked and has_checksum(read_content(folder, CONFIG) or b""):
+                raise Damaged(f"{path / SUMMARY} is damaged: its checksums are gone")
             _check_sizes(folder, summary)
     except Damaged as error:
         return RunState("damaged", str(error)), None
@@ -162,12 +172,15 @@ def _refused(error: OSError, path: Path) -> RunState:
         return RunState("unreadable", str(unreadable))
 
 
-def _status(folder: Folder) -> tuple[dict[str, Any], tuple[str, ...]]:
+def _status(folder: Folder, run: str) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Return ``status.json``, which is no part of a result, and what is wrong with it."""
     try:
-        return read_document(folder, "status.json", _check_status) or {}, ()
+        document = read_document(folder, "status.json", _check_status) or {}
     except Damaged as error:
         return {}, (str(error),)
+    if document.get("id", run) != run:
+        return {}, (f"{folder.path / 'status.json'} is damaged: it is another run's",)
+    return document, ()
 
 
 def _unfinished(held: Holder | None, status: dict[str, Any], notes: tuple[str, ...]) -> RunState:

@@ -43,13 +43,24 @@ def write_document(path: Path, document: dict[str, Any], *, durable: bool = True
     return content
 
 
-def read_document(folder: Folder, name: str, check: Check | None = None) -> dict[str, Any] | None:
+def read_document(
+    folder: Folder, name: str, check: Check | None = None, *, checked: bool = False
+) -> dict[str, Any] | None:
     """Return a document without its checksum, None where there is none; one of an earlier version has no checksum.
 
-    Raises Damaged, Unreadable, and InitlabError for a document written by a newer initlab.
+    ``checked`` says that it must have one. Raises Damaged, Unreadable, and InitlabError for a document written by a
+    newer initlab.
     """
     content = read_content(folder, name)
+    if content is not None and checked and not has_checksum(content):
+        parse_document(content, folder.path / name, check)  # which may have more to say
+        raise Damaged(f"{folder.path / name} is damaged: its checksum is gone")
     return None if content is None else parse_document(content, folder.path / name, check)
+
+
+def has_checksum(content: bytes) -> bool:
+    """Whether a document ends as this version writes them."""
+    return content.endswith(_AFTER) and content[: -len(_AFTER) - 64].endswith(_BEFORE)
 
 
 def read_content(folder: Folder, name: str) -> bytes | None:

@@ -84,7 +84,7 @@ def logged(root: Path) -> Iterator[list[Operation]]:
     def one(name: str, kind: str) -> Callable[..., None]:
         def call(path: Any, *rest: Any, **more: Any) -> None:
             if more.get("dir_fd") is not None:  # how a tree is removed
-                path = os.path.join(os.readlink(f"/proc/self/fd/{more['dir_fd']}"), path)
+                path = Path(f"/proc/self/fd/{more['dir_fd']}").readlink() / path
                 more.pop("dir_fd")
             {**real, **moves}[name](path, *rest, **more)
             if known := inside(path):
@@ -94,10 +94,17 @@ def logged(root: Path) -> Iterator[list[Operation]]:
 
     with pytest.MonkeyPatch.context() as patch:
         for name, function in {
-            **{"open": opened, "close": closed, "write": written, "fsync": synced},
-            **{"link": two("link", "link"), "rename": two("rename", "rename"), "replace": two("replace", "rename")},
-            **{"mkdir": one("mkdir", "mkdir"), "rmdir": one("rmdir", "remove")},
-            **{"unlink": one("unlink", "remove"), "remove": one("remove", "remove")},
+            "open": opened,
+            "close": closed,
+            "write": written,
+            "fsync": synced,
+            "link": two("link", "link"),
+            "rename": two("rename", "rename"),
+            "replace": two("replace", "rename"),
+            "mkdir": one("mkdir", "mkdir"),
+            "rmdir": one("rmdir", "remove"),
+            "unlink": one("unlink", "remove"),
+            "remove": one("remove", "remove"),
         }.items():
             patch.setattr(os, name, function)
         patch.setattr(Path, "write_bytes", replaced)

@@ -26,11 +26,11 @@ def take(folder: str, rounds: int, begun: Round, won: Wins, released: Wins, numb
     """Take every round's lock, and give it back once all have tried."""
     for turn in range(1, rounds + 1):
         while begun.value < turn:
-            pass
+            time.sleep(0)
         mine = lock.acquire(Path(folder, f"{turn}.lock"))
         won[number] = turn if mine is not None else -turn
         while not all(abs(one) >= turn for one in won):
-            pass
+            time.sleep(0)
         if mine is not None:
             mine.release()
         released[number] = turn

@@ -1,4 +1,4 @@
-"""Whatever the system refuses, at whatever call: nothing finished is wrong, and the next attempt ends in equal bytes."""
+"""Whatever the system refuses, at whatever call: nothing finished is wrong, the next attempt ends in equal bytes."""
 
 import errno
 from pathlib import Path
