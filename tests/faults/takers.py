@@ -29,7 +29,7 @@ def take(folder: str, rounds: int, begun: Round, won: Wins, released: Wins, numb
             time.sleep(0)
         mine = lock.acquire(Path(folder, f"{turn}.lock"))
         won[number] = turn if mine is not None else -turn
-        while not all(abs(one) >= turn for one in won):
+        while not all(abs(won[n]) >= turn for n in range(TAKERS)):
             time.sleep(0)
         if mine is not None:
             mine.release()
@@ -54,11 +54,11 @@ def race(rounds: int, folder: Path) -> Counter[str]:
             texts = {"dead": json.dumps({"token": f"t{turn}", **dead}), "empty": "", "garbled": "\x00" * 40}
             path.write_text(texts[planted])
         begun.value = turn
-        while not all(one >= turn for one in released):
-            if not all(taker.is_alive() for taker in takers) and not all(one >= turn for one in released):
+        while not all(released[n] >= turn for n in range(TAKERS)):
+            if not all(taker.is_alive() for taker in takers) and released[0] < turn:
                 raise RuntimeError(f"a taker died in round {turn}")
             time.sleep(0)
-        found[f"{sum(one > 0 for one in won)} winners"] += 1
+        found[f"{sum(won[n] > 0 for n in range(TAKERS))} winners"] += 1
         left = list(folder.iterdir())
         found["left behind"] += len(left)
         for old in left:
