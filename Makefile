@@ -12,7 +12,7 @@ sweep: $(VENV)/run.stamp  ## train the quickstart: a table and a report in resul
 	$(BIN)/initlab sweep
 
 test: $(VENV)/dev.stamp  ## run the tests
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 check: lint types test  ## everything a change must pass
 

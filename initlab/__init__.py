@@ -13,7 +13,7 @@ that ``--json`` prints), ``to_frame()`` where it is a table, and a notebook's di
 (torch, pandas, matplotlib) is imported when it is called.
 """
 
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -84,6 +84,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for (PEP 562)."""
     if name == "__version__":
+        from importlib import metadata  # most of what importing this module would cost
+
         return metadata.version("initlab")
     if name not in _HOMES:
         raise AttributeError(f"module 'initlab' has no attribute {name!r}")

@@ -119,13 +119,17 @@ def not_flat(slopes: dict[str, Slope]) -> dict[str, Slope]:
     return {name: found for name, found in slopes.items() if abs(found.exponent) >= BAND}
 
 
-@pytest.mark.parametrize(("init", "seeds", "n_head"), [("mup", 32, None), ("u-mup", 6, None), ("u-mup", 6, 4)])
+@pytest.mark.parametrize(
+    ("init", "seeds", "n_head"),
+    [pytest.param("mup", 32, None, marks=pytest.mark.slow), ("u-mup", 6, None), ("u-mup", 6, 4)],
+)
 def test_activations_keep_their_size_over_widths(init: str, seeds: int, n_head: int | None) -> None:
     slopes = width_slopes(widened(init, seeds, n_head), "size")
     assert len(slopes) == 5 + 4 * 2
     assert not not_flat(slopes)
 
 
+@pytest.mark.slow
 def test_mup_takes_as_many_seeds_as_its_scatter_needs() -> None:
     # The limit is farther from a flat truth than half a 95% interval, so what it finds steep is not scatter.
     slopes = width_slopes(widened("mup", 32, None), "size")
@@ -185,6 +189,7 @@ def test_completep_needs_its_branch_multiplier(lr: float) -> None:
     assert abs(last_update("completep:alpha=0", lr).exponent) > 2 * BAND
 
 
+@pytest.mark.slow
 def test_depth_mup_keeps_small_steps_alike_and_large_ones_not() -> None:
     # Its branches over √M with rates over √M hold to first order in the rate; completep's hold beyond it.
     assert abs(last_update("depth-mup", 1e-3).exponent) < BAND

@@ -1,6 +1,5 @@
 """A sweep's predictions on disk: one file a network, written once, whatever theory thinks of it."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -86,11 +85,3 @@ def test_nothing_is_read_where_there_is_nothing(tmp_path: Path) -> None:
     (tmp_path / "predictions").mkdir()
     (tmp_path / "predictions" / f"{'0' * 12}.json").write_text('{"schema_version": 99}')
     assert read_prediction(tmp_path, "0" * 12) is None
-
-
-def test_a_hundred_predictions_take_a_few_seconds_of_a_processor(tmp_path: Path) -> None:
-    several = [request(f"gpt2:std={0.01 + step / 10_000}") for step in range(100)]
-    store(tmp_path, several[0])  # tables that all share
-    start = time.process_time()
-    store(tmp_path, *several)
-    assert time.process_time() - start < 8
