@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -76,18 +77,17 @@ def sweep(
 
     ``spec`` is a sweep.toml or its folder; without one, the arguments make the sweep, and nothing at all is the
     quickstart. ``fields`` are fields of a run by name, such as ``n_layer=[4, 12]`` or ``lr=1e-3``: several values are
-    an axis, and win over the spec's. ``seeds`` is how many (3 are 0, 1, 2) or which. ``out`` is the sweep's own
-    folder, ``results/<name>`` by default. ``jobs``, ``lanes``, ``compile`` and ``device`` override what was measured
-    to be fast. Runs that another process trains are waited for, unless not to ``wait``; the rest is left once
-    ``max_failures`` runs have failed. ``progress`` is a bar, or plain lines on stderr where nobody watches. Training
-    happens in processes of their own, which never run the calling script. Raises InitlabError for a mistake in the
-    spec, and KeyboardInterrupt with everything that is finished kept.
+    an axis, and win over the spec's. ``seeds`` is how many (3 are 0, 1, 2) or which. ``out`` is the sweep's own folder,
+    ``results/<name>`` by default. ``jobs``, ``lanes``, ``compile`` and ``device`` override what was measured. Unless
+    not to ``wait``, runs of other processes are waited for; after ``max_failures`` failed runs the rest is left.
+    ``progress`` is a bar, or plain lines on stderr where nobody watches. Training never runs the calling script.
+    Raises InitlabError for a mistake in the spec, and KeyboardInterrupt with all that is finished kept.
 
     >>> import initlab
     >>> results = initlab.sweep(init=["gpt2", "depth-scaled"], n_layer=2, n_embd=16, n_head=2, block_size=8, steps=2,
     ...                         seeds=2, out="results/example", jobs=1, progress=False)
-    >>> len(results.runs), results.counts["finished"], sorted(set(results.to_frame()["init"]))
-    (4, 4, ['depth-scaled', 'gpt2'])
+    >>> results.counts["finished"], sorted(set(results.to_frame()["init"]))
+    (4, ['depth-scaled', 'gpt2'])
     """
     plan = planned_sweep(
         spec,
@@ -267,7 +267,7 @@ class Standing(PublicTable):
             "problems": list(self.problems),
         }
 
-    @property
+    @cached_property
     def problems(self) -> tuple[str, ...]:
         """What is damaged or cannot be read, a line each that names the file; where verified, of every file."""
         beside = damaged_beside_results(self.results) if self.verified else ()
@@ -289,7 +289,7 @@ class Standing(PublicTable):
             lines.append(f"{unchecked} stored by an earlier version, without checksums: read unchecked")
         lines += self.problems
         if self.verified and not self.problems:
-            lines.append("verified: every other file is what was stored")
+            lines.append(f"verified: every {'other ' if unchecked else ''}file is what was stored")
         return "\n".join(lines)
 
     def _rows(self) -> list[dict[str, Any]]:

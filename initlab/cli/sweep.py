@@ -79,8 +79,7 @@ def sweep(
 ) -> None:
     """Train what is missing of a sweep; the same command again resumes it.
 
-    A sweep is a spec file, flags, or both (flags win). Every flag of a field takes several values, separated by
-    commas, and becomes an axis.
+    A sweep is a spec file, flags, or both (flags win). A field's flag with several values (1,2) is an axis.
     """
     plan = planned_sweep(
         spec,
@@ -100,7 +99,6 @@ def sweep(
     )
     say_skipped(skipped_probes())
     if not dry_run:
-        announce(stderr(), plan)
         _finish(_run(plan, wait, max_failures), as_json)
     elif as_json:
         print_json(plan.to_json())
@@ -110,6 +108,7 @@ def sweep(
 
 def _run(plan: Plan, wait: bool, max_failures: int | None) -> Results:
     """Train with progress on stderr; a signal ends the sweep with what is stored intact."""
+    announce(stderr(), plan)
     try:
         with _sigterm_raises():
             return run_sweep(plan, progress_for(plan, stderr()), wait=wait, max_failures=max_failures)

@@ -27,7 +27,12 @@ def announce(console: Console, plan: "Plan") -> None:
     workers = f"{plan.workers} worker{'s' * (plan.workers > 1)}"
     cost = f", about {duration(plan.seconds)} on {workers}" if plan.missing else ""
     console.print(f"  {len(plan.runs)} runs{state}{cost}; in {escape(str(plan.folder.path))}", soft_wrap=True)
-    for line in [*_unsound(plan), *_executions(plan), *(row.describe() for row in plan.scale_ups), *filter(None, [plan.hint])]:
+    for line in [
+        *_unsound(plan),
+        *_executions(plan),
+        *(row.describe() for row in plan.scale_ups),
+        *filter(None, [plan.hint]),
+    ]:
         console.print(f"  {line}", soft_wrap=True, markup=False)
 
 

@@ -133,9 +133,8 @@ def make_plan(
     """Return the plan of a sweep that lives in ``out``, else in ``results/<name>`` or below INITLAB_OUT.
 
     A sweep without a name is called ``sweep-`` and the first digits of its content's hash. How a shape is computed
-    stays as it was chosen for the sweep before on this machine; the first time a machine is planned for takes a few
-    seconds of measuring it, unless not to ``measure``. A target that was named before is kept where none is given.
-    Nothing is written. Raises InitlabError for anything wrong in the spec, the target, or the overrides.
+    stays as it was chosen for the sweep before on this machine, and so does the target where none is given; a new
+    machine takes a few seconds of measuring, unless not to ``measure``. Nothing is written. Raises InitlabError.
     """
     if retry not in get_args(Retry):
         raise InitlabError(f"retry: no choice {retry!r}{did_you_mean(retry, get_args(Retry))}")

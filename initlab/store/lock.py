@@ -202,7 +202,8 @@ def _write_record(path: Path, token: str) -> None:
     record = json.dumps({"token": token, **Owner.here().to_json()}).encode()
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
     try:
-        os.write(descriptor, record)
+        if os.write(descriptor, record) < len(record):  # a lock that is cut would look free
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
     finally:
         os.close(descriptor)
 

@@ -27,7 +27,18 @@ class Sweep:
 
     def __init__(self, folder: Path, *more: str, seeds: int = 3, steps: int = 300, jobs: int = 1) -> None:
         self.folder = folder
-        arguments = ["sweep", *SMALL, "--seeds", str(seeds), "--steps", str(steps), "--jobs", str(jobs), "--lanes", "1"]
+        arguments = [
+            "sweep",
+            *SMALL,
+            "--seeds",
+            str(seeds),
+            "--steps",
+            str(steps),
+            "--jobs",
+            str(jobs),
+            "--lanes",
+            "1",
+        ]
         self.process = subprocess.Popen(
             [*COMMAND, *arguments, "-o", str(folder), *more],
             stdout=subprocess.PIPE,
@@ -122,7 +133,9 @@ def killed(folder: Path, right: dict[str, bytes], dice: random.Random, **how: in
     code, output = second.end()
     sweep.end()
     found = [f"exit {code}: {output[-300:]}"] if code else []
-    found += [f"{path.parent.name} was done twice" for path, content in before.items() if path.read_bytes() != content]
+    found += [
+        f"{path.parent.name} was done twice" for path, content in before.items() if path.read_bytes() != content
+    ]
     return [f"{way}: {fault}" for fault in [*found, *faults(folder, right)]]
 
 
