@@ -145,7 +145,7 @@ def read_result(path: Path) -> RunResult:
             status, notes = _status(folder, path.name)
             summary = read_document(folder, SUMMARY, _check_summary(path.name))
             if summary is None:
-                return _unfinished(held, status, notes), None
+                return _unfinished(path, held, status, notes), None
             unchecked = "files" not in summary
             if unchecked and has_checksum(read_content(folder, CONFIG) or b""):
                 raise Damaged(f"{path / SUMMARY} is damaged: its checksums are gone")
@@ -183,7 +183,7 @@ def _status(folder: Folder, run: str) -> tuple[dict[str, Any], tuple[str, ...]]:
     return document, ()
 
 
-def _unfinished(held: Holder | None, status: dict[str, Any], notes: tuple[str, ...]) -> RunState:
+def _unfinished(path: Path, held: Holder | None, status: dict[str, Any], notes: tuple[str, ...]) -> RunState:
     seconds, stored, reason = status.get("wall_seconds"), status.get("status"), status.get("reason")
     if held is not None and held.may_live:
         return RunState("running", None, seconds, notes=notes)
@@ -192,7 +192,7 @@ def _unfinished(held: Holder | None, status: dict[str, Any], notes: tuple[str, .
     if stored == "failed" or stored == "interrupted":
         return RunState(stored, reason, seconds, notes=notes)
     if stored in ("finished", "diverged"):
-        return RunState("damaged", "its summary.json is gone, though status.json says that it was stored")
+        return RunState("damaged", f"{path / SUMMARY} is gone, though status.json says that it was stored")
     return RunState("missing", notes[0] if notes else None)
 
 

@@ -80,9 +80,7 @@ def test_every_status_has_its_row(tmp_path: Path) -> None:
 
 def test_torn_last_lines_and_empty_folders_are_read_past(tmp_path: Path) -> None:
     """Of a run that was killed, that is: the files of a finished one have checksums."""
-    folder = make_sweep(
-        tmp_path / "s", ["gpt2"], ["gelu"], [0, 1], outcome=lambda i, a, s: ["running", "missing"][s]
-    )
+    folder = make_sweep(tmp_path / "s", ["gpt2"], ["gelu"], [0, 1], outcome=lambda i, a, s: ["running", "missing"][s])
     torn, empty = load_results(folder.path).runs
     before = frames_of(folder.path)
     assert not before.curves.empty
