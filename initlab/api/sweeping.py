@@ -75,19 +75,18 @@ def sweep(
 ) -> Results:
     """Train what is missing of a sweep and return all its results; the same call again resumes it.
 
-    ``spec`` is a sweep.toml or its folder; without one, the arguments make the sweep, and nothing at all is the
-    quickstart. ``fields`` are fields of a run by name, such as ``n_layer=[4, 12]`` or ``lr=1e-3``: several values are
-    an axis, and win over the spec's. ``seeds`` is how many (3 are 0, 1, 2) or which. ``out`` is the sweep's own folder,
-    ``results/<name>`` by default. ``jobs``, ``lanes``, ``compile`` and ``device`` override what was measured. Unless
-    not to ``wait``, runs of other processes are waited for; after ``max_failures`` failed runs the rest is left.
-    ``progress`` is a bar, or plain lines on stderr where nobody watches. Training never runs the calling script.
-    Raises InitlabError for a mistake in the spec, and KeyboardInterrupt with all that is finished kept.
+    ``spec`` is a sweep.toml or its folder; without one the arguments make the sweep, without any the quickstart.
+    ``fields`` are fields of a run by name (``lr=1e-3``): several values are an axis, and win over the spec's.
+    ``seeds`` is how many or which, ``out`` the sweep's folder. ``jobs``, ``lanes``, ``compile`` and ``device``
+    override what was measured. Unless not to ``wait``, runs of other processes are waited for; after ``max_failures``
+    failed runs the rest is left. Raises InitlabError for a mistake, and KeyboardInterrupt with all that is finished
+    kept.
 
     >>> import initlab
     >>> results = initlab.sweep(init=["gpt2", "depth-scaled"], n_layer=2, n_embd=16, n_head=2, block_size=8, steps=2,
     ...                         seeds=2, out="results/example", jobs=1, progress=False)
-    >>> results.counts["finished"], sorted(set(results.to_frame()["init"]))
-    (4, ['depth-scaled', 'gpt2'])
+    >>> len(results.runs), results.counts["finished"], sorted(set(results.to_frame()["init"]))
+    (4, 4, ['depth-scaled', 'gpt2'])
     """
     plan = planned_sweep(
         spec,
@@ -103,7 +102,7 @@ def sweep(
         retry=retry,
         plugins=plugins,
     )
-    return run_sweep(plan, progress, wait=wait, max_failures=max_failures)
+    return run_sweep(plan, progress, wait, max_failures)
 
 
 def asked_axes(
@@ -168,7 +167,7 @@ def skipped_probes() -> tuple[str, ...]:
 
 
 def run_sweep(
-    plan: Plan, progress: bool | Progress = True, *, wait: bool = True, max_failures: int | None = None
+    plan: Plan, progress: bool | Progress = True, wait: bool = True, max_failures: int | None = None
 ) -> Results:
     """Train what is missing of a plan and return the results, read once; see ``running.run_plan``."""
     shown = progress_for(plan) if progress is True else progress or None

@@ -1,5 +1,6 @@
 """What of a sweep's folder is not what was stored, beside its results: for ``initlab status --verify``."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,11 +16,11 @@ def damaged_beside_results(results: Results) -> tuple[str, ...]:
     """Return a line for each document that no result depends on and that is damaged, gone or cannot be read."""
     lines = []
     if results.checked:
-        if not (results.path / "spec.resolved.json").is_file():
+        if not os.path.lexists(results.path / "spec.resolved.json"):
             lines.append(f"{results.path / 'spec.resolved.json'} is gone")
         keys = sorted(set(results.prediction_keys.values()))
         files = [results.path / PREDICTIONS / f"{key}.json" for key in keys]
-        lines += [f"{file} is gone" for file in files if not file.is_file()]
+        lines += [f"{file} is gone" for file in files if not os.path.lexists(file)]
     lines += _problems(results, [()], ["spec.resolved.json"])
     runs: list[tuple[str, ...]] = [("runs", run.id) for run in results.runs if run.status in DONE]
     return (*lines, *_problems(results, runs, ["config.json", "env.json", "status.json"]))

@@ -135,7 +135,7 @@ def check_resolved(document: Mapping[str, Any]) -> None:
     if set(document) - {"schema_version", "sha256"} and not {"runs", "laws"} <= set(document):
         raise ValueError("it holds no runs or no laws")
     for name in ("runs", "laws"):
-        for key, value in _table(document.get(name) or {}, name).items():
+        for key, value in _table(document.get(name, {}), name).items():
             _table(value, f"{name}.{key:.40}")
     for digest, laws in (document.get("laws") or {}).items():
         for part in ("slots", "topology"):

@@ -66,7 +66,7 @@ def test_what_is_no_plain_file_is_refused_without_waiting(what: str, root: Path,
 
 
 def test_no_descriptor_stays_open(root: Path) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     (root / "odd").mkdir()
     for _ in range(20):
         with folder_below(root, "runs") as folder:
@@ -75,7 +75,7 @@ def test_no_descriptor_stays_open(root: Path) -> None:
             folder.read("odd")
         with folder_below(root, "runs", "absent"):
             pass
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_a_folder_is_made_where_it_is_not_and_nowhere_else(root: Path, tmp_path: Path) -> None:

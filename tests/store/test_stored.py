@@ -46,16 +46,10 @@ def test_what_is_not_there_is_none(tmp_path: Path) -> None:
 def test_every_byte_that_is_changed_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     content = write_document(path, {"x": 15})
-    unnoticed = []
     for at in range(len(content)):
         path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
-        try:
+        with pytest.raises(InitlabError, match="a.json"):
             read(path, checked=True)
-        except InitlabError as error:
-            assert str(path) in str(error)
-        else:
-            unnoticed.append(at)
-    assert unnoticed == []
     path.write_bytes(content)
     assert read(path, checked=True) is not None
 
