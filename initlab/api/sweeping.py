@@ -79,8 +79,7 @@ def sweep(
     ``fields`` are fields of a run by name (``lr=1e-3``): several values are an axis, and win over the spec's.
     ``seeds`` is how many or which, ``out`` the sweep's folder. ``jobs``, ``lanes``, ``compile`` and ``device``
     override what was measured. Unless not to ``wait``, runs of other processes are waited for; after ``max_failures``
-    failed runs the rest is left. Raises InitlabError for a mistake, and KeyboardInterrupt with all that is finished
-    kept.
+    failed runs the rest is left. Raises InitlabError for mistakes, KeyboardInterrupt with what is finished kept.
 
     >>> import initlab
     >>> results = initlab.sweep(init=["gpt2", "depth-scaled"], n_layer=2, n_embd=16, n_head=2, block_size=8, steps=2,

@@ -16,11 +16,13 @@ def test_a_run_is_shown_and_an_orphan_pruned(tmp_path: Path) -> None:
 
     orphan = results.path / "runs" / "orphan"
     orphan.mkdir()
-    cache = {"TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "none")}
-    dry = initlab("prune", str(results.path), "--dry-run", **cache)
+    cache = str(tmp_path / "none")
+    dry = initlab("prune", str(results.path), "--dry-run", TORCHINDUCTOR_CACHE_DIR=cache)
     assert f"would remove {orphan}" in dry.out
     assert orphan.is_dir()
-    assert list(initlab("prune", str(results.path), "--json", **cache).json["removed"]) == [str(orphan)]
+    assert list(initlab("prune", str(results.path), "--json", TORCHINDUCTOR_CACHE_DIR=cache).json["removed"]) == [
+        str(orphan)
+    ]
     assert not orphan.exists()
 
 

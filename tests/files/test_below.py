@@ -55,7 +55,8 @@ def test_what_is_no_plain_file_is_refused_without_waiting(what: str, root: Path,
     elif what == "fifo":
         os.mkfifo(path)
     else:
-        targets = {"link": tmp_path / "outside" / "secret", "dangling": tmp_path / "none", "device": "/dev/zero"}
+        secret, nothing, device = tmp_path / "outside" / "secret", tmp_path / "none", Path("/dev/zero")
+        targets = {"link": secret, "dangling": nothing, "device": device}
         path.symlink_to(targets[what])
     with folder_below(root, "runs") as folder:
         with pytest.raises(OSError, match=r".") as read:

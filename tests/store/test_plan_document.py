@@ -65,7 +65,7 @@ def test_a_prediction_is_numbers_of_the_right_length_or_a_reason(folder: Path) -
     check_prediction({"reason": "theory has nothing to say"})
     right = json.loads(files[0].read_text())
     name = next(iter(right["sites"]))
-    for change in (
+    changes: list[dict[str, Any]] = [
         {"reason": 3},
         {"growth": None},
         {"growth": "1"},
@@ -73,7 +73,8 @@ def test_a_prediction_is_numbers_of_the_right_length_or_a_reason(folder: Path) -
         {"bands": {**right["bands"], name: [[0.0, 1.0]] * 99}},
         {"validity": [3]},
         {"growth_law": []},
-    ):
+    ]
+    for change in changes:
         with pytest.raises((ValueError, KeyError, TypeError)):
             check_prediction({**copy.deepcopy(right), **change})
     for missing in ("sites", "bands", "validity", "growth_law"):
@@ -86,7 +87,9 @@ def test_a_resolved_spec_is_tables_of_tables(folder: Path) -> None:
     check_resolved(right)
     check_resolved({"schema_version": 1})
     digest = next(iter(right["laws"]))
-    for change in ({"runs": []}, {"laws": {digest: 3}}, {"laws": {digest: {"slots": {}}}}, {"execution": 3}):
+    laws: list[Any] = [[], {digest: 3}, {digest: {"slots": {}}}]
+    changes: list[dict[str, Any]] = [{"runs": []}, {"execution": 3}, *({"laws": one} for one in laws)]
+    for change in changes:
         with pytest.raises((ValueError, KeyError, TypeError)):
             check_resolved({**right, **change})
     with pytest.raises(ValueError, match="no runs or no laws"):

@@ -48,7 +48,7 @@ def test_every_byte_that_is_changed_is_noticed(tmp_path: Path) -> None:
     content = write_document(path, {"x": 15})
     for at in range(len(content)):
         path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
-        with pytest.raises(InitlabError, match="a.json"):
+        with pytest.raises(InitlabError, match=r"a\.json"):
             read(path, checked=True)
     path.write_bytes(content)
     assert read(path, checked=True) is not None
