@@ -91,11 +91,12 @@ class RunWriter:
         self._path, self._lock = path, owned
         self._attempt = path / attempt_name(owned.token)
         self._started = time.time()
-        _clear_attempts(path)
+        _clear_attempts(path, owned)
         self._attempt.mkdir()
         self._config = FileRecord.of(write_document(self._attempt / CONFIG, config, durable=False))
         write_document(self._attempt / ENV, {"id": path.name, **env}, durable=False)
         self._set_status("running")
+        self._log = self._attempt / LOG
         self._start_log()
         self.log("started")
         self._rows = {name: RowWriter(self._attempt / name) for name in ROW_FILES}
@@ -128,7 +129,7 @@ class RunWriter:
     def log(self, message: str) -> None:
         with _storing(self._path):
             self._lock.check()
-            with (self._attempt / LOG).open("a", encoding="utf-8") as file:
+            with self._log.open("a", encoding="utf-8") as file:
                 file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')} {message}\n")
 
     def flush(self) -> None:
@@ -154,6 +155,7 @@ class RunWriter:
             write_document(self._attempt / SUMMARY, {**summary, "files": files})
             self._end(ended, reason)
             self._place(*ROW_FILES, CONFIG, ENV, LOG)
+            self._log = self._path / LOG
             flush_folder(self._path)  # the rows' names, before that of the summary that speaks of them
             self._lock.check()
             try:
@@ -162,6 +164,7 @@ class RunWriter:
                 raise LostRun(f"{self._path.name} was finished by another process") from None
             flush_folder(self._path)
             self._place(STATUS)
+            self.log(_said(ended, reason))  # it is now, and was not before
         self._leave()
 
     def fail(self, reason: str, details: str = "") -> None:
@@ -189,6 +192,7 @@ class RunWriter:
             if details:
                 self.log(details)
             self._end(status, reason)
+            self.log(_said(status, reason))
             self._place(*ROW_FILES, CONFIG, ENV, LOG, STATUS)
         self._leave()
 
@@ -207,7 +211,6 @@ class RunWriter:
     def _end(self, status: Status, reason: str | None) -> None:
         self._close_rows()
         self._set_status(status, reason)
-        self.log(status if reason is None else f"{status}: {reason}")
 
     def _set_status(self, status: Status, reason: str | None = None) -> None:
         now = time.time()
@@ -219,7 +222,7 @@ class RunWriter:
         earlier = b""
         with suppress(OSError), folder_below(self._path) as folder:
             earlier = folder.read(LOG)[-MOST_LOG_BYTES:]
-        (self._attempt / LOG).write_bytes(earlier)
+        self._log.write_bytes(earlier)
 
     def _place(self, *names: str) -> None:
         """Give files of this attempt their places in the run."""
@@ -235,6 +238,10 @@ class RunWriter:
         shutil.rmtree(self._attempt, ignore_errors=True)
         lock.clear_claims(self._path / LOCK)
         self._lock.release()
+
+
+def _said(status: Status, reason: str | None) -> str:
+    return status if reason is None else f"{status}: {reason}"
 
 
 def _status(run: str, status: Status, reason: str | None, started: float, now: float) -> dict[str, Any]:
@@ -255,16 +262,20 @@ def _name_once(source: Path, target: Path) -> None:
         source.rename(target)
 
 
-def _clear_attempts(path: Path) -> None:
-    """Remove what earlier attempts left: their folders, their temporary files, and rows without a summary."""
-    for old in path.iterdir():
+def _clear_attempts(path: Path, owned: Lock) -> None:
+    """Remove what earlier attempts left: their folders and temporary files.
+
+    What is listed while the run is ours is no later owner's, however long this process sleeps before it removes it.
+    Files whose names a later owner uses too are left: they are replaced when the run ends.
+    """
+    listed = list(path.iterdir())
+    owned.check()
+    for old in listed:
         if old.name.startswith("attempt-"):
             shutil.rmtree(old, ignore_errors=True)
         elif old.name.startswith(".") and not old.name.startswith(LOCK):
             with suppress(OSError):
                 old.unlink()
-    for name in (*ROW_FILES, CONFIG, ENV, STATUS):
-        (path / name).unlink(missing_ok=True)
 
 
 @contextmanager

@@ -3,17 +3,33 @@
 import errno
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
 WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EACCES, errno.EMFILE)
 READ_ERRORS = (errno.EIO, errno.ESTALE, errno.EACCES, errno.EMFILE)
+WRITES = ("write", "fsync", "link", "rename", "replace", "mkdir")
+
+Told: TypeAlias = Callable[[str], None]
+"""Told of a call before it is made; may raise in its place."""
 
 _WRITING_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+
+
+class Moments:
+    """Counts calls, and has something done right before the one numbered ``at``."""
+
+    def __init__(self, at: int | None, do: Callable[[], object]) -> None:
+        self.at, self.do, self.calls = at, do, 0
+
+    def __call__(self, what: str) -> None:
+        call, self.calls = self.calls, self.calls + 1
+        if call == self.at:
+            self.do()
 
 
 class Refusals:
@@ -33,12 +49,25 @@ def refused_writes(number: int, at: int | None, *, lasting: bool = False) -> Ite
     """Refuse a call that writes: open for writing, write, fsync, link, rename, mkdir. Removing needs no room."""
     refuse = Refusals(number, at, lasting)
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("write", "fsync", "link", "rename", "replace", "mkdir"):
-            patch.setattr(os, name, _refusing(refuse, name, getattr(os, name)))
-        patch.setattr(os, "open", _refusing_open(refuse, os.open))
+        _patch_writes(patch, refuse, WRITES)
         patch.setattr(Path, "write_bytes", _half_written(refuse))
-        patch.setattr(io, "open", _refusing_io(refuse, io.open))
         yield refuse
+
+
+@contextmanager
+def before_a_write(at: int | None, do: Callable[[], object]) -> Iterator[Moments]:
+    """Have something done before a call that changes what the disk holds; removing does, too."""
+    moments = Moments(at, do)
+    with pytest.MonkeyPatch.context() as patch:
+        _patch_writes(patch, moments, (*WRITES, "unlink", "rmdir"))
+        yield moments
+
+
+def _patch_writes(patch: pytest.MonkeyPatch, told: Told, names: Sequence[str]) -> None:
+    for name in names:
+        patch.setattr(os, name, _refusing(told, name, getattr(os, name)))
+    patch.setattr(os, "open", _refusing_open(told, os.open))
+    patch.setattr(io, "open", _refusing_io(told, io.open))
 
 
 @contextmanager
@@ -64,7 +93,7 @@ def refused_reads(number: int, at: int | None, below: Path, *, lasting: bool = F
         yield refuse
 
 
-def _refusing(refuse: Refusals, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+def _refusing(refuse: Told, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
     def call(*arguments: Any, **more: Any) -> Any:
         refuse(name)
         return real(*arguments, **more)
@@ -72,7 +101,7 @@ def _refusing(refuse: Refusals, name: str, real: Callable[..., Any]) -> Callable
     return call
 
 
-def _refusing_open(refuse: Refusals, real: Callable[..., int]) -> Callable[..., int]:
+def _refusing_open(refuse: Told, real: Callable[..., int]) -> Callable[..., int]:
     def call(path: Any, flags: int, *rest: Any, **more: Any) -> int:
         if flags & _WRITING_FLAGS:
             refuse(f"open {path}")
@@ -81,7 +110,7 @@ def _refusing_open(refuse: Refusals, real: Callable[..., int]) -> Callable[..., 
     return call
 
 
-def _refusing_io(refuse: Refusals, real: Callable[..., Any]) -> Callable[..., Any]:
+def _refusing_io(refuse: Told, real: Callable[..., Any]) -> Callable[..., Any]:
     def call(path: Any, mode: str = "r", *rest: Any, **more: Any) -> Any:
         if mode not in ("r", "rb"):
             refuse(f"open {path}")
@@ -90,7 +119,7 @@ def _refusing_io(refuse: Refusals, real: Callable[..., Any]) -> Callable[..., An
     return call
 
 
-def _half_written(refuse: Refusals) -> Callable[[Path, bytes], int]:
+def _half_written(refuse: Told) -> Callable[[Path, bytes], int]:
     """Return a ``write_bytes`` that has written half when the disk is full."""
     real = Path.write_bytes
 
