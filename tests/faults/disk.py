@@ -125,12 +125,12 @@ class _Folder:
     """Every state since it was last synced."""
 
 
-def replay(log: list[Operation], to: Path, policy: Policy, seed: int = 0) -> None:
+def replay(log: list[Operation], to: Path, policy: Policy, dice: random.Random) -> None:
     """Write what the disk holds after these operations and a power failure into the folder ``to``."""
     root = _Folder()
     for operation in log:
         _apply(root, operation)
-    _write(root, to, policy, random.Random(seed))
+    _write(root, to, policy, dice)
 
 
 def _apply(root: _Folder, operation: Operation) -> None:

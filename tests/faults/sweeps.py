@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from initlab.store.lock import is_held
@@ -25,10 +25,18 @@ PATIENCE = 240.0
 class Sweep:
     """One ``initlab sweep`` of a few small runs, the leader of a process group of its own."""
 
-    def __init__(self, folder: Path, *more: str, seeds: int = 3, steps: int = 600, jobs: int = 1) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *more: str,
+        seeds: int = 3,
+        steps: int = 600,
+        jobs: int = 1,
+        before: Sequence[str] = (),
+    ) -> None:
         how = ["--seeds", str(seeds), "--steps", str(steps), "--jobs", str(jobs), "--lanes", "1"]
         self.process = subprocess.Popen(
-            [*COMMAND, "sweep", *SMALL, *how, "-o", str(folder), *more],
+            [*before, *COMMAND, "sweep", *SMALL, *how, "-o", str(folder), *more],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from initlab.errors import InitlabError
-from initlab.results.litter import clear_litter
 from initlab.results.run_folder import StorageError
 from initlab.store.run_reading import read_result
+from tests.faults.damaging import whole_sweep
 from tests.faults.injected import READ_ERRORS, WRITE_ERRORS, refused_reads, refused_writes
 from tests.faults.lives import RUN, bury, litter, live, run_path, stored, wrong
+from tests.faults.refusing import read_calls, refused_read, refused_write, write_calls
 
 
 @pytest.fixture(scope="module")
@@ -20,34 +21,6 @@ def right(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return stored(sweep)
 
 
-def write_calls(folder: Path) -> int:
-    with refused_writes(errno.ENOSPC, None) as refuse:
-        live(folder)
-    return refuse.calls
-
-
-def refused(sweep: Path, number: int, at: int, lasting: bool, right: dict[str, bytes]) -> list[str]:
-    """Refuse one call of a run's life; return what is wrong then, or once the same is tried again."""
-    faults = []
-    try:
-        with refused_writes(number, at, lasting=lasting):
-            live(sweep)
-    except StorageError:
-        pass
-    except Exception as error:
-        faults.append(f"raised {type(error).__name__}: {error}")
-    if run_path(sweep).is_dir() and (found := wrong(sweep, right)):
-        faults.append(found)
-    bury(sweep)
-    live(sweep)
-    clear_litter(sweep)  # as the next sweep would, of a run that was finished before
-    if stored(sweep) != right:
-        faults.append("the next attempt ended otherwise")
-    if left := litter(sweep):
-        faults.append(f"left {left}")
-    return [f"{errno.errorcode[number]} at call {at}{' on' * lasting}: {fault}" for fault in faults]
-
-
 @pytest.mark.parametrize("lasting", [False, True])
 def test_every_call_that_writes(lasting: bool, tmp_path: Path, right: dict[str, bytes]) -> None:
     calls = write_calls(tmp_path / "counted")
@@ -55,7 +28,7 @@ def test_every_call_that_writes(lasting: bool, tmp_path: Path, right: dict[str, 
     faults = []
     for at in range(calls):
         number = WRITE_ERRORS[at % len(WRITE_ERRORS)]
-        faults += refused(tmp_path / f"{at}", number, at, lasting, right)
+        faults += refused_write(tmp_path / f"{at}", number, at, lasting, right)
     assert faults == []
 
 
@@ -80,6 +53,17 @@ def test_every_call_that_reads(tmp_path: Path, right: dict[str, bytes]) -> None:
             assert state.status == "unreadable", (errno.errorcode[number], at, state)
             assert RUN in str(state.reason)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_calls_that_read_a_whole_sweep(tmp_path: Path) -> None:
+    sweep = whole_sweep(tmp_path / "s")
+    calls = read_calls(sweep)
+    assert calls > 30
+    faults = []
+    for at in range(0, calls, 3):
+        faults += refused_read(sweep, READ_ERRORS[at % len(READ_ERRORS)], at)
+    assert faults == []
 
 
 def test_what_is_damaged_in_the_twin_is_noticed(tmp_path: Path, right: dict[str, bytes]) -> None:
