@@ -46,9 +46,9 @@ def sweep_after(log: list[Operation], to: Path, policy: Policy, seed: str, right
     """Let the power fail in a sweep's life; return what is wrong then, and after the same command."""
     replay(log, to, policy, random.Random(seed))
     for lock in to.glob("runs/*/.lock*"):
-        lock.write_bytes(lock.read_bytes().replace(b'"boot": "', b'"boot": "an earlier '))
-        lock.unlink()  # which would be waited for a minute
-    faults, finished = [], {}
+        lock.unlink()  # of another boot, whose silence would be waited for
+    faults: list[str] = []
+    finished: dict[str, bytes] = {}
     try:
         for run in load_results(to).runs:
             files = {name: content for name, content in right.items() if name.startswith(run.id)}
@@ -57,9 +57,7 @@ def sweep_after(log: list[Operation], to: Path, policy: Policy, seed: str, right
                 faults.append(f"{run.id} counts as finished, with other bytes")
     except InitlabError:
         pass  # there is no plan yet, or none that reached the disk
-    inodes = {name: (to / "runs" / name).stat().st_ino for name in finished}
+    inodes = {to / "runs" / name: (to / "runs" / name).stat().st_ino for name in finished}
     repair(to)
-    faults += [
-        f"{name} was written again" for name, one in inodes.items() if (to / "runs" / name).stat().st_ino != one
-    ]
+    faults += [f"{path} was written again" for path, inode in inodes.items() if path.stat().st_ino != inode]
     return faults + ([] if stored_bytes(to) == right else ["the same command ended otherwise"])

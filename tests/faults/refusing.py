@@ -50,7 +50,7 @@ def read_calls(sweep: Path) -> int:
 
 
 def refused_read(whole: Path, number: int, at: int) -> list[str]:
-    """Refuse one call of a reading of a finished sweep: it is named, nothing counts as missing, nothing is touched."""
+    """Refuse one call of a reading of a finished sweep: it is named, nothing is missing, nothing touched."""
     before = _files(whole)
     faults = []
     try:

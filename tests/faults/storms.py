@@ -20,7 +20,7 @@ SILENCE = 200.0
 
 
 def killed(folder: Path, right: dict[str, bytes], dice: random.Random) -> list[str]:
-    """Kill a sweep, give the same command at once, kill that one, and so on; then let it end, and say what is wrong."""
+    """Kill a sweep, give the same command at once, kill that, and so on; let the last end, and say what is wrong."""
     fresh(folder)
     found: list[str] = []
     gone: list[Sweep] = []
@@ -139,13 +139,12 @@ def starved(mount: Path, right: dict[str, bytes], size: int) -> list[str] | None
         code, output = Sweep(mount / "s", seeds=SEEDS, steps=STEPS).end()
         found = ["a traceback"] if "Traceback" in output else []
         found += ["nothing was said of the disk"] if code and "No space left" not in output else []
-        before = {path: path.stat().st_ino for path in mount.glob("s/runs/*/summary.json")}
+        finished: dict[Path, int] = {}
+        _done_twice(finished, mount / "s")
         subprocess.run(["mount", "-o", "remount,size=100m", str(mount)], check=True)
         code, output = Sweep(mount / "s", seeds=SEEDS, steps=STEPS).end()
         found += [f"exit {code}: {output[-300:]}"] if code else []
-        found += [
-            f"{path.parent.name} was done twice" for path, inode in before.items() if path.stat().st_ino != inode
-        ]
+        found += _done_twice(finished, mount / "s")
         return [*found, *faults(mount / "s", right)]
     finally:
         subprocess.run(["umount", str(mount)], check=True)

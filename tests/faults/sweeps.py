@@ -81,9 +81,9 @@ class Sweep:
         return [int(pid) for pid, stat, args in lines if "launchers.worker" in args and not stat.startswith("Z")]
 
 
-def finished(folder: Path, *more: str, **how: int) -> str:
+def finished(folder: Path) -> str:
     """Run the sweep to its end and return what it said."""
-    code, output = Sweep(folder, *more, **how).end()
+    code, output = Sweep(folder).end()
     assert code == 0, output
     return output
 

@@ -1,7 +1,8 @@
 """Everything that may happen to a sweep, at every moment or at many: ``python -m tests.faults.torture [PART ...]``.
 
-``make torture`` runs all of it in an hour on two cores; ``ROUNDS=3`` has thrice the rounds of what is drawn by chance,
-and ``SEED`` draws other ones. Each part prints what it tried and what went wrong; any fault makes the exit code 1.
+``make torture`` runs all of it in an hour on two cores; ``ROUNDS=3`` has thrice the rounds of what is drawn by
+chance, and ``SEED`` draws other ones. Each part prints what it tried and what went wrong; any fault makes the
+exit code 1.
 """
 
 import errno
