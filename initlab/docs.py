@@ -5,10 +5,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from initlab.activations.functions import ACTIVATIONS, moments
-from initlab.inits.catalogue import FAMILIES, INITS, blueprint_for, in_order
+from initlab.inits.as_source import differences
+from initlab.inits.catalogue import FAMILIES, INITS, blueprint_for, in_order, resolve
 from initlab.inits.describe import NEED_HEADS, brief_rows, plain_text
 from initlab.inits.strategy import InitEntry
 from initlab.network.blueprint import Blueprint
+from initlab.network.topology import setting
 from initlab.optimizers.rules import OPTIMIZERS, OptimizerEntry
 from initlab.spec.run import ModelSpec
 
@@ -50,6 +52,10 @@ def _inits() -> str:
             f"context {REFERENCE.block_size}, vocabulary {VOCABULARY}, GELU); `initlab explain NAME` has any other. "
             "Norms and biases that they leave out start as the identity; `a … b` is the first layer's value and the "
             "last's, with a steady change between.",
+            "An init's laws stay the same on any network. What else its source's code builds around the weights is "
+            "taken with `--as-source` (`as_source = true` under `[model]`, `as_source=True` in Python): the fields "
+            "that each init lists are then set in the run's own spec, and so in its id. A field given beside it that "
+            "says something else is refused. Sizes stay yours.",
             _table(["init", *NEED_HEADS, "what it is"], rows),
             *(_family(family.__name__, family.__doc__ or "", entries, blueprints) for family in FAMILIES),
         ]
@@ -69,10 +75,21 @@ def _init(name: str, entry: InitEntry, blueprint: Blueprint) -> str:
         "Parameters": ", ".join(_parameter(entry, key) for key in entry.parameters),
         "Needs": ", ".join(blueprint.needs),
         "Network": blueprint.describe() or "as GPT-2",
+        "With `as_source`": _source_network(name, blueprint),
     }
     listed = "\n".join(f"- {key}: {value}" for key, value in facts.items() if value)
     text = "\n\n".join(filter(None, (entry.summary, entry.why)))
     return f"### {name}\n\n{plain_text(text, code='`')}\n\n{listed}\n\n{_laws(blueprint)}"
+
+
+def _source_network(name: str, blueprint: Blueprint) -> str:
+    """Say what the network of an init's source has that the one above does not, and what neither has."""
+    init = resolve(name)
+    if isinstance(init.entry.network, str):
+        return f"nothing to take: {init.entry.network}"
+    other = [setting(field, theirs) for field, (_, theirs) in differences(init, blueprint, "gelu").items()]
+    lacking = f"; not modelled: {'; '.join(init.entry.network.unlike)}" if init.entry.network.unlike else ""
+    return (", ".join(f"`{one}`" for one in other) or "the same") + lacking
 
 
 def _parameter(entry: InitEntry, key: str) -> str:

@@ -51,9 +51,11 @@ class Reference:
             x = self.joined(x, added, f"{block}.attn")
             trace.attention.append(added)
             trace.sites.append(x)
-            added = self.added(
-                self.mlp(read if topology.parallel else self.read(x, f"{block}.ffn"), block), block, "ffn"
-            )
+            if topology.parallel_norms:
+                read = self.read(trace.sites[-2], f"{block}.ffn")
+            elif not topology.parallel:
+                read = self.read(x, f"{block}.ffn")
+            added = self.added(self.mlp(read, block), block, "ffn")
             x = self.joined(x, added, f"{block}.ffn")
             trace.mlp.append(added)
             trace.sites.append(x)
@@ -70,6 +72,8 @@ class Reference:
             x = x + self.matrix("position_embedding")[: len(tokens)]
         if self.topology.positions == "sinusoidal":
             x = x + np.array([sinusoid(t, x.shape[-1]) for t in range(len(tokens))])
+        if self.topology.positions == "sinusoidal-fairseq":
+            x = x + np.array([fairseq_sinusoid(t + 2, x.shape[-1]) for t in range(len(tokens))])
         return self.norm(x, "embed_norm") if self.topology.embed_norm else x
 
     def read(self, x: Array, prefix: str) -> Array:
@@ -102,12 +106,17 @@ class Reference:
                 queries = self.norm(queries, f"{block}.query_norm")
                 keys = self.norm(keys, f"{block}.key_norm")
             if self.topology.positions == "rotary":
-                queries, keys = rotated(queries), rotated(keys)
+                turned = int(size * self.topology.rotary_fraction)
+                queries, keys = (
+                    np.concatenate([rotated(part[:, :turned]), part[:, turned:]], -1) for part in (queries, keys)
+                )
             for t in range(len(x)):
                 scores = np.array([queries[t] @ keys[s] for s in range(t + 1)]) * scale
                 if self.topology.positions == "relative":
                     table = self.matrix("relative_position_bias")
                     scores = scores + np.array([table[bucket(t - s), head] for s in range(t + 1)])
+                if self.topology.positions == "alibi":
+                    scores = scores - np.array([t - s for s in range(t + 1)]) * slope(head, self.dims.n_head)
                 weights = np.exp(scores - scores.max())
                 mixed[t, part] = weights / weights.sum() @ v[: t + 1, part]
         if self.topology.sub_norm:
@@ -146,6 +155,21 @@ def sinusoid(position: int, width: int) -> list[float]:
     """Return Vaswani et al.'s code of a position, sines first (arXiv 1706.03762, section 3.5)."""
     angles = [position / 10_000 ** (2 * i / width) for i in range((width + 1) // 2)]
     return ([math.sin(a) for a in angles] + [math.cos(a) for a in angles])[:width]
+
+
+def fairseq_sinusoid(position: int, width: int) -> list[float]:
+    """Return fairseq's code of a position counted from padding's 1 on: log(10000)/(half - 1) between frequencies."""
+    half = width // 2
+    angles = [position * math.exp(-i * math.log(10_000) / (half - 1)) for i in range(half)]
+    return [math.sin(a) for a in angles] + [math.cos(a) for a in angles] + [0.0] * (width % 2)
+
+
+def slope(head: int, heads: int) -> float:
+    """Return ALiBi's slope of a head: 2^(-8(h+1)/n), for n heads a power of two; else some of 2n's after them."""
+    power = 1
+    while 2 * power <= heads:
+        power *= 2
+    return float(0.5 ** (8 * (head + 1) / power if head < power else 8 * (2 * (head - power) + 1) / (2 * power)))
 
 
 def rotated(x: Array) -> Array:

@@ -14,8 +14,12 @@ from initlab.network.slot_table import Network, gpt_slots, plain_network
 from initlab.network.slots import BIAS, LM_HEAD, NORM_BIAS, TOKEN_EMBEDDING, Slot, weight_name
 from initlab.network.topology import Topology, setting
 
-HELD = ("norm_at", "norm", "positions", "embed_norm", "sub_norm", "qk_norm", "parallel", "softcap")
-"""What of a topology must be the family's own; a one-plus gain and multipliers can be folded into tensors."""
+HELD = (
+    *("norm_at", "norm", "positions", "rotary_fraction", "embed_norm", "sub_norm", "qk_norm"),
+    *("parallel", "parallel_norms", "softcap"),
+)
+"""What of a topology must be the family's own; a one-plus gain and multipliers can be folded into tensors, and
+gains that do not exist are ones."""
 
 
 class Decoder(Adapter):
@@ -76,7 +80,7 @@ class Decoder(Adapter):
 
     def written(self, blueprint: Blueprint) -> SlotMap:
         dims = replace(blueprint.dims, bias=self.biased(blueprint))
-        network = plain_network(dims, replace(blueprint.topology, norm_gain="plain"))
+        network = plain_network(dims, replace(blueprint.topology, norm_gain="plain", gainless=False))
         slices = stacked(self.names, network.slots, conv1d=self.conv1d)
         return SlotMap(network=network, slices=slices, copies=self._copies(self.names, network))
 

@@ -4,13 +4,16 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from initlab.activations.functions import ACTIVATIONS
 from initlab.api.axes import Values, one_model
 from initlab.files.public import PublicTable
+from initlab.inits.as_source import differences, sourced
 from initlab.inits.catalogue import Init, blueprint_for, resolve
 from initlab.inits.describe import LawRow, law_rows, plain_text
 from initlab.network.blueprint import Blueprint
-from initlab.network.topology import GPT2_VOCABULARY
+from initlab.network.topology import GPT2_VOCABULARY, setting
 from initlab.plugins.loading import load_plugins
+from initlab.spec.run import ModelSpec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,10 +21,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Explanation(PublicTable):
-    """An init at given sizes: ``init`` is its full name, ``needs`` what a trainer must honour besides the weights."""
+    """An init at given sizes: ``init`` is its full name, ``needs`` what a trainer must honour besides the weights.
+
+    ``activation`` and ``model`` are what it is applied to, the source's where ``model.as_source``.
+    """
 
     entry: Init
     blueprint: Blueprint
+    activation: str
+    model: ModelSpec
 
     @property
     def init(self) -> str:
@@ -30,6 +38,17 @@ class Explanation(PublicTable):
     @property
     def needs(self) -> list[str]:
         return self.blueprint.needs
+
+    @cached_property
+    def differs(self) -> dict[str, tuple[Any, Any]]:
+        """The model's fields in which the network is not the source's, each with its value here and there."""
+        return differences(self.entry, self.blueprint, self.activation, ffn_matched=self.model.ffn_matched)
+
+    @property
+    def not_modelled(self) -> tuple[str, ...]:
+        """What the source's network has that no field of the model can express."""
+        network = self.entry.entry.network
+        return () if isinstance(network, str) else network.unlike
 
     @cached_property
     def slots(self) -> list[dict[str, Any]]:
@@ -63,7 +82,22 @@ class Explanation(PublicTable):
             f"source: {entry.source}",
             f"needs: {', '.join(self.needs)}",
             f"network: {self.blueprint.describe() or 'as GPT-2'}",
+            self._source_line(),
         ]
+
+    def _source_line(self) -> str:
+        """Say how this network and the source's differ."""
+        network = self.entry.entry.network
+        if isinstance(network, str):
+            return f"the source's network: none, {network}"
+        lacking = f"; not modelled: {'; '.join(self.not_modelled)}" if self.not_modelled else ""
+        if not self.differs:
+            return f"the source's network: as here, with activation {self.activation!r}{lacking}"
+        there = ", ".join(
+            f"{setting(name, value)} (here {setting(name, ours).partition(' = ')[2]})"
+            for name, (ours, value) in self.differs.items()
+        )
+        return f"the source's network: {there}; as_source takes it{lacking}"
 
     def document(self) -> dict[str, Any]:
         return {
@@ -72,8 +106,16 @@ class Explanation(PublicTable):
             "dims": asdict(self.blueprint.dims),
             "needs": self.needs,
             "topology": self.blueprint.topology.to_json(),
+            "activation": self.activation,
+            "source_network": self._source_network(),
             "slots": self.slots,
         }
+
+    def _source_network(self) -> dict[str, Any] | None:
+        if isinstance(self.entry.entry.network, str):
+            return None
+        differs = {name: {"here": ours, "there": theirs} for name, (ours, theirs) in self.differs.items()}
+        return {"taken": self.model.as_source, "differs": differs, "not_modelled": list(self.not_modelled)}
 
     def to_frame(self) -> "pd.DataFrame":
         """Return one row a slot: slot, role, layer, shape, of, aliases, drawn_as, and its law."""
@@ -87,11 +129,13 @@ class Explanation(PublicTable):
 
 
 def explain(
-    init: str, activation: str = "gelu", *, plugins: tuple[str, ...] | list[str] = (), **sizes: Values
+    init: str, activation: str | None = None, *, plugins: tuple[str, ...] | list[str] = (), **sizes: Values
 ) -> Explanation:
     """Return the law of every slot an init sets; ``sizes`` are fields of the model, such as ``n_layer=12``.
 
-    Raises InitlabError for an unknown init, activation or field, and for sizes that no model has.
+    ``activation`` is gelu where nobody says otherwise, and ``as_source=True`` takes it and the network around the
+    weights from the init's source. Raises InitlabError for an unknown init, activation or field, for sizes that no
+    model has, and for a source without a network or with another than the fields say.
 
     >>> import initlab
     >>> laws = initlab.explain("depth-scaled", n_layer=12, n_embd=768, n_head=12).to_frame()
@@ -100,4 +144,6 @@ def explain(
     """
     load_plugins(plugins)
     entry = resolve(init)
-    return Explanation(entry, blueprint_for(one_model(sizes), init, activation, GPT2_VOCABULARY))
+    model, used = sourced(one_model(sizes), init, activation)
+    used = ACTIVATIONS.canonical(used)
+    return Explanation(entry, blueprint_for(model, init, used, GPT2_VOCABULARY), used, model)

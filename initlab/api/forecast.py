@@ -11,6 +11,7 @@ from initlab.data.corpora import load_corpus
 from initlab.data.corpus import Corpus
 from initlab.errors import InitlabError
 from initlab.files.public import PublicTable
+from initlab.inits.as_source import sourced
 from initlab.inits.catalogue import blueprint_for, resolve
 from initlab.network.topology import GPT2_VOCABULARY
 from initlab.plugins.loading import load_plugins
@@ -119,25 +120,23 @@ class Forecast(PublicTable):
 
 @dataclass(frozen=True)
 class _Setting:
-    """What every prediction of a forecast shares but the init and a size."""
+    """What every prediction of a forecast shares but the init and a size; no ``activation`` where none was named."""
 
-    model: ModelSpec
-    activation: str
+    activation: str | None
     text: str
     corpus: Corpus | None
     batch_size: int
     lr: float
 
     def case(self, init: str, model: ModelSpec) -> PredictionInput:
-        blueprint = blueprint_for(
-            model, init, self.activation, self.corpus.vocab_size if self.corpus else GPT2_VOCABULARY
-        )
+        model, activation = sourced(model, init, self.activation)
+        blueprint = blueprint_for(model, init, activation, self.corpus.vocab_size if self.corpus else GPT2_VOCABULARY)
         vocab = blueprint.dims.vocab_size
         if self.corpus:
             tokens = token_statistics(self.corpus, vocab, model.block_size)
         else:
             tokens = (TokenStatistics.zipf if self.text == "zipf" else TokenStatistics.uniform)(vocab)
-        return PredictionInput(blueprint, self.activation, tokens, self.text, self.batch_size)
+        return PredictionInput(blueprint, activation, tokens, self.text, self.batch_size)
 
     def prediction(self, init: str, model: ModelSpec) -> dict[str, Any]:
         """Return a prediction's document; raises InitlabError naming the init where there is none to be had."""
@@ -147,15 +146,21 @@ class _Setting:
         except Unpredictable as error:
             raise InitlabError(f"{resolve(init).name}: {error}") from error
 
-    def scale_up(self, init: str, target: Mapping[str, int]) -> ScaleUp:
-        look = scale_up(self.case(init, self.model), self.model, target)
+    def scale_up(self, init: str, model: ModelSpec, target: Mapping[str, int]) -> ScaleUp:
+        model, _ = sourced(model, init, self.activation)
+        look = scale_up(self.case(init, model), model, target)
         assert look is not None  # it was predicted at its own size
         return look
 
 
+def _sizes(model: ModelSpec, span: SizeRange | None) -> list[ModelSpec]:
+    """Return the model at every size of a range, or as it is."""
+    return [model] if span is None else [span.model(model, value) for value in span.values]
+
+
 def predict(
     init: str | Iterable[str],
-    activation: str = "gelu",
+    activation: str | None = None,
     *,
     tokens: str = "uniform",
     tokenizer: str | None = None,
@@ -171,7 +176,9 @@ def predict(
     ``init`` is a name, or several, to stand beside each other. ``tokens`` is what is read: uniform, zipf, or a corpus
     by name or path; ``batch_size`` how many sequences a draw is seen through, for the bands. ``over`` is a size and
     its values, such as ``"n_layer=2..96"``; ``target`` holds sizes that the model stands for. ``sizes`` are fields of
-    the model. Raises InitlabError for what does not exist, cannot be together, or theory has no answer to.
+    the model; with ``as_source=True`` each init has its own source's network and activation (``activation`` is
+    otherwise gelu where none is named). Raises InitlabError for what does not exist, cannot be together, or theory
+    has no answer to.
 
     >>> import initlab
     >>> forecast = initlab.predict("gpt2", n_layer=4, n_embd=256, n_head=4)
@@ -185,11 +192,12 @@ def predict(
         raise InitlabError(f"lr: expected a finite number that is not negative, got {lr!r}")
     model, several = one_model(sizes), not isinstance(init, str)
     corpus = None if tokens in ("uniform", "zipf") else load_corpus(tokens, tokenizer)
-    setting = _Setting(model, activation, tokens, corpus, batch_size, lr)
+    setting = _Setting(activation, tokens, corpus, batch_size, lr)
     inits = names_in(init) if several else [str(init)]
     larger = target_sizes(target)
     span = None if over is None else parse_size_range(over, model)
-    models = [model] if span is None else [span.model(model, value) for value in span.values]
-    predictions = tuple(setting.prediction(name, at) for name in inits for at in models)
-    scale_ups = tuple(setting.scale_up(name, larger) for name in inits) if larger and span is None else ()
+    predictions = tuple(
+        setting.prediction(name, at) for name in inits for at in _sizes(sourced(model, name, activation)[0], span)
+    )
+    scale_ups = tuple(setting.scale_up(name, model, larger) for name in inits) if larger and span is None else ()
     return Forecast(predictions, single=not several and span is None, sizes=span, scale_ups=scale_ups)

@@ -79,7 +79,10 @@ def print_inits(console: Console, items: Sequence[Item]) -> None:
 @with_fields(("model",))
 def explain(
     init: Annotated[str, typer.Argument(help="an init, such as depth-scaled or gpt2:std=0.01")],
-    activation: Annotated[str, typer.Option(help="a gated one adds the gate's slots")] = "gelu",
+    activation: Annotated[
+        str | None,
+        typer.Option(help="a gated one adds the gate's slots; default: gelu, or the source's with --as-source"),
+    ] = None,
     plugin: Plugins = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document on stdout")] = False,
     *,

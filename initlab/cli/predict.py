@@ -17,7 +17,9 @@ from initlab.cli.prediction_text import print_over, print_prediction, print_seve
 @with_fields(("model",))
 def predict(
     init: Annotated[str, typer.Argument(help="an init, such as depth-scaled or gpt2:std=0.01")],
-    activation: Annotated[str, typer.Option(help="the MLP's activation")] = "gelu",
+    activation: Annotated[
+        str | None, typer.Option(help="the MLP's activation; default: gelu, or the source's with --as-source")
+    ] = None,
     tokens: Annotated[str, typer.Option(help="what is read: uniform, zipf, or a corpus by name or path")] = "uniform",
     tokenizer: Annotated[str | None, typer.Option(help="byte or char, for a text")] = None,
     batch_size: Annotated[

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal
 
 from initlab.inits.compose import Rules, fixed, for_each, inv_sqrt_fan_in, inv_sqrt_width, normal, override, weights
+from initlab.inits.gpt2 import torch_linear
 from initlab.inits.strategy import Strategy, init
-from initlab.network.laws import Normal, Orthogonal, TruncNormal, Uniform
+from initlab.network.laws import ZEROS, Dist, Normal, Orthogonal, TruncNormal, Uniform
 from initlab.network.slots import (
     ATTENTION_ROLES,
     EMBED_SCALE,
@@ -20,6 +22,7 @@ from initlab.network.slots import (
     TOKEN_EMBEDDING,
     Slot,
 )
+from initlab.network.source_network import SourceNetwork
 from initlab.network.topology import Topology
 
 
@@ -35,6 +38,24 @@ def xavier_uniform(slot: Slot) -> Uniform:
 def width_normal(slot: Slot) -> Normal:
     """N(0, 1/n_embd), fairseq's law of embeddings."""
     return Normal(inv_sqrt_width(slot))
+
+
+ROTARY_FAR = "rotary frequencies from 500,000 instead of 10,000"
+GROUPED = "keys and values shared by groups of heads in its larger sizes"
+ROUNDED = "a hidden width rounded up to a multiple"
+
+LLAMA = SourceNetwork(
+    norm="rmsnorm", bias=False, positions="rotary", activation="swiglu", ffn_matched=True, unlike=(ROUNDED, GROUPED)
+)
+"""Touvron et al., arXiv 2302.13971, section 2.2, as karpathy/llama2.c model.py has it: 2/3 of 4·d hidden units."""
+
+OLMO_CORE = replace(LLAMA, unlike=(*LLAMA.unlike, ROTARY_FAR))
+"""allenai/OLMo-core nn/transformer/config.py, TransformerConfig.llama_like."""
+
+FAIRSEQ = SourceNetwork(
+    positions="sinusoidal-fairseq", activation="relu", unlike=("an encoder, and attention to it in every layer",)
+)
+"""facebookresearch/fairseq models/transformer.py, the decoder; its recipes tie the head (--share-all-embeddings)."""
 
 
 @init("xavier", aliases=("glorot",), source="Glorot & Bengio 2010, equation 16; google/init2winit nanodo.py")
@@ -73,7 +94,8 @@ def _fan_in_normal(gain: float) -> Callable[[Slot], Normal]:
 @init(
     "lecun",
     aliases=("fan-in",),
-    source="LeCun et al. 1998, section 4.6; allenai/OLMo-core nn/transformer/init.py",
+    source="LeCun et al. 1998, section 4.6; allenai/OLMo-core nn/transformer/init.py (InitMethod.fan_in)",
+    network=OLMO_CORE,
 )
 def lecun(cut: float = 3.0) -> Strategy:
     """Every matrix with variance one over its fan-in, cut at a few sigmas; unit-normal tokens.
@@ -103,11 +125,22 @@ def orthogonal(gain: float = 1.0, scaled: bool = False) -> Strategy:
     return Strategy(override(normal(0.02), for_each(HIDDEN_ROLES, matrix)))
 
 
-@init("fairseq", source="facebookresearch/fairseq modules/multihead_attention.py, models/transformer.py (0.9)")
+def fairseq_bias(slot: Slot) -> Dist:
+    """torch.nn.Linear's law for biases of queries, keys and values, which fairseq's reset forgets; zeros else."""
+    return torch_linear(slot) if slot.of in QKV_ROLES else ZEROS
+
+
+@init(
+    "fairseq",
+    source="facebookresearch/fairseq modules/multihead_attention.py, models/transformer.py (0.9)",
+    network=FAIRSEQ,
+)
 def fairseq() -> Strategy:
     """The Transformer as fairseq trained it: Xavier-uniform matrices, post-norm, embeddings scaled by √width.
 
-    Queries, keys and values carry a gain of 1/√2, which imitates Xavier on the fused matrix of older code.
+    Queries, keys and values carry a gain of 1/√2, which imitates Xavier on the fused matrix of older code. Their
+    biases keep torch's U(±1/√width): ``reset_parameters`` zeroes only the output projection's. Sinusoids are
+    fairseq's own.
     """
     attention = for_each(QKV_ROLES, lambda slot: Uniform(glorot_std(slot, 1 / math.sqrt(2))))
     rules: Rules = {
@@ -115,14 +148,23 @@ def fairseq() -> Strategy:
         **for_each((*EMBEDDING_ROLES, LM_HEAD), width_normal),
         EMBED_SCALE: lambda slot: fixed(math.sqrt(slot.dims.n_embd)),
     }
-    return Strategy(override(weights(xavier_uniform), rules), Topology(norm_at="post", positions="sinusoidal"))
+    law = override(weights(xavier_uniform, biases=fairseq_bias), rules)
+    return Strategy(law, Topology(norm_at="post", positions="sinusoidal-fairseq"))
 
 
-@init("small-init", source="Nguyen & Salazar, arXiv 1910.05895; tnq177/transformers_without_tears layers.py")
+@init(
+    "small-init",
+    source="Nguyen & Salazar, arXiv 1910.05895; tnq177/transformers_without_tears layers.py",
+    network=SourceNetwork(
+        activation="relu",
+        unlike=("ScaleNorm and FixNorm, both on by default", "a bias on the logits", *FAIRSEQ.unlike),
+    ),
+)
 def small_init() -> Strategy:
     """Every matrix at the std that Xavier gives the MLP: attention starts smaller than Xavier would have it.
 
-    Embeddings have variance one over the width and are multiplied by √width in the forward pass.
+    Embeddings have variance one over the width and are multiplied by √width in the forward pass. Sinusoids are those
+    of Vaswani et al., in another order of channels.
     """
     small = for_each(ATTENTION_ROLES, lambda slot: Normal(math.sqrt(2 / (5 * slot.dims.n_embd))))
     rules: Rules = {

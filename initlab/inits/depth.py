@@ -1,11 +1,13 @@
 """Recipes for depth: residual multipliers, norms elsewhere or nowhere, branches that start silent."""
 
 import math
+from dataclasses import replace
 from typing import Literal
 
 from initlab.inits.calibrate import profile_skips
-from initlab.inits.classic import glorot_std, kaiming, width_normal, xavier_uniform
+from initlab.inits.classic import FAIRSEQ, LLAMA, fairseq_bias, glorot_std, kaiming, width_normal, xavier_uniform
 from initlab.inits.compose import (
+    Factor,
     Rules,
     fixed,
     for_each,
@@ -38,6 +40,7 @@ from initlab.network.slots import (
     LOGIT_SCALE,
     MATRIX_SCALE,
     NORM_SCALE,
+    POSITION_EMBEDDING,
     QKV_ROLES,
     QUERY,
     RESIDUAL_WRITERS,
@@ -47,6 +50,7 @@ from initlab.network.slots import (
     VALUE,
     Slot,
 )
+from initlab.network.source_network import SourceNetwork
 from initlab.network.topology import Topology
 
 VALUE_PATH = (VALUE, ATTN_OUT, *FFN_ROLES)
@@ -67,7 +71,11 @@ def _deepnorm_alpha(slot: Slot) -> Law:
     return fixed(_branches(slot) ** 0.25)
 
 
-@init("deepnorm", source="Wang et al., arXiv 2203.00555, figure 2; LiyuanLucasLiu/Transformer-Clinic (deepnet)")
+@init(
+    "deepnorm",
+    source="Wang et al., arXiv 2203.00555, figure 2; LiyuanLucasLiu/Transformer-Clinic (deepnet)",
+    network="its paper puts it on translation models of several kinds",
+)
 def deepnorm() -> Strategy:
     """Post-norm with a heavier skip: LN(α·x + f(x)), and value path, output and MLP drawn smaller by β.
 
@@ -84,23 +92,34 @@ def deepnorm() -> Strategy:
     return Strategy(scaled(base, role_in(*VALUE_PATH), _deepnorm_beta), Topology(norm_at="post"))
 
 
-@init("deepnorm-torchscale", source="microsoft/torchscale architecture/decoder.py, component/multihead_attention.py")
-def deepnorm_torchscale(embed_scale: bool = True) -> Strategy:
+TORCHSCALE = SourceNetwork(tied=False)
+"""microsoft/torchscale architecture/config.py (DecoderConfig): learned positions, an untied head, GELU."""
+
+
+def _torchscale() -> LawFunction:
+    """torch's own linears, and torchscale's tables (component/embedding.py): tokens N(0, 1/d), positions N(0, 1)."""
+    return override(
+        weights(torch_linear, biases=torch_linear),
+        {TOKEN_EMBEDDING: width_normal, POSITION_EMBEDDING: Normal(1.0), LM_HEAD: width_normal},
+    )
+
+
+@init(
+    "deepnorm-torchscale",
+    source="microsoft/torchscale architecture/decoder.py, component/multihead_attention.py, component/embedding.py",
+    network=TORCHSCALE,
+)
+def deepnorm_torchscale(embed_scale: bool = False) -> Strategy:
     """DeepNorm as torchscale's code has it: PyTorch's own draws divided by (8L)^(1/4), biases included.
 
-    The attention's Xavier reset is never called, so the base is torch.nn.Linear's. torchscale's decoder config leaves
-    the norms in front of the branches unless told otherwise; here they stand where the paper has them.
+    The attention's Xavier reset is never called, so the base is torch.nn.Linear's. Positions keep
+    torch.nn.Embedding's unit normal beside tokens of variance 1/width, which are multiplied by √width only with
+    ``embed_scale`` (torchscale's ``no_scale_embedding`` is on by default): the stream starts as positions.
+    torchscale's decoder config leaves the norms in front of the branches unless told otherwise; here they stand where
+    the paper has them.
     """
-    scale = {EMBED_SCALE: root_width} if embed_scale else {}
-    base = override(
-        weights(torch_linear, biases=torch_linear),
-        {
-            **_gpt2_tables(),
-            LM_HEAD: width_normal,
-            SKIP_SCALE: _deepnorm_alpha,
-            **scale,
-        },
-    )
+    scale: Rules = {EMBED_SCALE: root_width} if embed_scale else {}
+    base = override(_torchscale(), {SKIP_SCALE: _deepnorm_alpha, **scale})
     return Strategy(scaled(base, _on_value_path, _deepnorm_beta), Topology(norm_at="post"))
 
 
@@ -118,17 +137,18 @@ def _magneto_gamma(slot: Slot) -> float:
     "sub-ln",
     aliases=("magneto",),
     source="Wang et al., arXiv 2210.06423; microsoft/torchscale architecture/decoder.py",
+    network=TORCHSCALE,
 )
 def sub_ln(base: Literal["gpt2", "xavier", "torch"] = "gpt2") -> Strategy:
     """A second norm inside every branch, before its output projection; value path and MLP enlarged by √(ln 2L).
 
     The rule is a factor on whatever the matrices were drawn with: GPT-2's normal here, Xavier in the paper's figure,
-    torch's own in torchscale's code.
+    torch's own in torchscale's code (``base=torch``, with torchscale's tables).
     """
     laws: dict[str, LawFunction] = {
         "gpt2": normal(0.02),
         "xavier": override(weights(lambda slot: Normal(glorot_std(slot))), _gpt2_tables()),
-        "torch": override(weights(torch_linear, biases=torch_linear), _gpt2_tables()),
+        "torch": _torchscale(),
     }
     return Strategy(scaled(laws[base], _on_value_path, _magneto_gamma), Topology(sub_norm=True))
 
@@ -137,12 +157,17 @@ def _gpt2_tables() -> Rules:
     return for_each((*EMBEDDING_ROLES, LM_HEAD), Normal(0.02))
 
 
-@init("t-fixup", source="Huang et al., ICML 2020; layer6ai-labs/T-Fixup fairseq/models/transformer.py")
+@init(
+    "t-fixup",
+    source="Huang et al., ICML 2020; layer6ai-labs/T-Fixup fairseq/models/transformer.py",
+    network=FAIRSEQ,
+)
 def t_fixup() -> Strategy:
     """Transformers without norms and without warm-up: the decoder's value path, MLP and tokens times (9L)^(-1/4).
 
     Everything is Xavier uniform, queries and keys at fairseq's gain. The rule is the one for decoders with
-    cross-attention, three branches a layer; the paper has none for decoders alone.
+    cross-attention, three branches a layer; the paper has none for decoders alone. Biases of queries, keys and values
+    are torch's, as in fairseq.
     """
 
     def factor(slot: Slot) -> float:
@@ -150,10 +175,11 @@ def t_fixup() -> Strategy:
 
     attention = for_each((QUERY, KEY), lambda slot: Uniform(glorot_std(slot, 1 / math.sqrt(2))))
     tables = for_each((*EMBEDDING_ROLES, LM_HEAD), width_normal)
-    base = override(weights(xavier_uniform), {**attention, **tables, EMBED_SCALE: root_width})
+    rules: Rules = {**attention, **tables, EMBED_SCALE: root_width}
+    base = override(weights(xavier_uniform, biases=fairseq_bias), rules)
     return Strategy(
         scaled(base, role_in(*VALUE_PATH, TOKEN_EMBEDDING), factor),
-        Topology(norm_at="none", positions="sinusoidal"),
+        Topology(norm_at="none", positions="sinusoidal-fairseq"),
     )
 
 
@@ -161,7 +187,11 @@ def _scalar_biases_and_scales() -> dict[str, Law]:
     return {SCALAR_BIAS: Law(dist=ZEROS), BRANCH_SCALE: trained(1.0)}
 
 
-@init("fixup", source="Zhang et al., arXiv 1901.09321, section 3; hongyi-zhang/Fixup (ResNet)")
+@init(
+    "fixup",
+    source="Zhang et al., arXiv 1901.09321, section 3; hongyi-zhang/Fixup (ResNet)",
+    network="its rule is stated for residual networks of any kind",
+)
 def fixup() -> Strategy:
     """No norms: He init, the last matrix of every branch zero, the first ones times L_b^(-1/2) for L_b branches.
 
@@ -178,12 +208,22 @@ def fixup() -> Strategy:
     return Strategy(without_biases(law), Topology(norm_at="none"), tied=False)
 
 
-@init("fixup-transformer", source="hongyi-zhang/Fixup fairseq/models/transformer_zero.py, issue 8")
+@init(
+    "fixup-transformer",
+    source="hongyi-zhang/Fixup fairseq/models/transformer_zero.py, issue 8",
+    network=replace(
+        FAIRSEQ, bias=False, unlike=(*FAIRSEQ.unlike, "one scalar bias for queries, keys and values together")
+    ),
+)
 def fixup_transformer() -> Strategy:
     """Fixup as its authors' own transformer has it: attention counts as four matrices, the base is Xavier.
 
-    Queries, keys and values are scaled by L_b^(-1/6), the MLP's first matrix by L_b^(-1/2).
+    Queries, keys and values are scaled by L_b^(-1/6), the MLP's first matrix by L_b^(-1/2). Its attention has no
+    scalar bias before the output projection.
     """
+
+    def shift(slot: Slot) -> Law | None:
+        return None if slot.of == ATTN_OUT else Law(dist=ZEROS)
 
     def attention(slot: Slot) -> Uniform:
         return Uniform(glorot_std(slot, _branches(slot) ** (-1 / 6) / math.sqrt(2)))
@@ -198,12 +238,17 @@ def fixup_transformer() -> Strategy:
         TOKEN_EMBEDDING: width_normal,
         EMBED_SCALE: root_width,
         **_scalar_biases_and_scales(),
+        SCALAR_BIAS: shift,
     }
     law = without_biases(override(normal(0.02), rules))
-    return Strategy(law, Topology(norm_at="none", positions="sinusoidal"), tied=False)
+    return Strategy(law, Topology(norm_at="none", positions="sinusoidal-fairseq"), tied=False)
 
 
-@init("rezero", source="Bachlechner et al., arXiv 2003.04887; majumderb/rezero rztx.py")
+@init(
+    "rezero",
+    source="Bachlechner et al., arXiv 2003.04887; majumderb/rezero rztx.py",
+    network=SourceNetwork(activation="relu"),
+)
 def rezero() -> Strategy:
     """x + α·f(x) with one trainable α a layer, starting at zero and shared by attention and MLP; no norms.
 
@@ -220,7 +265,12 @@ def _no_attention_bias(slot: Slot) -> Dist:
     return ZEROS if slot.of in ATTENTION_ROLES else torch_linear(slot)
 
 
-@init("skipinit", source="De & Smith, arXiv 2002.10444, section 3", status="unverified")
+@init(
+    "skipinit",
+    source="De & Smith, arXiv 2002.10444, section 3",
+    status="unverified",
+    network="its paper's networks are convolutional",
+)
 def skipinit(alpha: float = 0.0) -> Strategy:
     """x + α·f(x) with a trainable scalar a branch, starting at zero, instead of norms; He init.
 
@@ -230,22 +280,38 @@ def skipinit(alpha: float = 0.0) -> Strategy:
     return Strategy(law, Topology(norm_at="none"))
 
 
-@init("layerscale", source="Touvron et al., arXiv 2103.17239, section 2; facebookresearch/deit cait_models.py")
-def layerscale(epsilon: float = 0.0, std: float = 0.02) -> Strategy:
+@init(
+    "layerscale",
+    source="Touvron et al., arXiv 2103.17239, section 2; facebookresearch/deit cait_models.py",
+    network="its source is a network for images",
+)
+def layerscale(epsilon: float = 0.0, std: float = 0.02, rule: Literal["paper", "deit"] = "paper") -> Strategy:
     """Every branch times a trainable number a channel that starts small, smaller in deeper networks.
 
-    ``epsilon`` sets where it starts; at its default of zero the paper's rule by depth decides. The weights'
-    truncation bounds are absolute and far out, so the draws are plain normals.
+    ``epsilon`` sets where it starts; at its default of zero a rule by depth decides. The paper's is .1 up to 18
+    layers, 1e-5 up to 24, 1e-6 beyond; ``rule=deit`` is what the released models have: 1e-5 up to 24 layers and, at
+    up to 288 channels (XXS, XS), beyond; 1e-6 in wider ones (S, M). The weights' truncation bounds are absolute and
+    far out, so the draws are plain normals.
     """
 
     def start(slot: Slot) -> Law:
-        depth = slot.dims.n_layer
-        return trained(epsilon or (0.1 if depth <= 18 else 1e-5 if depth <= 24 else 1e-6))
+        return trained(epsilon or LAYERSCALE_RULES[rule](slot))
 
     return Strategy(override(normal(std), {BRANCH_SCALE: start}), Topology(channel_scales=True))
 
 
-@init("admin", source="Liu et al., arXiv 2004.08249, section 4; LiyuanLucasLiu/Transformer-Clinic")
+LAYERSCALE_RULES: dict[Literal["paper", "deit"], Factor] = {
+    "paper": lambda slot: 0.1 if slot.dims.n_layer <= 18 else 1e-5 if slot.dims.n_layer <= 24 else 1e-6,
+    "deit": lambda slot: 1e-5 if slot.dims.n_layer <= 24 or slot.dims.n_embd <= 288 else 1e-6,
+}
+"""Where LayerScale's multipliers start: by the paper's section 2, and by the constructors of cait_models.py."""
+
+
+@init(
+    "admin",
+    source="Liu et al., arXiv 2004.08249, section 4; LiyuanLucasLiu/Transformer-Clinic",
+    network=FAIRSEQ,
+)
 def admin() -> Strategy:
     """Post-norm LN(ω·x + f(x)) with a trainable ω a channel, set from one profiling pass.
 
@@ -261,7 +327,11 @@ def admin() -> Strategy:
     return Strategy(override(weights(xavier_uniform), rules), topology, prepare=profile_skips)
 
 
-@init("admin-torch", source="microsoft/admin-torch admin_torch/as_module.py")
+@init(
+    "admin-torch",
+    source="microsoft/admin-torch admin_torch/as_module.py",
+    network="it is a module for any network",
+)
 def admin_torch() -> Strategy:
     """Admin without its profiling pass: ω = √((N+1)/ln(N+1) - 1) for N branches, fixed.
 
@@ -295,7 +365,11 @@ def token_correlations(n_layer: int, beta2: float, start: float) -> list[float]:
     return correlations
 
 
-@init("deepscale-lm", source="Kedia et al., arXiv 2403.09635; akhilkedia/TranformersGetStable")
+@init(
+    "deepscale-lm",
+    source="Kedia et al., arXiv 2403.09635; akhilkedia/TranformersGetStable",
+    network="Megatron-LM, which it changes, has any network by its options",
+)
 def deepscale_lm(beta2: float = 0.005, correlation: float = 0.221, per_depth: float = 0.0) -> Strategy:
     """Unit variance at every layer: √(1-β²)·x + β·f(x), with branches drawn so that each adds unit variance.
 
@@ -325,7 +399,12 @@ def deepscale_lm(beta2: float = 0.005, correlation: float = 0.221, per_depth: fl
     return Strategy(override(weights(width_normal), rules))
 
 
-@init("layernorm-scaling", aliases=("lns",), source="Sun et al., arXiv 2502.05795; lmsdss/LayerNorm-Scaling")
+@init(
+    "layernorm-scaling",
+    aliases=("lns",),
+    source="Sun et al., arXiv 2502.05795; lmsdss/LayerNorm-Scaling",
+    network=replace(LLAMA, tied=False, unlike=("an eps of 1e-6 in norms",)),
+)
 def layernorm_scaling(std: float = 0.02) -> Strategy:
     """Pre-norm whose output shrinks with depth: both norms of layer l (from 1) times 1/√l. Plain normal weights.
 

@@ -1,12 +1,21 @@
 """The GPT-2 line, and PyTorch's own defaults."""
 
+from typing import Literal
+
 from initlab.inits.compose import for_each, inv_sqrt_2l, normal, override, scaled, weights, writes_residual
 from initlab.inits.strategy import Strategy, init
 from initlab.network.laws import ZEROS, Dist, Normal, TruncNormal, Uniform
-from initlab.network.slots import LM_HEAD, POSITION_EMBEDDING, RESIDUAL_WRITERS, Slot
+from initlab.network.slots import LM_HEAD, POSITION_EMBEDDING, RESIDUAL_WRITERS, TOKEN_EMBEDDING, Role, Slot
+from initlab.network.source_network import SourceNetwork
+
+GPT2 = SourceNetwork(activation="gelu-tanh")
+"""openai/gpt-2 src/model.py: learned positions, a tied head, biases everywhere, GELU in its tanh form."""
+
+NANOGPT = SourceNetwork()
+"""karpathy/nanoGPT model.py: GPT-2's with GELU in its exact form; biases are its GPTConfig's default."""
 
 
-@init("gpt2", source="openai/gpt-2 src/model.py, with one std for tokens and positions")
+@init("gpt2", source="openai/gpt-2 src/model.py, with one std for tokens and positions", network=GPT2)
 def gpt2(std: float = 0.02) -> Strategy:
     """One normal std for every weight and embedding, biases zero; nothing knows the depth.
 
@@ -16,7 +25,7 @@ def gpt2(std: float = 0.02) -> Strategy:
     return Strategy(normal(std))
 
 
-@init("gpt2-released", source="openai/gpt-2 src/model.py")
+@init("gpt2-released", source="openai/gpt-2 src/model.py", network=GPT2)
 def gpt2_released(std: float = 0.02, position_std: float = 0.01) -> Strategy:
     """The init of OpenAI's released GPT-2 code: positions smaller than tokens, no residual scaling.
 
@@ -30,6 +39,7 @@ def gpt2_released(std: float = 0.02, position_std: float = 0.01) -> Strategy:
     "depth-scaled",
     aliases=("nanogpt", "gpt2-scaled"),
     source="karpathy/nanoGPT model.py; Radford et al. 2019, section 2.3",
+    network=NANOGPT,
 )
 def depth_scaled(std: float = 0.02) -> Strategy:
     """GPT-2's normal init with both residual projections of a block redrawn at std/√(2L).
@@ -46,22 +56,34 @@ def torch_linear(slot: Slot) -> Uniform:
 
 
 def torch_weight(slot: Slot) -> Dist:
-    """torch.nn.Linear's law for matrices, torch.nn.Embedding's N(0, 1) for tables that are not matrices too."""
-    return torch_linear(slot) if slot.is_linear else Normal(1.0)
+    """torch.nn.Embedding's N(0, 1) for tables, torch.nn.Linear's law for matrices; a tied tensor goes by its role."""
+    return Normal(1.0) if slot.is_embedding else torch_linear(slot)
 
 
-@init("pytorch", source="torch.nn.Linear.reset_parameters and torch.nn.Embedding.reset_parameters")
-def pytorch() -> Strategy:
+@init(
+    "pytorch",
+    source="torch.nn.Linear.reset_parameters and torch.nn.Embedding.reset_parameters",
+    network="torch has layers, and no network",
+)
+def pytorch(tie: Literal["linear", "embedding", "none"] = "linear") -> Strategy:
     """What torch's layers do by themselves: uniform linears with random biases, unit-normal embeddings.
 
-    With a tied head the shared tensor keeps the linear layer's law, as in a nanoGPT stripped of its own init
-    (there the shared tensor is ``lm_head.weight``): the token signal is then far weaker than the position signal.
-    With an untied head the token embedding keeps its unit normal.
+    torch does not say what a tied head starts as: that is whichever layer's tensor both then share. With
+    ``tie=linear`` it is the linear layer's, as in a nanoGPT stripped of its own init
+    (``wte.weight = lm_head.weight``): tokens have a mean square of 1/(3d) beside positions of 1, and for a few
+    hundred steps the network learns little but frequencies. With ``tie=embedding`` it is the table's N(0, 1)
+    (``lm_head.weight = wte.weight``): logits start with a std of √d, the loss at tens of nats, and training recovers.
+    With ``tie=none``, or with any network whose head is not tied, every layer has its own law and neither trouble.
     """
-    return Strategy(weights(torch_weight, biases=torch_linear), tied_as=LM_HEAD)
+    tied_as: Role = TOKEN_EMBEDDING if tie == "embedding" else LM_HEAD
+    return Strategy(weights(torch_weight, biases=torch_linear), tied=tie != "none", tied_as=tied_as)
 
 
-@init("trunc-normal", source="google-research/bert modeling.py, create_initializer (tf.truncated_normal_initializer)")
+@init(
+    "trunc-normal",
+    source="google-research/bert modeling.py, create_initializer (tf.truncated_normal_initializer)",
+    network="BERT is an encoder, whose attention looks both ways",
+)
 def trunc_normal(std: float = 0.02, cut: float = 2.0) -> Strategy:
     """BERT's init: every weight a normal cut at a few of its own sigmas, biases zero.
 
@@ -70,7 +92,11 @@ def trunc_normal(std: float = 0.02, cut: float = 2.0) -> Strategy:
     return Strategy(weights(lambda slot: TruncNormal(std, cut)))
 
 
-@init("zero-residual", source="KellerJordan/modded-nanogpt, records of October 2024 on")
+@init(
+    "zero-residual",
+    source="KellerJordan/modded-nanogpt, records of October 2024 on",
+    network="modded-nanogpt's network changes from record to record",
+)
 def zero_residual(std: float = 0.02) -> Strategy:
     """GPT-2's init with both residual projections of a block at exactly zero.
 

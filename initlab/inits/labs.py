@@ -2,7 +2,7 @@
 
 import math
 
-from initlab.inits.classic import width_normal
+from initlab.inits.classic import GROUPED, LLAMA, OLMO_CORE, ROUNDED, width_normal
 from initlab.inits.compose import (
     Factor,
     Rules,
@@ -14,7 +14,6 @@ from initlab.inits.compose import (
     inv_sqrt_width,
     normal,
     override,
-    role_in,
     root_width,
     scaled,
     weights,
@@ -27,7 +26,6 @@ from initlab.network.slots import (
     ATTN_OUT,
     ATTN_SCALE,
     EMBED_SCALE,
-    FFN_DOWN,
     FFN_UP,
     LM_HEAD,
     LOGIT_SCALE,
@@ -39,6 +37,7 @@ from initlab.network.slots import (
     TOKEN_EMBEDDING,
     Slot,
 )
+from initlab.network.source_network import SourceNetwork
 from initlab.network.topology import Topology
 
 
@@ -60,6 +59,9 @@ def fan_in_normal(slot: Slot) -> Normal:
     "neox",
     aliases=("pythia",),
     source="EleutherAI/gpt-neox init_functions.py (small_init, wang_init), configs/pythia",
+    network=SourceNetwork(
+        positions="rotary", rotary_fraction=0.25, parallel=True, parallel_norms=True, activation="gelu-tanh"
+    ),
 )
 def neox() -> Strategy:
     """GPT-NeoX and Pythia: small init everywhere, residual projections falling with depth as Wang's 2/(L√d).
@@ -72,7 +74,11 @@ def neox() -> Strategy:
     return Strategy(override(small, wang), tied=False)
 
 
-@init("bloom", source="bigscience-workshop/bigscience lessons-learned.md; HF modeling_bloom (embedding LayerNorm)")
+@init(
+    "bloom",
+    source="bigscience-workshop/bigscience lessons-learned.md; HF modeling_bloom (embedding LayerNorm)",
+    network=SourceNetwork(positions="alibi", activation="gelu-tanh"),
+)
 def bloom(fan: float = 2.5) -> Strategy:
     """BigScience's recipe: std √(1/(``fan``·d)), residual projections over √(2L), a LayerNorm on the embedding.
 
@@ -99,7 +105,18 @@ def spike_no_more() -> Strategy:
     return Strategy(scaled(base, writes_residual, inv_sqrt_2l))
 
 
-@init("mitchell", source="allenai/OLMo olmo/model.py (InitFnType.mitchell), configs/official-0724")
+@init(
+    "mitchell",
+    source="allenai/OLMo olmo/model.py (InitFnType.mitchell), configs/official-0724",
+    network=SourceNetwork(
+        bias=False,
+        gainless=True,
+        positions="rotary",
+        activation="swiglu",
+        ffn_matched=True,
+        unlike=(ROUNDED, "queries, keys and values clipped at ±8"),
+    ),
+)
 def mitchell(cut: float = 3.0) -> Strategy:
     """OLMo 1: variance one over the fan-in, residual projections over √(2(l+1)) by their own layer's index.
 
@@ -109,7 +126,11 @@ def mitchell(cut: float = 3.0) -> Strategy:
     return Strategy(scaled(base, writes_residual, inv_sqrt_layer), tied=False)
 
 
-@init("full-megatron", source="allenai/OLMo olmo/model.py (InitFnType.full_megatron)")
+@init(
+    "full-megatron",
+    source="allenai/OLMo olmo/model.py (InitFnType.full_megatron)",
+    network="no configuration that comes with OLMo uses it",
+)
 def full_megatron(std: float = 0.02, cut: float = 3.0) -> Strategy:
     """Megatron's depth-scaled init with truncated draws, as OLMo has it; the head has variance one over the width."""
     base = override(
@@ -119,8 +140,13 @@ def full_megatron(std: float = 0.02, cut: float = 3.0) -> Strategy:
     return Strategy(scaled(base, writes_residual, inv_sqrt_2l), tied=False)
 
 
+def _reads_no_activation(slot: Slot) -> bool:
+    """Llama's w3, the matrix beside the gate. Without gates the up projection is w1, which the activation reads."""
+    return slot.role == FFN_UP and slot.dims.gated
+
+
 def _llama(std: float, cut: float | None, factor: Factor) -> LawFunction:
-    """Llama-style code scales the up projection along with both residual projections; the gate keeps the base std."""
+    """Llama-style code scales w3 along with both residual projections, never w1, which the activation reads."""
 
     def weight(slot: Slot) -> Normal | TruncNormal:
         return Normal(std) if cut is None else TruncNormal(std, cut)
@@ -130,44 +156,75 @@ def _llama(std: float, cut: float | None, factor: Factor) -> LawFunction:
         POSITION_EMBEDDING: Normal(0.02),
         LM_HEAD: lambda slot: TruncNormal(inv_sqrt_width(slot), 3.0),
     }
-    return scaled(override(weights(weight), rules), role_in(ATTN_OUT, FFN_UP, FFN_DOWN), factor)
+    return scaled(
+        override(weights(weight), rules), lambda slot: slot.writes_residual or _reads_no_activation(slot), factor
+    )
 
 
-@init("olmo-llama", source="allenai/OLMo-core nn/transformer/init.py (InitMethod.llama), nn/attention/__init__.py")
+@init(
+    "olmo-llama",
+    source="allenai/OLMo-core nn/transformer/init.py (InitMethod.llama), nn/attention/__init__.py",
+    network=OLMO_CORE,
+)
 def olmo_llama(std: float = 0.02, cut: float = 3.0) -> Strategy:
-    """OLMo-core's llama init: up, down and attention output over √(2L), unit-normal tokens, truncated draws.
+    """OLMo-core's llama init: attention output, down and w3 over √(2L), unit-normal tokens, truncated draws.
 
-    Where the head is tied the embedding's unit normal wins, and logits start large.
+    w3 is the matrix beside the gate; w1, which the activation reads, keeps the base std, and so does the one up
+    projection of an MLP without gates, a case that the source does not have. Where the head is tied the embedding's
+    unit normal wins, and logits start large.
     """
     return Strategy(_llama(std, cut, inv_sqrt_2l), tied=False)
 
 
-@init("olmo-llama-depth", source="allenai/OLMo-core nn/transformer/init.py (InitMethod.llama_depth)")
+@init(
+    "olmo-llama-depth",
+    source="allenai/OLMo-core nn/transformer/init.py (InitMethod.llama_depth)",
+    network=OLMO_CORE,
+)
 def olmo_llama_depth(std: float = 0.02, cut: float = 3.0) -> Strategy:
     """OLMo-core's llama_depth init: as olmo-llama, each layer over √(2(l+1)) by its own index."""
     return Strategy(_llama(std, cut, inv_sqrt_layer), tied=False)
 
 
-@init("torchtitan", source="pytorch/torchtitan models/llama3/__init__.py, common/param_init.py")
+@init(
+    "torchtitan",
+    source="pytorch/torchtitan models/llama3/__init__.py, common/param_init.py (as of b5bcd76, August 2026)",
+    network=OLMO_CORE,
+)
 def torchtitan(std: float = 0.02) -> Strategy:
-    """Llama 3 in torchtitan: depth-indexed scaling of up, down and attention output, rotary positions.
+    """Llama 3 in torchtitan: attention output, down and w3 over √(2(l+1)) by their layer, rotary positions.
 
+    w1, which the activation reads, keeps the base std; so does the one up projection where there are no gates.
     Its trunc_normal_ calls leave torch's default bounds, which are absolute values far out in the tails: the draws
     are plain normals. Where the head is tied the head's law wins and the embedding's is skipped.
     """
     return Strategy(_llama(std, None, inv_sqrt_layer), Topology(positions="rotary"), tied=False, tied_as=LM_HEAD)
 
 
-@init("llama2c", source="karpathy/llama2.c model.py (issue 579)")
+@init("llama2c", source="karpathy/llama2.c model.py (issue 579)", network=LLAMA)
 def llama2c(std: float = 0.02) -> Strategy:
-    """llama2.c: attention output and up projection over √(2L); the down projection keeps the base std.
+    """llama2.c: attention output and w3 over √(2L); the down projection keeps the base std.
 
-    Its code names w3, the up projection, where w2 was probably meant. The released models were trained so.
+    Its code names w3, the matrix beside the gate, where w2 was probably meant. The released models were trained so.
+    An MLP without gates, which it does not have, has no w3: only the attention output is then scaled.
     """
-    return Strategy(scaled(normal(std), role_in(ATTN_OUT, FFN_UP), inv_sqrt_2l), Topology(positions="rotary"))
+
+    def is_scaled(slot: Slot) -> bool:
+        return slot.role == ATTN_OUT or _reads_no_activation(slot)
+
+    return Strategy(scaled(normal(std), is_scaled, inv_sqrt_2l), Topology(positions="rotary"))
 
 
-@init("t5", source="Raffel et al., arXiv 1910.10683; huggingface/transformers modeling_t5.py, _init_weights")
+EPS = "an eps of 1e-6 in norms"
+
+
+@init(
+    "t5",
+    source="Raffel et al., arXiv 1910.10683; huggingface/transformers modeling_t5.py, _init_weights",
+    network=SourceNetwork(
+        bias=False, activation="relu", unlike=("an encoder, and attention to it in every layer", EPS)
+    ),
+)
 def t5() -> Strategy:
     """Mesh TensorFlow's T5: fan-in normals, with attention's 1/√(head size) drawn into the queries.
 
@@ -186,7 +243,13 @@ def t5() -> Strategy:
     return Strategy(law, Topology(norm="rmsnorm", positions="relative"))
 
 
-@init("palm", source="Chowdhery et al., arXiv 2204.02311, sections 2 and 5")
+@init(
+    "palm",
+    source="Chowdhery et al., arXiv 2204.02311, sections 2 and 5",
+    network=SourceNetwork(
+        bias=False, activation="swiglu", unlike=("one head of keys and values for all heads of queries",)
+    ),
+)
 def palm() -> Strategy:
     """PaLM: fan-in normals, unit-normal tokens, logits divided by √width, no biases, parallel blocks.
 
@@ -202,7 +265,11 @@ def palm() -> Strategy:
     return Strategy(law, Topology(parallel=True, positions="rotary"))
 
 
-@init("gemma", source="google-deepmind/gemma gm/nn; huggingface/transformers modeling_gemma.py")
+@init(
+    "gemma",
+    source="google-deepmind/gemma gm/nn; huggingface/transformers modeling_gemma.py",
+    network=SourceNetwork(bias=False, activation="geglu-tanh", unlike=(GROUPED, EPS)),
+)
 def gemma(std: float = 0.02) -> Strategy:
     """Gemma's public code: plain normals, tokens multiplied by √width, RMSNorm whose gain is one plus a zero.
 
@@ -212,7 +279,11 @@ def gemma(std: float = 0.02) -> Strategy:
     return Strategy(law, Topology(norm="rmsnorm", norm_gain="one-plus", positions="rotary"))
 
 
-@init("spectral", source="Yang et al., arXiv 2310.17813; karpathy/nanochat gpt.py, first commit")
+@init(
+    "spectral",
+    source="Yang et al., arXiv 2310.17813; karpathy/nanochat gpt.py, first commit (3a5e0bc)",
+    network=SourceNetwork(bias=False, activation="relu2", unlike=("an eps of 1.2e-7 in norms",)),
+)
 def spectral(zero: bool = True) -> Strategy:
     """Matrices whose spectral norm is about √(fan_out/fan_in), as in the first nanochat; projections and head zero.
 

@@ -17,8 +17,9 @@ from initlab.inits.compose import (
     weights,
     writes_residual,
 )
+from initlab.inits.gpt2 import NANOGPT
 from initlab.inits.strategy import LawFunction, Strategy, init
-from initlab.network.laws import ONES, ZEROS, Law, Normal
+from initlab.network.laws import ZEROS, Law, Normal
 from initlab.network.slots import (
     ATTN_OUT,
     ATTN_SCALE,
@@ -33,6 +34,7 @@ from initlab.network.slots import (
     SKIP_SCALE,
     Slot,
 )
+from initlab.network.source_network import SourceNetwork
 from initlab.network.topology import Topology
 
 
@@ -59,7 +61,12 @@ def _is_hidden(slot: Slot) -> bool:
     return slot.is_hidden
 
 
-@init("mup", aliases=("μp",), source="Yang et al., arXiv 2203.03466; microsoft/mup init.py, optim.py, layer.py")
+@init(
+    "mup",
+    aliases=("μp",),
+    source="Yang et al., arXiv 2203.03466; microsoft/mup init.py, optim.py, layer.py",
+    network="its package is for any network",
+)
 def mup(std: float = 0.02) -> Strategy:
     """Maximal update parametrisation for Adam: hidden matrices' std over √m and learning rate over m, logits over m.
 
@@ -93,7 +100,11 @@ def _depth_mup(std: float, power: float) -> Strategy:
     return Strategy(changed(changed(base, in_block, move), lambda slot: not slot.is_extra, smooth))
 
 
-@init("depth-mup", source="Yang et al., arXiv 2310.02244; EleutherAI/nanoGPT-mup branch completep")
+@init(
+    "depth-mup",
+    source="Yang et al., arXiv 2310.02244; EleutherAI/nanoGPT-mup branch completep",
+    network=NANOGPT,
+)
 def depth_mup(std: float = 0.02) -> Strategy:
     """μP in width, and in depth branches over √M with learning rates over √M.
 
@@ -102,7 +113,11 @@ def depth_mup(std: float = 0.02) -> Strategy:
     return _depth_mup(std, 0.5)
 
 
-@init("completep", source="Dey et al., arXiv 2505.01618, table 1; EleutherAI/nanoGPT-mup branch completep")
+@init(
+    "completep",
+    source="Dey et al., arXiv 2505.01618, table 1; EleutherAI/nanoGPT-mup branch completep",
+    network=NANOGPT,
+)
 def completep(std: float = 0.02, alpha: float = 1.0) -> Strategy:
     """μP in width, and in depth branches over M with unchanged learning rates: every layer keeps learning.
 
@@ -115,6 +130,7 @@ def completep(std: float = 0.02, alpha: float = 1.0) -> Strategy:
 @init(
     "megatron-mup",
     source="NVIDIA/Megatron-LM core/transformer/transformer_config.py, gpt_model.py, core/optimizer/__init__.py",
+    network="Megatron-LM has any network by its options",
 )
 def megatron_mup(std: float = 0.02, base_head_size: float = 1.0) -> Strategy:
     """Megatron's μP: its depth-scaled init with hidden stds over √m, learning rate and eps over m, decay unscaled.
@@ -135,15 +151,16 @@ def megatron_mup(std: float = 0.02, base_head_size: float = 1.0) -> Strategy:
 @init(
     "u-mup",
     aliases=("unit-scaled-mup",),
-    source="Blake et al., arXiv 2407.17465; graphcore-research/unit-scaling functional.py, optim.py",
+    source="Blake et al., arXiv 2407.17465; graphcore-research/unit-scaling functional.py, optim.py, _modules.py",
+    network=SourceNetwork(bias=False, positions="none", activation="swiglu"),
 )
 def u_mup() -> Strategy:
     """Unit-scaled μP: every tensor starts with unit variance, and constants in the forward pass keep it so.
 
     Matrices act times 1/√fan_in, the head times 1/fan_in; branch and stream are mixed so that their sum keeps unit
     variance and every branch counts. Output scales of attention and activation are the library's empirical fits, for
-    gelu and silu. Learning rates are over √fan_in and, inside the stack, over √L; weight decay does not depend on
-    them.
+    gelu and silu. Norms have no gain, as the library's TransformerLayer has them. Learning rates are over √fan_in
+    and, inside the stack, over √L; weight decay does not depend on them.
     """
     rules: Rules = {
         ATTN_SCALE: _inv_head_size,
@@ -151,7 +168,7 @@ def u_mup() -> Strategy:
         SKIP_SCALE: lambda slot: fixed(1 / math.sqrt(1 + _mix(slot))),
         MATRIX_SCALE: _output_scale,
         LOGIT_SCALE: lambda slot: fixed(1 / slot.dims.n_embd) if slot.dims.tied else None,
-        NORM_GAIN: ONES,
+        NORM_GAIN: None,
     }
     law = changed(override(weights(lambda slot: Normal(1.0)), rules), _moves, _unit)
     return Strategy(law, Topology(norm="rmsnorm"), tied=False)

@@ -19,9 +19,13 @@ from initlab.network.blueprint import Blueprint, Prepare, merge
 from initlab.network.laws import Law
 from initlab.network.slot_table import Network, SlotTable, possible_slots, table_of
 from initlab.network.slots import TOKEN_EMBEDDING, Role, Slot
+from initlab.network.source_network import SourceNetwork
 from initlab.network.topology import GPT2_TOPOLOGY, SCALE_SHAPES, Dims, Topology
 from initlab.plugins.parameters import canonical_text, check_defaults, parse_parameters, split_name
 from initlab.plugins.registry import Registry
+
+NO_NETWORK = "it is a rule for matrices, which its source gives no network"
+"""Why ``as_source`` has nothing to take, where an init does not say."""
 
 LawFunction: TypeAlias = Callable[[Slot], Law | None]
 Status: TypeAlias = Literal["checked", "unverified"]
@@ -47,12 +51,13 @@ class Strategy:
 class InitEntry:
     """A registered init: how to build it from its parameters, and where it comes from.
 
-    ``status`` is unverified where its source could not be read.
+    ``status`` is unverified where its source could not be read. ``network`` is the source's, or why there is none.
     """
 
     build: Callable[..., Strategy]
     citation: str
     status: Status = "checked"
+    network: SourceNetwork | str = NO_NETWORK
 
     @property
     def source(self) -> str:
@@ -84,15 +89,21 @@ INITS: Registry[InitEntry] = Registry(
 
 
 def init(
-    name: str, *, source: str, aliases: tuple[str, ...] = (), status: Status = "checked"
+    name: str,
+    *,
+    source: str,
+    aliases: tuple[str, ...] = (),
+    status: Status = "checked",
+    network: SourceNetwork | str = NO_NETWORK,
 ) -> Callable[[Callable[..., Strategy]], Callable[..., Strategy]]:
     """Register an init under ``name``; ``source`` cites a paper and equation, or a repository and file.
 
-    Raises InitlabError where a parameter has no default that can be written in a spec.
+    ``network`` is what ``as_source`` takes: the network of that source, or in words why it has none. Raises
+    InitlabError where a parameter has no default that can be written in a spec.
     """
 
     def decorate(build: Callable[..., Strategy]) -> Callable[..., Strategy]:
-        entry = InitEntry(build, source, status)
+        entry = InitEntry(build, source, status, network)
         check_defaults(f"init {name!r}", entry.parameters)
         INITS.add(name, entry, aliases=aliases)
         return build

@@ -22,14 +22,15 @@ from initlab.model.layers import (
     Hook,
     Linear,
     Residual,
+    Rotary,
+    alibi,
     causal_mask,
     identity,
     relative_buckets,
-    rotate,
     sinusoids,
 )
 from initlab.network import taps
-from initlab.network.slot_table import Network
+from initlab.network.slot_table import Network, rotary_channels
 from initlab.network.slots import (
     ATTN_OUT,
     ATTN_SCALE,
@@ -49,6 +50,7 @@ from initlab.network.slots import (
     VALUE,
     block_prefix,
 )
+from initlab.network.topology import ON_LOGITS, SINUSOIDAL
 
 
 class Block(nn.Module):
@@ -58,12 +60,12 @@ class Block(nn.Module):
         self, builder: Builder, prefix: str, activation: Callable[[Tensor], Tensor], *, fused: bool = False
     ) -> None:
         super().__init__()
-        topology = builder.topology
-        self.fused = fused and topology.positions != "relative"
+        topology, turned = builder.topology, rotary_channels(builder.dims.head_size, builder.topology.rotary_fraction)
+        self.fused = fused and topology.positions not in ON_LOGITS
         self.n_head = builder.dims.n_head
         self.activation = activation
-        self.parallel = topology.parallel
-        self.rotary = rotate if topology.positions == "rotary" else nn.Identity()
+        self.parallel, self.own_norm = topology.parallel, topology.parallel_norms
+        self.rotary = Rotary(turned) if topology.positions == "rotary" else nn.Identity()
         self.attn = Residual(builder, f"{prefix}.attn")
         self.query, self.key, self.value, self.attn_out = (
             Linear(builder, f"{prefix}.{role}") for role in (*QKV_ROLES, ATTN_OUT)
@@ -82,10 +84,13 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor, tap: Hook, drop: Hook) -> Tensor:
         """Map the residual stream, (B, T, C) to (B, T, C)."""
-        inputs = self.attn.pre(x)
+        start, inputs = x, self.attn.pre(x)
         branch = self.branch_scale(self.attn.scale(self.attention(inputs, mask, tap, drop)))
         x = tap(taps.RESIDUAL, self.attn.add(x, tap(taps.ATTN_BRANCH, drop(ATTN_OUT, branch))))
-        inputs = inputs if self.parallel else self.ffn.pre(x)
+        if not self.parallel:
+            inputs = self.ffn.pre(x)
+        elif self.own_norm:
+            inputs = self.ffn.pre(start)
         branch = self.branch_scale(self.ffn.scale(self.mlp(inputs, tap)))
         return tap(taps.RESIDUAL, self.ffn.add(x, tap(taps.MLP_BRANCH, drop("mlp_out", branch))))
 
@@ -125,7 +130,7 @@ class GPT(nn.Module):
     def __init__(self, network: Network, activation: Callable[[Tensor], Tensor], *, fused: bool = False) -> None:
         super().__init__()
         builder, topology = Builder(network), network.topology
-        self.positions, self.softcap = topology.positions, topology.softcap
+        self.positions, self.n_head, self.softcap = topology.positions, network.dims.n_head, topology.softcap
         learned, relative = topology.positions == "learned", topology.positions == "relative"
         self.token_embedding = Embedding(builder, TOKEN_EMBEDDING)
         self.embed_scale = builder.scale(EMBED_SCALE)
@@ -166,11 +171,13 @@ class GPT(nn.Module):
         x = self.embed_scale(self.token_embedding(tokens))  # (B, T, C)
         if self.position_embedding is not None:
             return x + self.position_embedding(torch.arange(tokens.shape[-1], device=tokens.device))
-        return x + sinusoids(tokens.shape[-1], x) if self.positions == "sinusoidal" else x
+        return x + sinusoids(tokens.shape[-1], x, self.positions) if self.positions in SINUSOIDAL else x
 
     def mask(self, tokens: int, like: Tensor) -> Tensor:
         """Return what is added to attention logits: -∞ for the future and, where it exists, the position bias."""
         causal = causal_mask(tokens, like)
+        if self.positions == "alibi":
+            return causal + alibi(tokens, self.n_head, like)  # (H, T, T)
         if self.relative_position_bias is None:
             return causal
         bias = self.relative_position_bias(relative_buckets(tokens, like.device))  # (T, T, H)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from initlab.network.slot_table import NORM_EPS, RELATIVE_BUCKETS, ROTARY_BASE, Network
+from initlab.network.topology import Positions
 
 Hook: TypeAlias = Callable[[str, Tensor], Tensor]
 """Called with a tap's name (``initlab.network.taps``) and its tensor; returns the tensor the network goes on with."""
@@ -111,8 +112,7 @@ class Residual(nn.Module):
     def __init__(self, builder: "Builder", prefix: str) -> None:
         super().__init__()
         topology = builder.topology
-        reads = not (topology.parallel and prefix.endswith("ffn"))
-        self.norm = builder.norm(f"{prefix}.norm", topology.norm_before and reads)
+        self.norm = builder.norm(f"{prefix}.norm", topology.norm_before and topology.reads_alone(prefix))
         self.norm_scale = builder.scale(f"{prefix}.norm_scale")
         self.branch_norm = builder.norm(f"{prefix}.branch_norm", topology.norm_branch)
         self.branch_scale = builder.scale(f"{prefix}.branch_scale")
@@ -174,14 +174,38 @@ def causal_mask(tokens: int, like: Tensor) -> Tensor:
     return torch.full((tokens, tokens), -math.inf, dtype=like.dtype, device=like.device).triu(1)  # (T, T)
 
 
-def sinusoids(tokens: int, like: Tensor) -> Tensor:
-    """Return (T, C) position codes: sines of T·10000^(-2i/C) in the first half of the channels, cosines in the rest.
+FAIRSEQ_FIRST = 2
+"""fairseq's position of the first token: after that of padding, which is 1."""
 
-    Vaswani et al. 2017, section 3.5, with its channels reordered as fairseq and tensor2tensor do.
+
+def sinusoids(tokens: int, like: Tensor, positions: Positions = "sinusoidal") -> Tensor:
+    """Return (T, C) position codes: sines in the first half of the channels, cosines in the rest.
+
+    Position t from 0 times the frequency 10000^(-2i/C), Vaswani et al. 2017, section 3.5, with its channels
+    reordered. ``sinusoidal-fairseq`` has 10000^(-i/(C/2-1)), counts from 2, and leaves an odd last channel at zero
+    (fairseq modules/sinusoidal_positional_embedding.py, as tensor2tensor has it).
     """
     width = like.shape[-1]
+    if positions == "sinusoidal-fairseq":
+        half = width // 2
+        # One frequency alone is 10000^0; fairseq would divide by zero.
+        angles = _angles(tokens, half, 2 * max(half - 1, 1), like, first=FAIRSEQ_FIRST)  # (T, C/2)
+        return F.pad(torch.cat([angles.sin(), angles.cos()], -1), (0, width % 2))  # (T, C)
     angles = _angles(tokens, (width + 1) // 2, width, like)  # (T, C/2), half a channel rounded up
     return torch.cat([angles.sin(), angles.cos()], -1)[:, :width]  # (T, C)
+
+
+class Rotary(nn.Module):
+    """Rotates the first ``channels`` of every head by position and leaves the rest."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self._channels = channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self._channels == x.shape[-1]:
+            return rotate(x)
+        return torch.cat([rotate(x[..., : self._channels]), x[..., self._channels :]], -1)  # (..., T, C/H)
 
 
 def rotate(x: Tensor) -> Tensor:
@@ -196,11 +220,32 @@ def rotate(x: Tensor) -> Tensor:
     return torch.cat([first * cos - second * sin, second * cos + first * sin], -1)  # (..., T, C/H)
 
 
-def _angles(tokens: int, count: int, width: int, like: Tensor) -> Tensor:
-    """Return (T, count): position t times the frequency 10000^(-2i/width)."""
+def _angles(tokens: int, count: int, width: int, like: Tensor, first: int = 0) -> Tensor:
+    """Return (T, count): position t, counted from ``first``, times the frequency 10000^(-2i/width)."""
     exponents = torch.arange(count, dtype=like.dtype, device=like.device) * (2 / width)
-    positions = torch.arange(tokens, dtype=like.dtype, device=like.device)
+    positions = torch.arange(first, first + tokens, dtype=like.dtype, device=like.device)
     return positions[:, None] * ROTARY_BASE**-exponents  # (T, 1) times (count,)
+
+
+def alibi(tokens: int, heads: int, like: Tensor) -> Tensor:
+    """Return (H, T, T): what ALiBi adds to the logits of query s for key t, a head's slope times t - s.
+
+    Press et al., arXiv 2108.12409, section 3. BLOOM's code adds the slope times t alone, which softmax cannot tell.
+    """
+    positions = torch.arange(tokens, dtype=like.dtype, device=like.device)
+    slopes = torch.tensor(alibi_slopes(heads), dtype=like.dtype, device=like.device)
+    return slopes[:, None, None] * (positions - positions[:, None])  # (H, 1, 1) times (T, T)
+
+
+def alibi_slopes(heads: int) -> list[float]:
+    """Return each head's slope: a geometric row from 2^(-8/H) to 2^-8 for H a power of two.
+
+    Otherwise that of the next smaller power of two, and then every other one of the next larger (the paper's code).
+    """
+    whole = 2 ** math.floor(math.log2(heads))
+    row = [2 ** (-8 * (head + 1) / whole) for head in range(whole)]
+    between = [2 ** (-8 * (head + 1) / (2 * whole)) for head in range(0, 2 * whole, 2)]
+    return row + between[: heads - whole]
 
 
 def relative_buckets(tokens: int, device: torch.device) -> Tensor:

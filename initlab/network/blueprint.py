@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from initlab.errors import InitlabError
 from initlab.files.json import content_hash
 from initlab.network.laws import Law
-from initlab.network.slot_table import Network
+from initlab.network.slot_table import Network, rotary_channels
 from initlab.network.slots import (
     KEY,
     NORM_SCALE,
@@ -83,7 +83,7 @@ class Blueprint:
     def needs(self) -> list[str]:
         """What a trainer must honour beyond drawing weights, derived from laws and topology."""
         topology, plain = self.topology, GPT2_TOPOLOGY
-        norms = ("norm_at", "norm", "norm_gain", "embed_norm", "sub_norm", "qk_norm")
+        norms = ("norm_at", "norm", "norm_gain", "embed_norm", "sub_norm", "qk_norm", "gainless")
         needed = {
             "weights": True,
             "multipliers": any(law.mult != 1 or slot.role in SCALE_ROLES for slot, law in self.laws),
@@ -135,17 +135,16 @@ class Blueprint:
 
         ``slots`` are all that the network may have.
         """
-        dims, topology = self.dims, self.topology
+        topology = self.topology
         needed = [slot for slot in slots if slot.is_weight or slot.role == RELATIVE_POSITION_BIAS]
         missing = [slot.name for slot in needed if slot.name not in self.network.shapes]
         if missing:
             raise InitlabError(
                 f"init {self.init!r} gives no law to {missing[0]}, which the network cannot be without"
             )
-        if topology.positions == "rotary" and dims.head_size % 2:
-            raise InitlabError(
-                f"rotary positions turn pairs of channels, but a head has n_embd / n_head = {dims.head_size} of them"
-            )
+        self._check_rotary()
+        if topology.parallel_norms and not topology.parallel:
+            raise InitlabError("parallel_norms = true is about a parallel block's branches; set parallel = true too")
         scaled = [slot.name for slot, _ in self.laws if slot.role == NORM_SCALE]
         if scaled and not topology.norm_before:
             raise InitlabError(
@@ -156,6 +155,18 @@ class Blueprint:
             self._check_not_zero(RESIDUAL_WRITERS, setting("norm_at", topology.norm_at), "the output of every branch")
         if topology.qk_norm:
             self._check_not_zero({QUERY, KEY}, setting("qk_norm", True), "queries and keys")
+
+    def _check_rotary(self) -> None:
+        head, fraction = self.dims.head_size, self.topology.rotary_fraction
+        turned = rotary_channels(head, fraction)
+        if fraction != 1 and self.topology.positions != "rotary":
+            at = setting("positions", self.topology.positions)
+            raise InitlabError(f"rotary_fraction = {fraction:g} is about rotary positions, and the network has {at}")
+        if self.topology.positions == "rotary" and (turned % 2 or not turned):
+            part = "" if fraction == 1 else f", and rotary_fraction = {fraction:g} turns {turned}"
+            raise InitlabError(
+                f"rotary positions turn pairs of channels, but a head has n_embd / n_head = {head} of them{part}"
+            )
 
     def _check_not_zero(self, roles: Set[Role], cause: str, what: str) -> None:
         """Raise InitlabError where a matrix of one of the roles gives a norm an exact zero, because of ``cause``."""

@@ -46,6 +46,11 @@ RELATIVE_BUCKETS = 32
 """Distances a T5 relative position bias tells apart (Mesh TensorFlow's default, Raffel et al., arXiv 1910.10683)."""
 
 
+def rotary_channels(head_size: int, fraction: float) -> int:
+    """Return how many of a head's channels rotary positions turn: whole ones, as gpt-neox and its heirs count."""
+    return int(head_size * fraction)
+
+
 @dataclass(frozen=True)
 class Network:
     """What a model is built from: sizes, topology, and the slots that exist."""
@@ -173,8 +178,8 @@ class _Table:
         yield from self._after(f"{prefix}.ffn", ffn)
 
     def _before(self, prefix: str, branch: tuple[int, int]) -> Iterator[Slot]:
-        """What a branch's input passes; the MLP of a parallel block reads what attention reads."""
-        if self._topology.parallel and prefix.endswith("ffn"):
+        """What a branch's input passes; the MLP of a parallel block may read what attention reads."""
+        if not self._topology.reads_alone(prefix):
             return
         if self._topology.norm_before:
             yield from self._norm(f"{prefix}.norm", self._dims.n_embd, branch)
@@ -210,6 +215,8 @@ class _Table:
         yield self._slot(f"{prefix}.scale", MATRIX_SCALE, (), branch, of=role, fans=shape)
 
     def _norm(self, prefix: str, width: int, branch: Branch = None) -> Iterator[Slot]:
+        if self._topology.gainless:
+            return
         yield self._slot(f"{prefix}.weight", NORM_GAIN, (width,), branch)
         if self._dims.bias and self._topology.norm == "layernorm":
             yield self._slot(f"{prefix}.bias", NORM_BIAS, (width,), branch)

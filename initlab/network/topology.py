@@ -1,6 +1,6 @@
 """The sizes a law may depend on, and the network around the weights: norms, positions, caps."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, TypeAlias
 
 
@@ -38,7 +38,14 @@ class Dims:
 NormPlacement: TypeAlias = Literal["pre", "post", "sandwich", "branch-out", "none"]
 
 
-Positions: TypeAlias = Literal["learned", "sinusoidal", "rotary", "relative", "none"]
+Positions: TypeAlias = Literal["learned", "sinusoidal", "sinusoidal-fairseq", "rotary", "relative", "alibi", "none"]
+"""How a network is told positions. ``sinusoidal`` is Vaswani et al. 2017, section 3.5; fairseq's differs in its
+frequencies and in the first position; ``alibi`` is Press et al., arXiv 2108.12409."""
+
+SINUSOIDAL: tuple[Positions, ...] = ("sinusoidal", "sinusoidal-fairseq")
+
+ON_LOGITS: tuple[Positions, ...] = ("relative", "alibi")
+"""Positions that are told by adding a number a head to attention logits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +54,9 @@ class Topology:
 
     Norms stand before each branch (``pre``), after each addition (``post``), before each branch and on its output
     (``sandwich``), on its output alone (``branch-out``) or nowhere. ``sub_norm`` adds one before each branch's output
-    projection, ``qk_norm`` one on every head's queries and keys. A ``one-plus`` norm multiplies by 1 + gain.
+    projection, ``qk_norm`` one on every head's queries and keys. A ``one-plus`` norm multiplies by 1 + gain, and
+    where norms are ``gainless`` they have neither gain nor bias. The branches of a ``parallel`` block read one norm,
+    or with ``parallel_norms`` one each. Rotary positions turn the first ``rotary_fraction`` of a head's channels.
     ``channel_scales`` gives skip and branch scales one entry a channel; ``shared_scales`` gives a layer one branch
     scale for both its branches.
     """
@@ -63,6 +72,9 @@ class Topology:
     softcap: float | None = None
     channel_scales: bool = False
     shared_scales: bool = False
+    gainless: bool = False
+    parallel_norms: bool = False
+    rotary_fraction: float = 1.0
 
     @property
     def norm_before(self) -> bool:
@@ -81,9 +93,23 @@ class Topology:
         """Before the head; a post-norm block has just normalised."""
         return self.norm_at not in ("post", "none")
 
-    def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "final_norm": self.final_norm}
+    def reads_alone(self, branch: str) -> bool:
+        """Whether a branch, by its prefix (``blocks.0.ffn``), has a norm of its own where norms stand in front.
 
+        All but the MLP of a parallel block that shares attention's.
+        """
+        return not (self.parallel and not self.parallel_norms and branch.endswith("ffn"))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what identities hash: a field that came later is in it where it is not as GPT-2 has it, so that
+        networks keep the digest they had before there was such a field."""
+        plain = {one.name: one.default for one in fields(self) if one.name in ADDED_LATER}
+        kept = {name: value for name, value in asdict(self).items() if name not in plain or value != plain[name]}
+        return {**kept, "final_norm": self.final_norm}
+
+
+ADDED_LATER = frozenset({"gainless", "parallel_norms", "rotary_fraction"})
+"""Fields that the first digests did not know."""
 
 GPT2_TOPOLOGY = Topology()
 

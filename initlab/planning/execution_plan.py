@@ -11,6 +11,7 @@ from typing import Any
 
 from initlab.machine.execution import Execution, MatmulPrecision, Overrides
 from initlab.machine.profile import CPU_LANES, STEP_TOKENS, STEP_WIDTH, MachineProfile, machine_key
+from initlab.network.topology import ON_LOGITS
 from initlab.planning.cost import COMPILED_TIME_SHARE, lane_bytes, run_seconds
 from initlab.planning.expand import PlannedRun
 from initlab.planning.memory import free_bytes
@@ -123,7 +124,7 @@ def _on_a_gpu(run: PlannedRun, machine: MachineProfile, device: str, precision: 
 
 def can_fuse(run: PlannedRun) -> bool:
     """Whether torch's fused attention can compute a run's: it adds no position bias and drops no weights our way."""
-    return run.blueprint.topology.positions != "relative" and not run.spec.model.dropout
+    return run.blueprint.topology.positions not in ON_LOGITS and not run.spec.model.dropout
 
 
 def matmul_precision_of(run: PlannedRun, machine: MachineProfile, device: str) -> MatmulPrecision:

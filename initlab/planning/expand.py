@@ -14,6 +14,7 @@ from initlab.data.corpus import Corpus
 from initlab.errors import InitlabError
 from initlab.files.json import content_hash
 from initlab.files.toml import Location, explain
+from initlab.inits.as_source import sourced
 from initlab.inits.catalogue import blueprint_for
 from initlab.inits.fingerprint import plugin_code
 from initlab.network.blueprint import Blueprint
@@ -67,12 +68,15 @@ class PlannedRun:
 def expand(sweep: SweepSpec) -> list[PlannedRun]:
     """Return the union of the grids in their order, equal runs once.
 
-    Raises InitlabError naming the key, its line and what would be legal.
+    Fields that ``as_source`` sets are in a run's spec, and no axes: the sweep did not ask for them. Raises
+    InitlabError naming the key, its line and what would be legal.
     """
     grids: dict[RunSpec, Grid] = {}
+    asked: list[RunSpec] = []
     for grid, point in _points(sweep):
-        grids.setdefault(_run(point, sweep, grid), grid)
-    axes = _varying(list(grids))
+        asked.append(_run(point, sweep, grid))
+        grids.setdefault(_as_source(asked[-1], "activation" in point, sweep, grid), grid)
+    axes = _varying(asked)
     cells: dict[RunSpec, Cell] = {}
     runs = []
     for spec, grid in grids.items():
@@ -107,6 +111,17 @@ def _run(point: dict[str, Any], sweep: SweepSpec, grid: Grid) -> RunSpec:
 
     tables = {table: _checked(model, _table(point, table), where, table) for table, model in TABLES.items()}
     return _checked(RunSpec, {**tables, **{path: point[path] for path in RUN_FIELDS & point.keys()}}, where)
+
+
+def _as_source(spec: RunSpec, activation_given: bool, sweep: SweepSpec, grid: Grid) -> RunSpec:
+    """Return a run with the network of its init's source filled in, where it asks for that."""
+    if not spec.model.as_source:
+        return spec
+    try:
+        model, activation = sourced(spec.model, spec.init, spec.activation if activation_given else None)
+    except InitlabError as error:
+        raise InitlabError(f"{sweep.where('model.as_source', grid)}: {error}") from error
+    return spec.model_copy(update={"model": model, "activation": activation})
 
 
 def _table(point: dict[str, Any], table: str) -> dict[str, Any]:

@@ -12,11 +12,12 @@ from pydantic import Field, ValidationError, model_validator
 
 from initlab.errors import InitlabError
 from initlab.network.topology import Dims, NormPlacement, Positions, Topology
-from initlab.spec.declaration import Count, Fraction, Frozen, Index, NonNegative, Positive, Seed, Traits
+from initlab.spec.declaration import Count, Fraction, Frozen, Index, NonNegative, Positive, Seed, Share, Traits
 
 SIZE = Traits(role="size", identity="always")
 BASE = Traits(role="base size", identity="elsewhere", reason="the laws that scale from it")
 NETWORK = Traits(identity="always")
+SOURCE = NETWORK.of(identity="elsewhere", reason="the fields that it sets, each as it is hashed itself")
 SLOTS = NETWORK.of(identity="elsewhere", reason="which slots the law table has")
 DATA = Traits(role="data", per_lane=True, identity="elsewhere", reason="the corpus: its content and its tokenizer")
 BUDGET = Traits(role="budget", phase="training", per_lane=True, identity="always")
@@ -69,6 +70,16 @@ class ModelSpec(Frozen):
     )
     softcap: Annotated[Positive | None, _topology("no cap")] = Field(
         None, description="logits are softcap · tanh(logits / softcap)"
+    )
+    gainless: Annotated[bool | None, _topology("off")] = Field(None, description="norms without gains and biases")
+    parallel_norms: Annotated[bool | None, _topology("off")] = Field(
+        None, description="each branch of a parallel block reads a norm of its own"
+    )
+    rotary_fraction: Annotated[Share | None, _topology("1")] = Field(
+        None, description="share of a head's channels that rotary positions turn"
+    )
+    as_source: Annotated[bool, SOURCE] = Field(
+        False, description="the network of the init's source: norms, biases, activation, positions, tie"
     )
     base_n_embd: Annotated[Count, BASE] = Field(
         256, description="width of the small model that μP-like inits scale from"

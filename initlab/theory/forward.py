@@ -70,8 +70,9 @@ def _separate(positions: PositionGrid) -> Array:
 
 
 def _frequencies(model: TheoryModel) -> Array:
-    """10000^(-2i/d), a sine and a cosine each (Vaswani et al. 2017, section 3.5)."""
-    return np.asarray(10000.0 ** -(2 * np.arange(model.width // 2) / model.width))
+    """10000^(-2i/d), a sine and a cosine each (Vaswani et al. 2017, section 3.5); fairseq divides by d - 2."""
+    span = max(model.width // 2 - 1, 1) * 2 if model.fairseq else model.width
+    return np.asarray(10000.0 ** -(2 * np.arange(model.width // 2) / span))
 
 
 def _waves(model: TheoryModel, positions: PositionGrid) -> Array:
@@ -86,7 +87,8 @@ def _wave_mean(model: TheoryModel, positions: PositionGrid) -> Array:
     """Mean over channels of the sines and cosines, by position: shape (n,)."""
     if not model.sinusoidal:
         return np.zeros(len(positions))
-    angle = np.outer(positions.time - 1, _frequencies(model))
+    first = 2 if model.fairseq else 0
+    angle = np.outer(positions.time - 1 + first, _frequencies(model))
     return np.asarray(math.sqrt(model.position / 2) * (np.sin(angle) + np.cos(angle)).mean(1))
 
 

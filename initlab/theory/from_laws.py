@@ -29,6 +29,7 @@ from initlab.network.slots import (
     Role,
     Slot,
 )
+from initlab.network.topology import SINUSOIDAL
 from initlab.theory.theory_model import Attention, Branch, Matrix, Mlp, NormMoments, TheoryModel
 
 SINUSOIDAL_MS = 0.5
@@ -42,8 +43,14 @@ class Unpredictable(InitlabError):
 def model_from_laws(blueprint: Blueprint, activation: str) -> TheoryModel:
     """Return the network that a blueprint describes; ``activation`` by its registered name.
 
-    Raises Unpredictable for slots that are drawn jointly or calibrated on data, and for shifts that are not zero.
+    Raises Unpredictable for slots that are drawn jointly or calibrated on data, for shifts that are not zero, and for
+    ALiBi, whose attention prefers what is near from the first step on.
     """
+    if blueprint.topology.positions == "alibi":
+        raise Unpredictable(
+            'no prediction: positions = "alibi" makes attention weights uneven at step 0, and theory '
+            "knows no such bias"
+        )
     return _LawReader(blueprint).model(activation)
 
 
@@ -69,7 +76,7 @@ class _LawReader:
         ((tokens, token),) = self._rows(TOKEN_EMBEDDING)
         tied = LM_HEAD in tokens.aliases
         ((head_slot, head),) = [(tokens, token)] if tied else self._rows(LM_HEAD)
-        waves = topology.positions == "sinusoidal"
+        waves = topology.positions in SINUSOIDAL
         head_scale = self._factor(LOGIT_SCALE) * self._factor(MATRIX_SCALE, of=head_slot.role)
         return TheoryModel(
             width=dims.n_embd,
@@ -81,6 +88,7 @@ class _LawReader:
             token=second_moment(token) * self._factor(EMBED_SCALE) * self._factor(MATRIX_SCALE, of=TOKEN_EMBEDDING),
             position=SINUSOIDAL_MS if waves else self._learned_positions(),
             sinusoidal=waves,
+            fairseq=topology.positions == "sinusoidal-fairseq",
             rotary=topology.positions == "rotary",
             branches=tuple(self._branch(branch) for branch in range(2 * dims.n_layer)),
             head=head_slot.fan_in * second_moment(head) * head_scale,  # Var of a logit for a unit of the stream's
@@ -95,8 +103,9 @@ class _LawReader:
         topology = self._topology
         prefix = f"blocks.{branch // 2}." + ("ffn" if branch % 2 else "attn")
         first = branch - branch % 2  # the layer's attention
-        # A parallel block's MLP reads what its attention reads; a layer may have one scale for both its branches.
-        reads, scales = first if topology.parallel else branch, first if topology.shared_scales else branch
+        # A parallel block's MLP may read its attention's norm; a layer may have one scale for both its branches.
+        shared = topology.parallel and not topology.parallel_norms
+        reads, scales = first if shared else branch, first if topology.shared_scales else branch
         before = f"blocks.{reads // 2}." + ("ffn" if reads % 2 else "attn")
         return Branch(
             body=self._mlp(branch) if branch % 2 else self._attention(branch),

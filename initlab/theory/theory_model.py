@@ -76,8 +76,9 @@ class TheoryModel:
     """Everything a prediction depends on but the tokens.
 
     ``token`` and ``position`` are second moments of what the embeddings add per channel; ``sinusoidal`` adds fixed
-    waves instead. ``head`` = n_embd·std² of the head, ``logit_scale`` squared and included. ``branches`` alternate
-    attention and MLP; where ``parallel``, both of a layer read the layer's input.
+    waves instead, with the paper's frequencies or fairseq's. ``head`` = n_embd·std² of the head, ``logit_scale``
+    squared and included. ``branches`` alternate attention and MLP; where ``parallel``, both of a layer read the
+    layer's input.
     """
 
     width: int
@@ -94,6 +95,7 @@ class TheoryModel:
     embed_norm: NormMoments | None = None
     final_norm: NormMoments | None = None
     sinusoidal: bool = False
+    fairseq: bool = False
     rotary: bool = False
     parallel: bool = False
     logit_softcap: float | None = None

@@ -11,6 +11,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from initlab.errors import InitlabError, did_you_mean
+from initlab.inits.as_source import sourced
 from initlab.inits.catalogue import blueprint_for
 from initlab.network.blueprint import Blueprint
 from initlab.network.laws import Law
@@ -76,7 +77,8 @@ def default_fact(statement: DefaultFact) -> Fact:
 
 def _blueprint(init: str, model: dict[str, Scalar]) -> Blueprint:
     try:
-        return blueprint_for(ModelSpec.model_validate(model), init, RunSpec().activation, GPT2_VOCABULARY)
+        asked, activation = sourced(ModelSpec.model_validate(model), init)
+        return blueprint_for(asked, init, activation, GPT2_VOCABULARY)
     except ValueError as error:
         raise InitlabError(f"model = {model}: {error}") from error
 

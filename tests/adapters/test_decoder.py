@@ -40,16 +40,20 @@ def test_another_topology_is_refused_feature_by_feature(feature: str) -> None:
         "qk_norm": True,
         "parallel": True,
         "softcap": 5.0,
+        "rotary_fraction": 0.5,
+        "parallel_norms": True,
     }
     for family in (NANOGPT, HF_GPT2):
         assert family.misfit(blueprint(), "gelu") is None
-        reason = family.misfit(blueprint(**{feature: other[feature]}), "gelu")
+        plain = blueprint()
+        changed = replace(plain, topology=replace(plain.topology, **{feature: other[feature]}))
+        reason = family.misfit(changed, "gelu")
         assert reason is not None
         assert f"the network {feature} = " in reason
 
 
 def test_the_features_held_are_all_that_no_tensor_can_take_up() -> None:
-    assert {*HELD, "norm_gain", *SCALE_SHAPES} == set(Topology.__dataclass_fields__)
+    assert {*HELD, "norm_gain", "gainless", *SCALE_SHAPES} == set(Topology.__dataclass_fields__)
 
 
 def test_gates_heads_and_widths_are_refused_where_they_do_not_fit() -> None:
@@ -77,3 +81,12 @@ def test_a_tied_head_is_a_copy_and_an_untied_one_a_slot() -> None:
         assert (tied.copies, untied.copies) == ({"lm_head.weight": table}, {})
         assert "lm_head.weight" not in tied.slices
         assert untied.slices["lm_head.weight"].tensor == "lm_head.weight"
+
+
+@pytest.mark.parametrize("family", [NANOGPT, HF_GPT2], ids=lambda family: family.summary)
+def test_gains_that_do_not_exist_are_written_all_the_same(family: Decoder) -> None:
+    """A trainer's norms have gains: a file without them would not load."""
+    bare = blueprint(gainless=True)
+    assert family.misfit(bare, "gelu") is None
+    assert family.written(bare).slices.keys() == family.written(blueprint()).slices.keys()
+    assert len(bare.laws) < len(blueprint().laws)

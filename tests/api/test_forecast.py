@@ -68,3 +68,28 @@ def test_what_theory_has_no_answer_to_is_an_error_with_the_inits_name() -> None:
 def test_what_no_network_has_is_refused(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(InitlabError, match=message):
         predict(**{"init": "gpt2", **SIZES, **wrong})
+
+
+def test_as_source_every_init_has_its_own_network_at_every_size() -> None:
+    found = predict(["llama2c", "neox"], as_source=True, over="n_layer=2,3", **{**SIZES, "n_layer": 2})
+    said = {(one["init"], one["dims"]["n_layer"]): one for one in found.predictions}
+    assert {(init, one["activation"], one["dims"]["bias"]) for (init, _), one in said.items()} == {
+        ("llama2c", "swiglu", False),
+        ("neox", "gelu-tanh", True),
+    }
+    by_hand = predict(
+        *("llama2c", "swiglu"),
+        norm="rmsnorm",
+        bias=False,
+        positions="rotary",
+        ffn_matched=True,
+        **{**SIZES, "n_layer": 2},
+    )
+    assert said["llama2c", 2]["residual_ms"] == by_hand["residual_ms"]
+    assert said["llama2c", 2]["residual_ms"] != predict("llama2c", **{**SIZES, "n_layer": 2})["residual_ms"]
+
+
+def test_as_source_at_a_target_too() -> None:
+    found = predict("llama2c", as_source=True, target={"n_embd": 256}, **SIZES)
+    assert len(found.scale_ups) == 1
+    assert found.scale_ups[0].activation == "swiglu"

@@ -118,6 +118,17 @@ def test_docstrings_are_shown_as_text() -> None:
     assert "epsilon" in out
 
 
+def test_explain_as_source_takes_the_network_and_refuses_what_contradicts_it() -> None:
+    said = initlab("explain", "neox", "--n-layer", "1", "--as-source", "--json").json
+    assert (said["topology"]["positions"], said["topology"]["rotary_fraction"]) == ("rotary", 0.25)
+    assert said["activation"] == "gelu-tanh"
+    line = 'the source\'s network: positions = "rotary" (here "learned")'
+    assert line in initlab("explain", "neox", COLUMNS="300").out
+    wrong = initlab("explain", "neox", "--as-source", "--no-bias")
+    assert wrong.code == 2
+    assert "bias = true, but bias = false is given too; leave bias out, or as_source" in wrong.err
+
+
 def test_explain_for_people_groups_layers() -> None:
     out = initlab("explain", "depth-scaled", "--n-layer", "12").out
     assert "0-11" in out

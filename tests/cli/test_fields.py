@@ -42,7 +42,11 @@ def test_every_field_has_a_flag_with_its_type_and_its_help() -> None:
         ("schedule", ["cosine", "constant"], "cosine"),
         ("norm-at", ["pre", "post", "sandwich", "branch-out", "none"], "the init's, else pre"),
         ("norm", ["layernorm", "rmsnorm"], "the init's, else layernorm"),
-        ("positions", ["learned", "sinusoidal", "rotary", "relative", "none"], "the init's, else learned"),
+        (
+            "positions",
+            ["learned", "sinusoidal", "sinusoidal-fairseq", "rotary", "relative", "alibi", "none"],
+            "the init's, else learned",
+        ),
         ("tokenizer", ["byte", "char"], "byte"),
         ("precision", ["float32", "highest", "bfloat16", "float64"], "float32"),
         ("corpus", ["synthetic", "stdlib", "shakespeare"], "synthetic"),

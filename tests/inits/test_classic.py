@@ -73,8 +73,10 @@ GOLDEN = {
             "token_embedding": OF_WIDTH,
             "lm_head": OF_WIDTH,
             "embed_scale": fixed(ROOT_WIDTH),  # 27.7128
+            # Its reset forgets them: torch.nn.Linear's U(±1/√d), std .0208333.
+            **{f"bias of {role}": uniform((3 * 768) ** -0.5) for role in QKV},
         },
-        {"norm_at": "post", "positions": "sinusoidal"},
+        {"norm_at": "post", "positions": "sinusoidal-fairseq"},
     ),
     "small-init": Golden(
         {

@@ -60,11 +60,24 @@ def without_its_learning_rates(name: str) -> Callable[[], Strategy]:
     return build
 
 
+def with_one_rate_of_tables() -> Strategy:
+    """u-μP whose tables move at every width as they do at the smallest: by 1/√64 of the trainer's rate."""
+    strategy = resolve("u-mup").strategy
+
+    def law(slot: Slot) -> Law | None:
+        found = strategy.law(slot)
+        rate = WIDTHS[0] ** -0.5
+        return replace(found, lr=rate, wd=1 / rate) if found and slot.is_embedding else found
+
+    return replace(strategy, law=law)
+
+
 @pytest.fixture(autouse=True)
 def mutants() -> Iterator[None]:
     with (
         INITS.temporarily("mup-without-lr", InitEntry(without_its_learning_rates("mup"), "test_coordinates")),
         INITS.temporarily("u-mup-without-lr", InitEntry(without_its_learning_rates("u-mup"), "test_coordinates")),
+        INITS.temporarily("u-mup-tables-alike", InitEntry(with_one_rate_of_tables, "test_coordinates")),
     ):
         yield
 
@@ -140,9 +153,12 @@ def test_mup_takes_as_many_seeds_as_its_scatter_needs() -> None:
 
 def test_u_mup_moves_its_activations_alike_over_widths() -> None:
     # At a rate of 1e-2 sizes are still what they started as: its rates are over √fan_in, so what moved says more. The
-    # embedding, whose rate falls with the root of width by design, is left out.
-    slopes = width_slopes(widened("u-mup", 6, None), "change")
-    assert set(not_flat(slopes)) <= {"residual 0"}
+    # rate of tables falls with the root of width by design, and nothing but that makes changes smaller: with one rate
+    # of tables they are alike.
+    assert not not_flat(width_slopes(widened("u-mup-tables-alike", 6, None), "change"))
+    falling = width_slopes(widened("u-mup", 6, None), "change")
+    assert abs(falling["residual 0"].exponent) >= BAND
+    assert all(-2 * BAND < found.exponent < BAND for found in falling.values())
 
 
 @pytest.mark.parametrize(

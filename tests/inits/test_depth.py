@@ -74,6 +74,11 @@ def torch_times(gain: float) -> dict[str, Value]:
     return {name: kind(role) for role in BLOCK for name in (role, f"bias of {role}")}
 
 
+TORCHSCALE_TABLES: dict[str, Value] = {
+    "token_embedding": OF_WIDTH, "position_embedding": normal(1), "lm_head": OF_WIDTH,
+}  # fmt: skip
+
+
 def where_tied(start: Start) -> Value:
     return lambda place: start if place.tied else None
 
@@ -125,8 +130,7 @@ GOLDEN = {
     "deepnorm-torchscale": Golden(
         {
             **torch_times(BETA),  # v, out and up .00665566, down .00332783
-            "lm_head": OF_WIDTH,
-            "embed_scale": fixed(ROOT_WIDTH),
+            **TORCHSCALE_TABLES,
             "skip_scale": fixed(ALPHA),
         },
         {"norm_at": "post"},
@@ -141,8 +145,9 @@ GOLDEN = {
             **xavier(uniform, 108**-0.25),  # (9L)^-¼ = .310202: v and out .0111934, MLP .00707935
             **alike(("query", "key"), uniform(FUSED)),
             "token_embedding": normal(768**-0.5 * 108**-0.25),  # .0111934
+            **{f"bias of {role}": torch_linear(768) for role in QKV},
         },
-        {"norm_at": "none", "positions": "sinusoidal"},
+        {"norm_at": "none", "positions": "sinusoidal-fairseq"},
     ),
     "fixup": Golden(
         {
@@ -162,9 +167,10 @@ GOLDEN = {
             "token_embedding": OF_WIDTH,
             "embed_scale": fixed(ROOT_WIDTH),
             **SCALARS,
+            "scalar_bias of attn_out": None,
             **NO_BIASES,
         },
-        {"norm_at": "none", "positions": "sinusoidal"},
+        {"norm_at": "none", "positions": "sinusoidal-fairseq"},
         tied=False,
     ),
     "rezero": Golden(
@@ -213,10 +219,13 @@ def variant(base: str, laws: dict[str, Value]) -> Golden:
 @pytest.mark.parametrize(
     ("init", "golden"),
     [
-        ("deepnorm-torchscale:embed_scale=false", variant("deepnorm-torchscale", {"embed_scale": None})),
+        (
+            "deepnorm-torchscale:embed_scale=true",
+            variant("deepnorm-torchscale", {"embed_scale": fixed(ROOT_WIDTH)}),
+        ),
         # γ on Xavier as in the paper's figure: v and out .0643280, MLP .0406846; on torch's own as in the code.
         ("sub-ln:base=xavier", Golden(xavier(normal, GAMMA), {"sub_norm": True})),
-        ("sub-ln:base=torch", Golden(torch_times(GAMMA), {"sub_norm": True})),
+        ("sub-ln:base=torch", Golden({**torch_times(GAMMA), **TORCHSCALE_TABLES}, {"sub_norm": True})),
         ("skipinit:alpha=0.2", variant("skipinit", {"branch_scale": constant(0.2)})),
         ("layerscale:epsilon=1e-4", variant("layerscale", {"branch_scale": constant(1e-4)})),
         ("deepscale-lm:beta2=0.1", deepscale(0.1)),
@@ -243,6 +252,26 @@ def test_layerscale_starts_smaller_in_deeper_networks(n_layer: int, epsilon: flo
     assert len(found) == 2 * n_layer
     assert {law.dist.mean for law in found} == {epsilon}
     assert all(law.train for law in found)
+
+
+@pytest.mark.parametrize(
+    ("n_layer", "n_embd", "epsilon"),
+    # deit cait_models.py: XXS24 and XXS36 (192 wide), XS24 (288), S24 (384) 1e-5; S36, M36 and M48 (768) 1e-6.
+    [
+        *((n_layer, 192, 1e-5) for n_layer in (24, 36)),
+        *((24, n_embd, 1e-5) for n_embd in (288, 384)),
+        *((n_layer, 768, 1e-6) for n_layer in (36, 48)),
+        (36, 384, 1e-6),
+    ],
+)
+def test_layerscale_as_the_released_models_have_it(n_layer: int, n_embd: int, epsilon: float) -> None:
+    sizes = dims(n_layer=n_layer, n_embd=n_embd, n_head=4)
+    released, paper = (
+        {law.dist.mean for slot, law in resolve(init).table(sizes) if slot.role == "branch_scale"}
+        for init in ("layerscale:rule=deit", "layerscale")
+    )
+    assert released == {epsilon}
+    assert (released == paper) is ((n_layer, n_embd) != (36, 192))  # where the paper's rule by depth is another
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,6 @@ from tests.inits.golden import (
 )
 
 SMALL = (2 / (5 * 768)) ** 0.5  # .0228218
-LLAMA_SCALED = ("attn_out", "ffn_up", "ffn_down")
 
 
 def by_index(std: float) -> Value:
@@ -49,9 +48,21 @@ def where_tied(start: Start) -> Value:
     return lambda place: start if place.tied else None
 
 
+def beside_a_gate(scaled: Value, plain: Start) -> Value:
+    """w3, where there is a gate; without one the up projection is w1, which the activation reads."""
+
+    def law(place: Place) -> Start | None:
+        if not place.gated:
+            return plain
+        return scaled(place) if callable(scaled) else scaled
+
+    return law
+
+
 def olmo(scaled: Value) -> Golden:
-    """Tokens N(1), whether or not they are the head too; the gate keeps .02, up is scaled with down and out."""
-    laws: dict[str, Value] = {**alike((*QKV, "ffn_gate"), cut(0.02, 3)), **alike(LLAMA_SCALED, scaled)}
+    """Tokens N(1), whether or not they are the head too; w1 keeps .02, w3 is scaled with down and out."""
+    laws: dict[str, Value] = {**alike((*QKV, "ffn_gate"), cut(0.02, 3)), **alike(WRITERS, scaled)}
+    laws["ffn_up"] = beside_a_gate(scaled, cut(0.02, 3))
     return Golden({**laws, "token_embedding": normal(1), "lm_head": cut(768**-0.5, 3)}, tied=False)
 
 
@@ -98,14 +109,18 @@ GOLDEN = {
     "olmo-llama-depth": olmo(cut_by_index(0.02)),
     "torchtitan": Golden(
         {
-            **alike(LLAMA_SCALED, by_index(0.02)),
+            **alike(WRITERS, by_index(0.02)),
+            "ffn_up": beside_a_gate(by_index(0.02), normal(0.02)),
             "token_embedding": titan_table,
             "lm_head": cut(768**-0.5, 3),
         },
         {"positions": "rotary"},
         tied=False,
     ),
-    "llama2c": Golden(alike(("attn_out", "ffn_up"), normal(0.02 * RHO)), {"positions": "rotary"}),  # down is .02
+    "llama2c": Golden(
+        {"attn_out": normal(0.02 * RHO), "ffn_up": beside_a_gate(normal(0.02 * RHO), normal(0.02))},  # down is .02
+        {"positions": "rotary"},
+    ),
     "t5": Golden(
         {
             **by_fan_in(fan_in_normal),  # .0360844, down .0180422
@@ -185,7 +200,7 @@ def test_golden_of_parameters(init: str, changes: dict[str, Value]) -> None:
         ("neox", "attn_out", 0.0060140653),
         ("bloom", "query", 0.02282177323),
         ("mitchell", "ffn_down", 0.00368284782),
-        ("torchtitan", "ffn_up", 0.00408248290),
+        ("torchtitan", "ffn_down", 0.00408248290),
         ("t5", "query", 0.00451054898),
     ],
 )

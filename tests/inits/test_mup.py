@@ -114,10 +114,11 @@ GOLDEN = {
     "u-mup": Golden(
         {
             **by_fan_in(unit),
+            "norm_bias": None,
             **biases(lambda fan_in: constant(0, mult=fan_in**-0.5, **STACK)),
             **alike(TABLES, unit_table()),
             "lm_head": normal(1, mult=1 / 768),
-            "norm_gain": lambda place: constant(1, **(STACK if place.in_block else {})),
+            "norm_gain": None,
             "attn_scale": fixed(1 / HEAD),
             "branch_scale": unit_branch,
             "skip_scale": unit_skip,

@@ -36,10 +36,15 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "sub_norm": {"sub_norm": True},
     "qk_norm": {"qk_norm": True},
     "sinusoidal": {"positions": "sinusoidal"},
+    "fairseq's sinusoids": {"positions": "sinusoidal-fairseq"},
     "rotary": {"positions": "rotary"},
+    "a quarter rotary": {"positions": "rotary", "rotary_fraction": 0.25},
+    "alibi": {"positions": "alibi"},
     "relative": {"positions": "relative"},
     "no positions": {"positions": "none"},
     "parallel": {"parallel": True},
+    "parallel, two norms": {"parallel": True, "parallel_norms": True},
+    "gainless": {"gainless": True},
     "softcap": {"softcap": 2.0},
 }
 SIZES = [{}, {"bias": False}, {"tied": False, "gated": True}]
@@ -76,7 +81,7 @@ def extras(dims: Dims, topology: Topology) -> list[Slot]:
 
 
 @pytest.mark.parametrize("changes", SIZES, ids=str)
-@pytest.mark.parametrize("option", sorted(set(OPTIONS) - {"no positions"}))
+@pytest.mark.parametrize("option", sorted(set(OPTIONS) - {"no positions", "gainless"}))
 def test_every_option_is_the_reference_and_makes_a_difference(option: str, changes: dict[str, Any]) -> None:
     dims, topology = sizes(**changes), Topology(**OPTIONS[option])
     slots = gpt_slots(dims, topology)
@@ -98,6 +103,16 @@ def test_no_positions_is_no_table_at_all() -> None:
     assert difference(ours, reference_logits(dims, Topology(), {**tensors, **table})) < ROUNDING
     table["position_embedding.weight"][3, ::2] = 0.1  # in every other channel: norms take out what is in all
     assert difference(ours, reference_logits(dims, Topology(), {**tensors, **table})) > TOLD_APART
+
+
+def test_gainless_norms_only_normalise() -> None:
+    dims, topology = sizes(), Topology(gainless=True)
+    slots = gpt_slots(dims, topology)
+    tensors = random_values(slots, dtype=torch.float64)
+    ours = model_logits(Network(dims, topology, slots), tensors)
+    assert difference(ours, reference_logits(dims, topology, tensors)) < ROUNDING
+    plain = random_values(gpt_slots(dims), dtype=torch.float64) | tensors  # with gains and biases
+    assert difference(ours, reference_logits(dims, Topology(), plain)) > TOLD_APART
 
 
 def test_the_options_are_all_there_are() -> None:

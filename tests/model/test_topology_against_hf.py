@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from initlab.model.layers import relative_buckets
-from initlab.network.slot_table import NORM_EPS, Network, possible_slots
+from initlab.network.slot_table import NORM_EPS, Network, gpt_slots, possible_slots
 from initlab.network.topology import Dims, Topology
 from tests.conftest import optional_module
 from tests.networks import Tensors, holding, random_tokens, random_values, tiny
@@ -165,6 +165,12 @@ FAMILIES = {
         twins=({"parallel": False}, {"norm": "rmsnorm"}),
     ),
 }
+FAMILIES["phi, half rotary"] = replace(
+    FAMILIES["phi"],
+    topology=replace(FAMILIES["phi"].topology, rotary_fraction=0.5),
+    settings={**FAMILIES["phi"].settings, "partial_rotary_factor": 0.5},
+    twins=({"rotary_fraction": 1.0}, {"positions": "none"}),
+)
 
 
 def compared(family: Family, network: Network, tensors: Tensors, activation: str | None = None) -> float:
@@ -193,6 +199,81 @@ def test_another_topology_is_told_apart(name: str, change: dict[str, Any]) -> No
     family = FAMILIES[name]
     network = family.network(**change)
     assert compared(family, network, fitted(network, family.tensors())) > 1e-2
+
+
+FUSED: dict[str, tuple[str, dict[str, Any], Topology, dict[str, str], tuple[dict[str, Any], ...]]] = {
+    "GPTNeoX": (
+        "gpt_neox.layers",
+        {"hidden_act": "gelu_new", "rotary_pct": 0.25, "tie_word_embeddings": False},
+        Topology(positions="rotary", rotary_fraction=0.25, parallel=True, parallel_norms=True),
+        {
+            "token_embedding": "gpt_neox.embed_in", "final_norm": "gpt_neox.final_layer_norm", "lm_head": "lm_head",
+            "attn.norm": "input_layernorm", "ffn.norm": "post_attention_layernorm", "attn_out": "attention.dense",
+            "ffn_up": "mlp.dense_h_to_4h", "ffn_down": "mlp.dense_4h_to_h", "fused": "attention.query_key_value",
+        },
+        ({"rotary_fraction": 0.5}, {"parallel_norms": False}, {"parallel": False, "parallel_norms": False}),
+    ),
+    "Bloom": (
+        "transformer.h",
+        {},
+        Topology(positions="alibi", embed_norm=True),
+        {
+            "token_embedding": "transformer.word_embeddings", "final_norm": "transformer.ln_f",
+            "embed_norm": "transformer.word_embeddings_layernorm", "attn.norm": "input_layernorm",
+            "ffn.norm": "post_attention_layernorm", "attn_out": "self_attention.dense",
+            "ffn_up": "mlp.dense_h_to_4h", "ffn_down": "mlp.dense_4h_to_h", "fused": "self_attention.query_key_value",
+        },
+        ({"positions": "none"}, {"embed_norm": False}),
+    ),
+}  # fmt: skip
+"""Families whose queries, keys and values are one tensor, head by head: where they keep what, and the network."""
+
+
+def fused_model(name: str, network: Network, tensors: Tensors) -> Any:
+    """Return Hugging Face's model with these weights."""
+    blocks, settings, _, modules, _ = FUSED[name]
+    dims = network.dims
+    sizes = {
+        "vocab_size": dims.vocab_size, "hidden_size": dims.n_embd, "num_hidden_layers": dims.n_layer,
+        "num_attention_heads": dims.n_head, "intermediate_size": dims.ffn_hidden,
+        **dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id")),
+    }  # fmt: skip
+    config = getattr(transformers, f"{name}Config")(**sizes, **settings)
+    model = getattr(transformers, f"{name}ForCausalLM")(config).eval()
+    state = {}
+    for slot, tensor in tensors.items():
+        part, _, kind = slot.rpartition(".")
+        _, layer, part = part.split(".", 2) if part.startswith("blocks.") else ("", "", part)
+        place = f"{blocks}.{layer}." if layer else ""
+        if part == "query":
+            roles = [tensors[f"blocks.{layer}.{role}.{kind}"] for role in ("query", "key", "value")]
+            heads = torch.stack([x.unflatten(0, (dims.n_head, -1)) for x in roles], 1)  # (H, 3, C/H, ...)
+            state[f"{place}{modules['fused']}.{kind}"] = heads.flatten(0, 2)
+        elif part not in ("key", "value"):
+            state[f"{place}{modules[part]}.{kind}"] = tensor
+    missing, unexpected = model.load_state_dict(state, strict=False)
+    assert not unexpected
+    assert set(missing) <= {"lm_head.weight"}  # where it is tied
+    return model
+
+
+@pytest.mark.parametrize("heads", [4, 6])  # of Bloom's slopes, six are no power of two
+@pytest.mark.parametrize("name", FUSED)
+def test_logits_of_fused_families_are_hugging_faces(name: str, heads: int) -> None:
+    dims = tiny(n_head=heads, n_embd=heads * 8, ffn_hidden=heads * 32, tied=name == "Bloom")
+    topology, twins = FUSED[name][2], FUSED[name][4]
+    network = Network(dims, topology, gpt_slots(dims, topology))
+    tensors, tokens = random_values(network.slots), random_tokens(dims)
+    with torch.no_grad():
+        expected = fused_model(name, network, tensors)(tokens).logits
+        size = expected.square().mean().sqrt()
+        found = holding(network, tensors, "gelu-tanh")(tokens)[0]
+        assert float((found - expected).abs().max() / size) < FLOAT32
+        for twin in twins:
+            other = replace(topology, **twin)
+            slots = Network(dims, other, gpt_slots(dims, other))
+            wrong = holding(slots, fitted(slots, tensors), "gelu-tanh")(tokens)[0]
+            assert float((wrong - expected).abs().max() / size) > 1e-3, twin
 
 
 @pytest.mark.parametrize("name", ["gemma", "gemma 2"])

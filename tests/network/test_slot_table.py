@@ -1,5 +1,5 @@
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from initlab.network.slot_table import gpt_slots, plain_network, possible_slots
 from initlab.network.slots import Slot
-from initlab.network.topology import Dims, Topology
+from initlab.network.topology import Dims, Positions, Topology
 from tests.networks import network, random_tensors, random_tokens, tiny
 
 
@@ -160,7 +160,18 @@ def test_widths_of_norms() -> None:
     assert slots["blocks.0.key_norm.bias"] == (8,)  # one head's
 
 
-@pytest.mark.parametrize("positions", ["learned", "sinusoidal", "rotary", "relative", "none"])
+def test_gainless_norms_have_nothing_to_learn() -> None:
+    plain, bare = names(Topology(qk_norm=True)), names(Topology(qk_norm=True, gainless=True))
+    assert {name for name in plain - bare if "norm." not in name} == set()
+    assert not [name for name in bare if "norm." in name]
+
+
+def test_a_parallel_blocks_mlp_has_a_norm_where_it_is_its_own() -> None:
+    own = names(Topology(parallel=True, parallel_norms=True)) - names(Topology(parallel=True))
+    assert own == {"blocks.0.ffn.norm.weight", "blocks.0.ffn.norm.bias"}
+
+
+@pytest.mark.parametrize("positions", get_args(Positions))
 def test_tables_of_positions(positions: Any) -> None:
     found = names(Topology(positions=positions))
     assert ("position_embedding.weight" in found) == (positions == "learned")

@@ -84,7 +84,8 @@ def values(field: SpecField) -> st.SearchStrategy[Any]:
     low = field.schema["exclusiveMinimum" if above else "minimum"]
     if field.kind == "integer":
         return st.integers(low + above, 1 << 40)
-    return st.floats(low, field.schema.get("exclusiveMaximum", 1e9), exclude_min=above, exclude_max=True)
+    high = field.schema.get("maximum", field.schema.get("exclusiveMaximum", 1e9))
+    return st.floats(low, high, exclude_min=above, exclude_max="maximum" not in field.schema)
 
 
 VALUES = {path: values(field) for path, field in FIELDS.items()} | {
@@ -139,7 +140,16 @@ def others(field: SpecField, text: str) -> list[Any]:
         on = field.default if field.default is not None else (field.traits.unset or "").startswith("on")
         return [not on]
     number = 301 if field.default is None else field.default * 2 or 1
+    if field.schema.get("maximum") == 1:  # a share
+        return [0.25, 0.5]
     return [number] if field.kind == "integer" else [float(number), 0.25]
+
+
+BESIDE: dict[str, dict[str, Any]] = {
+    "model.parallel_norms": {"model.parallel": True},
+    "model.rotary_fraction": {"model.positions": "rotary"},
+}
+"""What a field is about, where a plain network does not have it."""
 
 
 @pytest.mark.parametrize("path", FIELDS)
@@ -148,7 +158,7 @@ def test_another_value_of_any_field_is_another_run(path: str, tmp_path: Path) ->
     field = FIELDS[path]
     for name in ("a.txt", "b.txt"):
         (tmp_path / name).write_text(f"{name}: the quick brown fox jumps over the lazy dog " * 100)
-    base = {"data.corpus": str(tmp_path / "a.txt"), "model.block_size": 16}
+    base = {"data.corpus": str(tmp_path / "a.txt"), "model.block_size": 16, **BESIDE.get(path, {})}
     init = "completep" if field.traits.role == "base size" else "gpt2"
 
     def planned(**changes: Any) -> str:

@@ -1,11 +1,16 @@
 """The embedding's gram against tables and texts that are drawn."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from initlab.theory.forward import embedding, source
+from initlab.theory.branches import Context
+from initlab.theory.forward import embedding, forward_trace, source
+from initlab.theory.kernels import Identity
 from initlab.theory.positions import position_grid
 from initlab.theory.tokens import TokenStatistics
+from tests.reference import fairseq_sinusoid
 from tests.theory.network import LN, theory_model
 
 
@@ -27,6 +32,19 @@ def test_sinusoidal_positions() -> None:
     off = ~np.eye(length, dtype=bool)
     assert gram[:-2][off] == pytest.approx(expected[off])
     assert gram[-2] == pytest.approx(np.diagonal(expected))
+
+
+def test_fairseqs_sinusoids() -> None:
+    length, width = 12, 64
+    codes = np.array([fairseq_sinusoid(t + 2, width) for t in range(length)])
+    network = theory_model(width=width, length=length, token=0.0, position=0.5, sinusoidal=True, fairseq=True)
+    gram = embedding(network, TokenStatistics.uniform(50), position_grid(length))
+    expected, off = codes @ codes.T / width, ~np.eye(length, dtype=bool)
+    assert gram[:-2][off] == pytest.approx(expected[off])
+    other = embedding(replace(network, fairseq=False), TokenStatistics.uniform(50), position_grid(length))
+    assert np.abs(other[:-2][off] - expected[off]).max() > 1e-3
+    trace = forward_trace(network, TokenStatistics.uniform(50), Context(position_grid(length), Identity(), width))
+    assert trace.common[0] == pytest.approx(codes.mean(1))
 
 
 def test_what_a_branch_reads() -> None:

@@ -150,13 +150,28 @@ def test_a_parallel_mlp_reads_what_its_attention_reads() -> None:
     assert found.branches[3].incoming_scale == pytest.approx(0.49)
 
 
+def test_a_parallel_mlp_may_read_a_norm_of_its_own() -> None:
+    found = described(parallel=True, parallel_norms=True, extra={"blocks.1.ffn.norm_scale.weight": 0.7})
+    assert found.parallel
+    assert found.branches[2].incoming_scale == 1
+    assert found.branches[3].incoming_scale == pytest.approx(0.49)
+
+
+def test_alibi_is_not_predicted() -> None:
+    with pytest.raises(Unpredictable, match='positions = "alibi"'):
+        described(positions="alibi")
+
+
 def test_other_topology() -> None:
     asked = described(sub_norm=True, qk_norm=True, embed_norm=True, softcap=15.0)
     assert asked.branches[0].inner == NormMoments()
     assert attention(asked).qk_norm == 1
     assert asked.embed_norm == NormMoments()
     assert asked.logit_softcap == 15
-    assert described(positions="sinusoidal").sinusoidal
+    waves = {positions: described(positions=positions) for positions in ("sinusoidal", "sinusoidal-fairseq")}
+    assert all(found.sinusoidal for found in waves.values())
+    assert [found.fairseq for found in waves.values()] == [False, True]
+    assert described(gainless=True).branches[0].incoming == NormMoments()
     assert described(positions="rotary").rotary
     assert described(positions="none").position == 0
     one_plus = changed("norm_gain", topology={"norm_gain": "one-plus"}, dist=Constant(0.0))
