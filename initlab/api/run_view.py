@@ -12,6 +12,9 @@ from initlab.results.run_record import RunRecord, find_run
 MOST_ROWS = 12
 """Rows of a curve that are shown to people."""
 
+PLAIN = {"mult": 1.0, "lr": 1.0, "wd": 1.0, "eps": 1.0, "train": True, "joint": False, "calibrated": False}
+"""What most laws have beside their distribution, which people need not read of each."""
+
 
 @dataclass(frozen=True, repr=False)
 class RunView(PublicValue):
@@ -41,7 +44,8 @@ class RunView(PublicValue):
         run = self.record.run
         reason = f" ({run.state.reason})" if run.state.reason else ""
         parts = [f"{run.label}\n{run.id} in {self.record.results.path}: {run.status}{reason}"]
-        parts.append("config\n" + _indented([f"{k} = {v}" for k, v in self.record.cell.fields.items()]))
+        fields = self.record.cell.fields
+        parts.append("config\n" + _indented([f"{k} = {v}" for k, v in fields.items() if v is not None]))
         if self.laws is not None or self.problem:
             parts.append("law\n" + _indented([self.problem] if self.problem else _law_lines(self.laws or {})))
         if run.metrics:
@@ -77,7 +81,12 @@ def _indented(lines: list[str]) -> str:
 
 def _law_lines(laws: dict[str, Any]) -> list[str]:
     slots = laws.get("slots", {})
-    return [f"{name}: " + ", ".join(f"{key} {value}" for key, value in law.items()) for name, law in slots.items()]
+    return [f"{name}: {_law_words(law)}" for name, law in slots.items()]
+
+
+def _law_words(law: dict[str, Any]) -> str:
+    """Return a law's numbers, those that most laws share left out."""
+    return ", ".join(f"{key} {value}" for key, value in law.items() if key not in PLAIN or value != PLAIN[key])
 
 
 def _curve_lines(rows: list[dict[str, Any]]) -> list[str]:
