@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from initlab.errors import InitlabError
 from initlab.files.public import PublicTable
 from initlab.files.untrusted import check_output, named_path
-from initlab.results.reading import load_results
+from initlab.results.reading import Results, load_results
 from initlab.stats.rates import blind_spot
 from initlab.verdicts.claims import judge_claims, known_family, measured_claims
 from initlab.verdicts.gates import Result, baseline_path, exit_code, judge_gates, overall
@@ -40,6 +40,8 @@ class Judgement(PublicTable):
     result: Result | None = None
     family: str | None = None
     seeds: int | None = None
+    notes: tuple[str, ...] = ()
+    """What of the sweeps read is damaged, or was stored without checksums."""
 
     def __iter__(self) -> Iterator[Verdict]:
         return iter(self.verdicts)
@@ -129,10 +131,18 @@ def gate(path: str | Path, gates: str | Path, *, baseline: str | Path | None = N
     statements, file = read_gates(named_path(gates, "gates file"))
     against = baseline_path(statements, file, None if baseline is None else named_path(baseline, "baseline"))
     sweep = load_results(named_path(path, "sweep"))
-    verdicts = judge_gates(statements, file, sweep, None if against is None else load_results(against))
+    known = None if against is None else load_results(against)
+    verdicts = judge_gates(statements, file, sweep, known)
     result = overall(verdicts)
+    notes = (*_notes(sweep), *(() if known is None else _notes(known)))
     title = f"initlab gate: {sweep.name}: {result}"
-    return Judgement(title, sweep.name, tuple(verdicts), result, seeds=fewest_seeds(verdicts))
+    return Judgement(title, sweep.name, tuple(verdicts), result, seeds=fewest_seeds(verdicts), notes=notes)
+
+
+def _notes(results: Results) -> tuple[str, ...]:
+    unchecked = results.unchecked
+    line = f"{results.path}: {unchecked} runs stored by an earlier version, without checksums: read unchecked"
+    return (*results.problems, *([line] if unchecked else []))
 
 
 def claims(path: str | Path, claims: str | Path | None = None, *, family: str | None = None) -> Judgement:
@@ -158,4 +168,5 @@ def claims(path: str | Path, claims: str | Path | None = None, *, family: str | 
     title = f"initlab claims: {statements.title or sweep.name}"
     if chosen == "file":
         title += f", errors controlled over the file's {measured_claims(statements)} measured claims"
-    return Judgement(title, sweep.name, tuple(verdicts), family=chosen, seeds=fewest_seeds(verdicts))
+    seeds = fewest_seeds(verdicts)
+    return Judgement(title, sweep.name, tuple(verdicts), family=chosen, seeds=seeds, notes=_notes(sweep))

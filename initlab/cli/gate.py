@@ -64,6 +64,8 @@ def claims(
 
 
 def _show(judgement: Judgement, as_json: bool, junit: Path | None) -> None:
+    for line in judgement.notes:
+        stderr().print(line, markup=False, soft_wrap=True)
     if junit is not None:
         judgement.write_junit(junit)
     if as_json:
