@@ -20,19 +20,20 @@ from initlab.stats.summaries import Interval
 class Optimum:
     """Where the mean curve over ``n`` seeds is lowest; all places are logarithms of rates.
 
-    ``grid`` ascends. ``p_best`` has, for each of its rates, the p of "this is the best of them", corrected for the
-    others that it was compared with (Bonferroni). ``value`` is by the parabola through the lowest mean and its
-    neighbours, None where that is an end of the grid.
+    ``grid`` ascends; the mean is lowest at its place ``best``. ``p_best`` has, for each rate, the p of "this is the
+    best of them", corrected for the number of others (Bonferroni). ``value`` is by the parabola through the lowest
+    mean and its neighbours, None where that is an end of the grid.
     """
 
     grid: tuple[float, ...]
+    best: int
     p_best: tuple[float, ...]
     value: float | None
     n: int
 
     def limits(self, error: float) -> Interval:
-        """Return from where to where the optimum may lie; more than ``error`` of them are beyond in no case."""
-        kept = [place for place, p in enumerate(self.p_best) if p > error]
+        """Return from where to where the optimum may lie: it is beyond in at most ``error`` of all cases."""
+        kept = [place for place, p in enumerate(self.p_best) if p > error or place == self.best]
         first, last = kept[0] - 1, kept[-1] + 1
         return Interval(
             self.grid[first] if first >= 0 else -math.inf, self.grid[last] if last < len(self.grid) else math.inf
@@ -64,14 +65,9 @@ class Optima:
         return math.fsum(known) if len(known) == len(self.parts) else None
 
     @property
-    def ends(self) -> int:
-        """How many parts are lowest at an end of their grid."""
-        return sum(part.value is None for _, part in self.parts)
-
-    @property
     def gap(self) -> Interval:
         """What no number of seeds would narrow: from the best rate of each grid to its neighbours."""
-        return self._limits(len(self.parts) * math.nextafter(1.0, 0.0))
+        return self._limits(float(len(self.parts)))
 
     def mean(self) -> "Optima":
         """Return itself: the mean over seeds is what is located."""
@@ -105,8 +101,8 @@ class Optima:
         )
 
     def _errors(self) -> list[float]:
-        """Return the errors at which a rate leaves the set, ascending."""
-        errors = {len(self.parts) * p for _, part in self.parts for p in part.p_best}
+        """Return the errors at which a rate leaves the set, ascending; but for rounding, at which it is beyond."""
+        errors = {len(self.parts) * p * (1 + 1e-12) for _, part in self.parts for p in part.p_best}
         return sorted(error for error in errors if error < 1)
 
 
@@ -122,7 +118,8 @@ def locate(curves: Curves) -> Optimum | None:
     p_best = [min(1.0, others * one.p_above(0.0)) if one else 1.0 for one in behind]
     p_best[best] = 1.0
     rate = optimum(dict(zip(rates, means.tolist(), strict=True)))
-    return Optimum(tuple(map(math.log, rates)), tuple(p_best), None if rate is None else math.log(rate), len(curves))
+    value = None if rate is None else math.log(rate)
+    return Optimum(tuple(map(math.log, rates)), best, tuple(p_best), value, len(curves))
 
 
 def pooled(cells: Sequence[Optima]) -> Optima:

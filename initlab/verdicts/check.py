@@ -72,7 +72,7 @@ class Check:
             return ""
         bounds, left_open = [one for one in scaled(self.bounds, self.log) if math.isfinite(one)], self.estimate.gap
         if any(left_open.low < bound < left_open.high for bound in bounds):
-            return "a finer grid would tell, more seeds would not"
+            return "a finer or wider grid would tell, more seeds would not"
         if self.estimate.value is None:
             return ""
         centre = self.estimate.value

@@ -12,8 +12,8 @@ from initlab.stats.sensitivity import Curve
 from tests.stats.simulation import contains, slack
 
 GRID = (-4.0, -3.5, -3.0, -2.5, -2.0, -1.5)
-SHARP = Optimum((0.0, 1.0, 2.0, 3.0, 4.0), (0.0, 0.04, 1.0, 0.01, 0.0), 2.2, 3)
-EDGE = Optimum((0.0, 1.0, 2.0), (1.0, 0.2, 0.0), None, 5)
+SHARP = Optimum((0.0, 1.0, 2.0, 3.0, 4.0), 2, (0.0, 0.04, 1.0, 0.01, 0.0), 2.2, 3)
+EDGE = Optimum((0.0, 1.0, 2.0), 0, (1.0, 0.2, 0.0), None, 5)
 
 Shape = Callable[[float], float]
 
@@ -60,10 +60,18 @@ def test_p_is_the_error_at_which_the_limits_pass_the_bound() -> None:
     alone = Optima(((1.0, SHARP),))
     assert (alone.value, alone.n) == (2.2, 3)
     assert alone.interval() == (1.0, 3.0)
-    assert alone.p_above(0.5) == 0.04
+    assert alone.p_above(0.5) == pytest.approx(0.04)
     assert alone.p_above(1.5) == 1.0, "within what the grid leaves open"
-    assert alone.p_below(3.5) == 0.01
+    assert alone.p_below(3.5) == pytest.approx(0.01)
+    assert Optima(((1.0, SHARP),) * 3).p_above(1.5) == pytest.approx(0.12), "three share the error"
     assert Optima(((1.0, EDGE),)).p_above(-100.0) == 1.0
+
+
+def test_more_seeds_would_leave_the_neighbours_of_the_best() -> None:
+    noisy = Optimum((0.0, 1.0, 2.0, 3.0), 1, (1.0, 1.0, 1.0, 1.0), 1.1, 3)
+    assert Optima(((1.0, noisy),)).interval().sides == "none"
+    assert Optima(((1.0, noisy),)).gap == (0.0, 2.0)
+    assert Optima(((1.0, EDGE),)).gap == (-math.inf, 1.0)
 
 
 def test_differences_and_means_share_the_error() -> None:

@@ -55,14 +55,14 @@ def test_the_best_rate_is_the_same_for_all_seeds() -> None:
     assert alone.values == alone.lows == alone.highs == {0: 2.3}
 
 
-def _flat(n: int, repeats: int = 1500) -> np.ndarray:
+def _flat(n: int, repeats: int = 600) -> np.ndarray:
     """Seeds of curves that are equal but for noise of sd 0.02 at each of four rates: the sensitivity is 0."""
     noise: np.ndarray = np.random.default_rng(n).normal(2.5, 0.02, (repeats, n, 4))
     return noise
 
 
 def test_noise_alone_makes_no_sensitivity_of_its_own_size() -> None:
-    """A minimum per seed gives E max of four Gaussians, 1.029 sd: the negative twin. Means have an sd of 0.0003."""
+    """A minimum per seed gives E max of four Gaussians, 1.029 sd: the negative twin. Means have an sd of 0.0005."""
     n = 5
     own, common = [], []
     for block in _flat(n):
@@ -71,12 +71,12 @@ def test_noise_alone_makes_no_sensitivity_of_its_own_size() -> None:
         assert found is not None
         own.append(np.mean([sensitivity(curve) for curve in curves.values()]))
         common.append(np.mean(list(found.values.values())))
-    assert np.mean(own) == pytest.approx(1.029 * 0.02, abs=0.0015)
-    assert np.mean(common) == pytest.approx(1.029 * 0.02 / math.sqrt(n), abs=0.0015), "the bias of a mean of n"
+    assert np.mean(own) == pytest.approx(1.029 * 0.02, abs=0.002)
+    assert np.mean(common) == pytest.approx(1.029 * 0.02 / math.sqrt(n), abs=0.002), "the bias of a mean of n"
 
 
 def test_the_bias_is_within_the_interval() -> None:
-    """Of 1,500 flat curves at most 7% may miss 0, give or take three standard errors; Student's alone misses more."""
+    """Of 600 flat curves at most 7% may miss 0, give or take three standard errors; Student's alone misses more."""
     missed = student = 0
     for block in _flat(5):
         found = seed_sensitivities({s: dict(zip(GRID, row.tolist(), strict=False)) for s, row in enumerate(block)})
@@ -85,8 +85,8 @@ def test_the_bias_is_within_the_interval() -> None:
         assert bracket.lower is not None
         missed += not bracket.interval().low <= 0 <= bracket.interval().high
         student += bracket.lower.interval().low > 0
-    assert missed / 1500 <= 0.07 + slack(0.07, 1500)
-    assert student / 1500 > 0.08
+    assert missed / 600 <= 0.07 + slack(0.07, 600)
+    assert student / 600 > 0.08
 
 
 def test_a_flat_curve_is_insensitive_and_one_rate_says_nothing() -> None:

@@ -52,7 +52,8 @@ def test_a_number_that_a_law_fixes_is_held_against_a_bound_as_it_is() -> None:
 
 def test_a_bound_without_a_value() -> None:
     at_an_end, anywhere = (
-        Optima(((1.0, Optimum((0.0, 1.0, 2.0), p_best, None, 3)),)) for p_best in ((1.0, 0.01, 0.01), (1.0, 0.4, 0.4))
+        Optima(((1.0, Optimum((0.0, 1.0, 2.0), 0, p_best, None, 3)),))
+        for p_best in ((1.0, 0.01, 0.01), (1.0, 0.4, 0.4))
     )
     check = check_estimate(Check("cell", "metric", (-math.inf, 1.5)), at_an_end, 0.95)
     assert (check.value, check.inside) == (None, True)

@@ -188,14 +188,14 @@ def test_where_the_grid_is_too_coarse_no_seeds_are_asked_for(tmp_path: Path) -> 
         tmp_path, {1e-4: (3.0, 3.1, 3.3), 1e-3: (2.2, 2.3, 2.4), 1e-2: (2.0, 2.11, 2.19), 1e-1: (3.5, 3.62, 3.7)}
     )
     (within,) = _checks(sweep, over="lr", reduce="optimum", max=0.02)
-    assert (within.inside, within.advice) == (False, "a finer grid would tell, more seeds would not")
+    assert (within.inside, within.advice) == (False, "a finer or wider grid would tell, more seeds would not")
     (beyond,) = _checks(sweep, over="lr", reduce="optimum", max=0.5)
     assert beyond.inside
     assert beyond.interval == pytest.approx((1e-3, 1e-1))
     assert beyond.advice == ""
     (stable,) = _checks(sweep, over="lr", reduce="stable_decades", max=1.0, within=0.15)
     assert stable.value == 0.0
-    assert stable.advice == "a finer grid would tell, more seeds would not"
+    assert stable.advice == "a finer or wider grid would tell, more seeds would not"
     assert stable.interval is not None
     assert stable.interval.low == 0.0, "a width is not negative"
 
