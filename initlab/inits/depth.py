@@ -114,7 +114,7 @@ def deepnorm_torchscale(embed_scale: bool = False) -> Strategy:
 
     The attention's Xavier reset is never called, so the base is torch.nn.Linear's. Positions keep
     torch.nn.Embedding's unit normal beside tokens of variance 1/width, which are multiplied by √width only with
-    ``embed_scale`` (torchscale's ``no_scale_embedding`` is on by default): the stream starts as positions.
+    ``embed_scale`` (torchscale scales no embedding by default): the stream starts as positions.
     torchscale's decoder config leaves the norms in front of the branches unless told otherwise; here they stand where
     the paper has them.
     """

@@ -193,6 +193,8 @@ def _bracketed(statement: Statement, metric: Metric, by_seed: SeedCurves, label:
     assert statement.reduce is not None
     if not by_seed.values or not all(map(math.isfinite, by_seed.all)):
         return SeedValues(label, problem=_too_few(statement, metric, label))
+    if statement.reduce != "best" and min(map(min, by_seed.values.values())) <= 0:
+        return SeedValues(label, problem=f"{label}: {statement.reduce} needs an axis of positive numbers")
     note = grid_note(by_seed)
     if statement.reduce == "optimum":
         return _optimum(by_seed, label, note)

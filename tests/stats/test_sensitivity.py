@@ -86,7 +86,7 @@ def test_the_bias_is_within_the_interval() -> None:
         missed += not bracket.interval().low <= 0 <= bracket.interval().high
         student += bracket.lower.interval().low > 0
     assert missed / 600 <= 0.07 + slack(0.07, 600)
-    assert student / 600 > 0.08
+    assert student / 600 > 0.05, "twice the 2.5% that a lower limit may miss"
 
 
 def test_a_flat_curve_is_insensitive_and_one_rate_says_nothing() -> None:

@@ -200,6 +200,14 @@ def test_where_the_grid_is_too_coarse_no_seeds_are_asked_for(tmp_path: Path) -> 
     assert stable.interval.low == 0.0, "a width is not negative"
 
 
+@pytest.mark.parametrize("reduce", ["optimum", "sensitivity", "stable_decades"])
+def test_what_is_read_on_a_log_axis_needs_positive_numbers(tmp_path: Path, reduce: str) -> None:
+    cells = [Planted(around(2.5 + 0.01 * steps, NOISE), axes={"train.warmup": steps}) for steps in (0, 5, 10)]
+    (found,) = _checks(store(tmp_path / "x", cells), over="warmup", reduce=reduce)
+    assert found.problem is not None
+    assert "needs an axis of positive numbers" in found.problem
+
+
 def test_a_width_of_the_stable_range_is_between_two_of_the_grid(tmp_path: Path) -> None:
     losses = {1e-4: (3.0, 3.1), 1e-3: (2.0, 2.1), 1e-2: (2.01, 2.11), 1e-1: (3.5, 3.6)}
     (found,) = _checks(_over_rates(tmp_path, losses), over="lr", reduce="stable_decades")

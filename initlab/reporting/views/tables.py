@@ -141,7 +141,8 @@ def _sensitivities(rows: list[Sensitivity]) -> TableSection:
         "the trapezoid rule over an uneven one. The range enters it, so numbers over other ranges are not "
         "comparable. The interval allows for the bias of choosing the best rate from the same runs. Stable are the "
         f"rates around the best within {STABLE_WITHIN_NATS:g} nats of it at which no seed diverged; where rates "
-        "between two of the grid would stop being so is not known. A best rate at an end of the grid is a bound: it "
+        "between two of the grid would stop being so is not known. The limits of a best rate are "
+        "the neighbours of all rates that the seeds do not find worse; at an end of the grid it is a bound: it "
         "may lie beyond.",
         (
             "cells",

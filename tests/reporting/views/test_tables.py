@@ -50,7 +50,7 @@ def test_learning_rates_and_depths_get_a_table_each(tmp_path: Path) -> None:
     assert rates.rows[0][5].startswith(("at least", "at most"))
     (shift,) = (row for row in scales.rows if row[2] == "best learning rate")
     assert shift[3] == "–"
-    assert shift[5].startswith("an end of the grid at 2, 4"), "the depths whose best rate is an end are named"
+    assert "an end of the grid at 2, 4" in shift[5]
     assert {row[2] for row in scales.rows} >= {"residual_ms.last", "residual_ms.last@end", "best learning rate"}
     assert {row[1] for row in scales.rows} == {"n_layer"}
 
