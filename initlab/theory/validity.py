@@ -106,7 +106,9 @@ def _topology(model: TheoryModel, logit_std: float) -> list[Caveat]:
     attentions = [branch.body for branch in model.branches if isinstance(branch.body, Attention)]
     bias = math.sqrt(max((body.position_bias for body in attentions), default=0.0))
     if bias > 0.3:
-        text = f"the logits' bias by distance has the standard deviation {bias:.2g}, of which the gradient knows nothing"
+        text = (
+            f"the logits' bias by distance has the standard deviation {bias:.2g}, of which the gradient knows nothing"
+        )
         broken.append(Caveat("attention is even over positions", text, (*FORWARD, "grad_ms")))
     if model.rotary:
         text = "rotary positions are taken to leave the logits' covariances alone"

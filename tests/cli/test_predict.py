@@ -74,7 +74,10 @@ def test_the_text_fits_a_narrow_terminal_and_needs_no_colour() -> None:
 def test_broken_assumptions_are_said_in_words() -> None:
     text = " ".join(initlab("predict", "gpt2:std=0.3", *SMALL).out.split())
     assert "not so: attention logits are small" in text
-    assert "not so" not in initlab("predict", "gpt2", *SMALL).out
+    narrow = initlab("predict", "gpt2", *SMALL).out
+    assert "attention logits are small" not in narrow
+    assert "not so: one draw is much like another" in narrow, "64 channels scatter by more than theory's accuracy"
+    assert "not so" not in initlab("predict", "gpt2", *SMALL, "--n-embd", "256").out
 
 
 def test_the_target_is_told() -> None:
