@@ -80,6 +80,12 @@ def test_broken_assumptions_are_said_in_words() -> None:
     assert "not so" not in initlab("predict", "gpt2", *SMALL, "--n-embd", "256").out
 
 
+def test_notes_on_the_logits_are_told() -> None:
+    out = " ".join(initlab("predict", "gpt2", *SMALL, "--vocab-size", "24").out.split())
+    assert "of logit_var" in out, "24 rows of a head scatter by more than theory's accuracy"
+    assert "logits)" in out
+
+
 def test_the_target_is_told() -> None:
     arguments = ["predict", "gpt2", *SMALL, "--target", "n_embd=576,n_layer=6"]
     assert initlab(*arguments, "--json").json["target"]["offer"] == "gpt2:std=0.06"
