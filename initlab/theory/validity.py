@@ -48,8 +48,8 @@ FEW_DRAWS = 8
 """Draws whose mean is to be within the stated accuracy of the expectation."""
 
 STANDARD_ERRORS = {"grad_ms": 4.0}
-"""Of that mean, 3 where nothing is said. Early positions dominate the gradient at the embedding, which has a long tail
-of large draws."""
+"""Of that mean, 3 where nothing is said. Early positions dominate the gradient at the embedding, whose draws have a
+long tail."""
 
 FORWARD = ("residual_ms", "attn_ms", "token_cosine")
 EVERYTHING = (*FORWARD, "mlp_ms", "grad_ms", "initial_loss")

