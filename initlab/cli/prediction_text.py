@@ -152,7 +152,7 @@ def _print_facts(console: Console, found: Mapping[str, Any]) -> None:
 
 def _print_notes(console: Console, found: Mapping[str, Any], prefix: str) -> None:
     names = {"residual_ms": "residual", "attn_ms": "attention", "mlp_ms": "MLP", "token_cosine": "cosine"}
-    names |= {"grad_ms": "gradient", "initial_loss": "loss"}
+    names |= {"grad_ms": "gradient", "initial_loss": "loss", "logit_var": "logits"}
     for note in found["validity"]:
         hit = ", ".join(names[curve] for curve in note["affects"])
         _say(console, f"beware           {prefix}not so: {note['assumption']}; {note['message']} ({hit})", indent=17)

@@ -131,7 +131,10 @@ def attention_forward(gram: Array, attention: Attention, positions: PositionGrid
     weights add Kq·c_k times N's own agreement, and their mean's change adds ``_drift``.
     """
     learned = moments.key_gain * (moments.query * moments.learned + _drift(gram, positions, moments))
-    return attention.value.gain * correlated(moments.mean + learned) + attention.value.bias
+    mixed = moments.mean + learned
+    if attention.position_bias:
+        mixed[-2] += _by_distance(gram, attention.position_bias, positions, moments)
+    return attention.value.gain * correlated(mixed) + attention.value.bias
 
 
 def mix(tokens: TokenGrams, attention: Attention, positions: PositionGrid, width: int) -> Mixed:
@@ -196,6 +199,20 @@ def _drift(gram: Array, positions: PositionGrid, moments: AttentionMoments) -> A
     size = (0.5 * moments.query[-2] * moments.spread[-2])[:, None]  # (n, 1)
     one_way = positions.past * size * tilt @ moments.row_mean.T / positions.time[:, None]  # (n, n)
     return _without_twins(square(one_way + one_way.T))
+
+
+def _by_distance(gram: Array, bias: float, positions: PositionGrid, moments: AttentionMoments) -> Array:
+    """Return what a bias of the logits by distance adds to the square of each average, shape (n,).
+
+    It makes weights as uneven as logits of its variance do. Two positions are biased by different distances, so what
+    their averages have in common stays.
+    """
+    single = positions.past @ gram[-2] / positions.time
+    private = (single - moments.mean[-2]) / np.maximum(1 - 1 / positions.time, 0.5)  # q - p of a homogeneous gram
+    x = np.maximum(moments.query[-2] * moments.key_gain * private, 0)
+    table = sharpening(positions.length)
+    more = table.participation(x + bias, positions.time) - table.participation(x, positions.time)
+    return np.asarray(np.maximum(private, 0) * more)
 
 
 def _without_twins(gram: Array) -> Array:

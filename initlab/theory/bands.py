@@ -24,7 +24,8 @@ NEGLIGIBLE = 1e-7
 """Movement of a cosine that is rounding."""
 
 ROUNDING = 5e-7
-"""Of a mean of squares in float32: what is left to scatter where a norm has set the length of every vector."""
+"""Of a mean of squares or of cosines in float32: what is left to scatter where a norm has set the length of every
+vector, or where all tokens have become one."""
 
 
 def chi_square(squares: Array, size: float, positions: PositionGrid, channels: int, batch: int) -> float:
@@ -114,15 +115,19 @@ def carried(
 
     ``fresh`` are those of streams whose branches read the expected one. Of a deviation the skip keeps its share, and
     branches that read tokens more alike write them more alike: ``moved`` is how far the cosine of each site moves
-    with the tokens' own, so its ratio from site to site is what a deviation is multiplied by.
+    with the tokens' own, so its ratio from site to site is what a deviation is multiplied by; where that is lost to
+    rounding, as tokens become one, deviations shrink with what is left of 1 - cosine.
     """
-    bands = [fresh[0]]
+    bands = [math.hypot(fresh[0], ROUNDING)]
+    left = [max(1 - positions.cosine(gram), TINY) for gram in trace.stream]
     for site in range(1, len(fresh)):
         whole = positions.mean(trace.summed[site])
         share = model.branches[site - 1].skip * positions.mean(trace.stream[site - 1]) / max(whole, TINY)
-        passed = min(max(moved[site] / moved[site - 1], share), 1.0) if moved[site - 1] > NEGLIGIBLE else share
+        seen = moved[site - 1] > NEGLIGIBLE
+        ratio = moved[site] / moved[site - 1] if seen else left[site] / left[site - 1]
+        passed = min(max(ratio, share), 1.0)
         new = max(fresh[site] ** 2 - (share * fresh[site - 1]) ** 2, 0.0)
-        bands.append(math.sqrt((passed * bands[-1]) ** 2 + new))
+        bands.append(math.hypot(passed * bands[-1], math.sqrt(new), ROUNDING))
     return bands
 
 

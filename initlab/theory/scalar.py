@@ -28,7 +28,9 @@ def mix_homogeneous(tokens: TokenGrams, attention: Attention, block: PositionGri
     query = attention.query.gain * gram + attention.query.bias
     asked = query * attention.key.gain * attention.scale
     variance = np.maximum(asked * private, 0)  # x = Kq·c_k·(q - p)
-    alone, together = _participation(block.length, float(variance[1, 0]), float(variance[0, 0]))
+    # A bias by distance makes weights uneven, and differs from position to position.
+    uneven = float(variance[1, 0]) + attention.position_bias
+    alone, together = _participation(block.length, uneven, float(variance[0, 0]))
     twin = float(_participation(block.length, 0.0, 0.0)[0])
     even = np.array([[together], [alone], [twin]])
     asked[2] = 0  # two sequences' logits have nothing in common

@@ -82,7 +82,16 @@ def test_the_text_fits_a_narrow_terminal_and_needs_no_colour() -> None:
 def test_broken_assumptions_are_said_in_words() -> None:
     text = " ".join(initlab("predict", "gpt2:std=0.3", *SMALL).out.split())
     assert "not so: attention logits are small" in text
-    assert "not so" not in initlab("predict", "gpt2", *SMALL).out
+    narrow = initlab("predict", "gpt2", *SMALL).out
+    assert "attention logits are small" not in narrow
+    assert "not so: one draw is much like another" in narrow, "64 channels scatter by more than theory's accuracy"
+    assert "not so" not in initlab("predict", "gpt2", *SMALL, "--n-embd", "256").out
+
+
+def test_notes_on_the_logits_are_told() -> None:
+    out = " ".join(initlab("predict", "gpt2", *SMALL, "--vocab-size", "5").out.split())
+    assert "of logit_var" in out, "5 rows of a head scatter by more than theory's accuracy"
+    assert "logits)" in out
 
 
 def test_the_target_is_told() -> None:

@@ -89,6 +89,8 @@ def simulate(model: TheoryModel, tokens: Tensor, seed: int) -> Curves:
         sites.append(x)
     head = table if model.tied else draw.normal(model.vocab, model.width)
     logits = norm(x, model.final_norm) @ (head * math.sqrt(model.head / model.width)).T
+    if model.logit_softcap is not None:
+        logits = model.logit_softcap * (logits / model.logit_softcap).tanh()
     loss = torch.nn.functional.cross_entropy(logits.flatten(0, -2), tokens[:, 1:].flatten())
     torch.autograd.backward(loss)
     branches = [float(y.detach().square().mean()) for y in added]
@@ -99,6 +101,7 @@ def simulate(model: TheoryModel, tokens: Tensor, seed: int) -> Curves:
         "token_cosine": np.array([cosine(y.detach()) for y in sites]),
         "grad_ms": np.array([float(y.grad.square().mean()) for y in sites if y.grad is not None]),
         "initial_loss": np.array([float(loss.detach())]),
+        "logit_var": np.array([float(logits.detach().var(-1, unbiased=False).mean())]),
     }
 
 

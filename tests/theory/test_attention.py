@@ -1,11 +1,13 @@
 """Attention's weighted averages against attention that is drawn, from even weights to uneven ones."""
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from initlab.theory.attention import Mixed, TokenGrams, fold_qk_norm, mix
+from initlab.theory.attention import Mixed, TokenGrams, correlated, fold_qk_norm, mix
 from initlab.theory.positions import Array, outer, position_grid, square
 from initlab.theory.theory_model import Attention, Matrix, NormMoments
 
@@ -13,9 +15,9 @@ WIDTH, HEADS, T, DRAWS = 256, 4, 20, 40
 ROUNDING = 1e-9
 
 
-def attention(logit_gain: float, value: float = 1.0, qk_norm: NormMoments | None = None) -> Attention:
+def attention(logit_gain: float, value: float = 1.0, **options: Any) -> Attention:
     logits = Matrix(gain=logit_gain)
-    return Attention(query=logits, key=logits, value=Matrix(gain=value), out=Matrix(gain=1.0), qk_norm=qk_norm)
+    return Attention(query=logits, key=logits, value=Matrix(gain=value), out=Matrix(gain=1.0), **options)
 
 
 def overlaps(shared: float) -> Array:
@@ -50,6 +52,9 @@ def drawn(shared: float, law: Attention) -> tuple[Array, Array]:
             for m in (law.query, law.key, law.value)
         )
         scores = q @ k.swapaxes(1, 2) * math.sqrt(law.scale * HEADS / WIDTH)
+        if law.position_bias:
+            by_distance = math.sqrt(law.position_bias) * rng.normal(size=(HEADS, T))
+            scores = scores + by_distance[:, np.maximum(np.subtract.outer(np.arange(T), np.arange(T)), 0)]
         weights = np.exp(scores) * np.tril(np.ones((T, T)))
         y = (weights / weights.sum(2, keepdims=True) @ v).swapaxes(0, 1).reshape(T, WIDTH)
         found.append(y @ y.T / WIDTH)
@@ -100,3 +105,33 @@ def test_a_norm_of_queries_and_keys_makes_their_gains_irrelevant() -> None:
     one, other = (fold_qk_norm(attention(gain, qk_norm=NormMoments(kind="rmsnorm")), 1.0, 16) for gain in (0.2, 7.0))
     assert one.query.gain == pytest.approx(other.query.gain, rel=1e-4) == pytest.approx(1, rel=1e-4)  # but for ε
     assert fold_qk_norm(attention(0.2), 1.0, 16) == attention(0.2)
+
+
+def test_a_norm_of_small_queries_and_keys_has_its_epsilon() -> None:
+    """Queries of mean square 0.5·4e-5 are divided by √(2e-5 + ε), not by √2e-5."""
+    small = fold_qk_norm(attention(0.5, qk_norm=NormMoments(kind="rmsnorm")), 4e-5, 16)
+    assert small.query.gain * 4e-5 == pytest.approx(2e-5 / (2e-5 + 1e-5))
+    assert small.query.gain * 4e-5 < 0.7, "and without ε it would be 1"
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.5])
+def test_a_bias_by_distance_makes_weights_uneven(shared: float) -> None:
+    law = attention(0.1, position_bias=1.0)
+    mean, error = (np.diagonal(value) for value in drawn(shared, law))
+    found = mixed(overlaps(shared), law).gram[-2]
+    assert (np.abs(found - mean) <= 5 * error + 0.02 * mean).all()
+    even = mixed(overlaps(shared), replace(law, position_bias=0.0)).gram[-2]
+    assert (np.abs(even - mean) > 5 * error + 0.02 * mean).any(), "without it the averages are too small"
+    assert (even - shared).mean() < 0.7 * (mean - shared).mean()
+
+
+def test_no_pair_is_correlated_beyond_1() -> None:
+    gram = square(np.array([[1.0, 3.0, -5.0], [3.0, 4.0, 1.5], [-5.0, 1.5, 9.0]]))
+    found = correlated(gram)
+    assert found[0, 1] == 2
+    assert found[0, 2] == -3
+    assert found[1, 2] == 1.5, "a pair that may be is left alone"
+    assert (found[-2] == gram[-2]).all()
+    drifting = mixed(overlaps(0.95), attention(40.0)).gram
+    size = np.sqrt(drifting[-2])
+    assert (np.abs(drifting[:-2]) <= np.outer(size, size) * (1 + ROUNDING)).all()

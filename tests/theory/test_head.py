@@ -1,6 +1,7 @@
 """The loss before training and its gradient at the head, with tied heads that know their input."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 from initlab.theory.prediction import predict
 from initlab.theory.tokens import TokenStatistics
 from tests.theory.network import LN, Curves, assert_agrees, simulate, theory_model
+from tests.theory.network import averages as network_averages
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -68,3 +70,16 @@ def test_variance_costs_half_of_itself() -> None:
     assert predict(large, TokenStatistics.uniform(50_000), backward=False).initial_loss == pytest.approx(
         math.log(50_000) + 0.1, abs=1e-3
     )
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_logits_and_loss_know_a_softcap_that_is_reached(tied: bool) -> None:
+    capped = theory_model(width=WIDTH, vocab=VOCAB, layers=1, incoming=LN, head=4.0, tied=tied, logit_softcap=1.5)
+    text = TokenStatistics.uniform(VOCAB)
+    predicted = predict(capped, text, batch=BATCH)
+    measured = network_averages(capped, SEEDS, BATCH)
+    assert_agrees(predicted, measured, SEEDS, WIDTH, ["logit_var", "initial_loss", "grad_ms"])
+    free = predict(replace(capped, logit_softcap=None), text, batch=BATCH)
+    for curve in ("logit_var", "initial_loss", "grad_ms"):
+        with pytest.raises(AssertionError, match=curve):
+            assert_agrees(free, measured, SEEDS, WIDTH, [curve])

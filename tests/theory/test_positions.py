@@ -46,6 +46,26 @@ def test_row_means() -> None:
     assert exact().past_row_mean(gram) == pytest.approx(matrix.cumsum(0) / np.arange(1, T + 1)[:, None])
 
 
+def test_means_of_row_squares() -> None:
+    gram, matrix, _ = random_gram()
+    row = matrix.cumsum(0) / np.arange(1, T + 1)[:, None]  # [t, s]: mean over i ≤ t
+    expected = (row**2).cumsum(1) / np.arange(1, T + 1)
+    assert exact().past_mean_of_row_squares(gram) == pytest.approx(expected)
+
+
+def test_means_of_row_squares_keep_to_the_positions_of_a_block() -> None:
+    """Tokens that share nothing: of a block, only those up to its middle have themselves in their past."""
+    blocks = PositionGrid(np.array([0, 1, 2, 5, 10, 17]))
+    count, middle = len(blocks), blocks.time.astype(int)
+    row = np.tri(17) / np.arange(1, 18)[:, None]  # [t, s]: 1/t where s ≤ t
+    expected = (row**2).cumsum(1)[np.ix_(middle - 1, middle - 1)] / middle
+    alone = stack(np.zeros((count, count)), np.ones(count), np.zeros(count))
+    found = blocks.past_mean_of_row_squares(alone)
+    assert found == pytest.approx(expected)
+    naive = blocks.past_row_mean(alone) ** 2 @ blocks.past.T / blocks.time
+    assert naive != pytest.approx(expected, rel=0.05), "a block's mean squared is not the mean of its squares"
+
+
 def test_means() -> None:
     gram, matrix, _ = random_gram()
     off = ~np.eye(T, dtype=bool)

@@ -34,6 +34,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "parallel": {"incoming": LN, "parallel": True},
     "gated": {"incoming": LN, "activation": "silu", "bodies": (attention(), mlp(gated=True))},
     "qk-norm": {"incoming": LN, "bodies": (attention(qk_norm=RMS, scale=0.5), mlp())},
+    "qk-norm of a small stream": {
+        "after": LN,
+        "token": 3e-6,
+        "position": 1e-6,
+        "bodies": (attention(qk_norm=RMS), mlp()),
+    },
     "embedding norm": {"incoming": LN, "embed_norm": LN},
     "multipliers": {"incoming": LN, "skip": 0.8, "scale": 0.5, "incoming_scale": 0.25},
     "gains": {"incoming": NormMoments(gain=2.0), "outgoing": NormMoments(gain=0.5)},
@@ -69,6 +75,19 @@ def test_a_network_that_breaks_its_promise_is_caught(curve: str, broken: dict[st
     measured = averages(theory_model(width=WIDTH, **broken), SEEDS, BATCH)
     with pytest.raises(AssertionError, match=curve):
         assert_agrees(prediction(theory_model(width=WIDTH, incoming=LN)), measured, SEEDS, WIDTH, [curve])
+
+
+@pytest.mark.parametrize("gain", [0.3, 60.0])
+def test_large_logits_in_a_deep_network_are_predicted(gain: float) -> None:
+    """The sum over all orders takes pairs of tokens for more alike than they are: past 1 there is no arc cosine."""
+    sharp = Attention(query=Matrix(gain=gain), key=Matrix(gain=gain), value=Matrix(gain=4.0), out=Matrix(gain=4.0))
+    network = theory_model(incoming=LN, layers=60, length=200, width=768, token=0.01, bodies=(sharp, mlp()))
+    found = prediction(network)
+    assert found.grad_ms is not None
+    for curve in (found.residual_ms, found.attn_ms, found.mlp_ms, found.token_cosine, found.grad_ms):
+        assert np.isfinite(curve).all()
+    assert max(found.token_cosine) <= 1
+    assert all(np.isfinite(band).all() for band in found.bands.values())
 
 
 def test_the_form_of_a_prediction() -> None:

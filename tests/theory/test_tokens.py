@@ -1,5 +1,7 @@
 """How often two tokens agree, counted and in closed form."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -39,3 +41,30 @@ def test_short_corpora() -> None:
     assert TokenStatistics.from_ids(np.array([1, 1]), 2, longest=9).lags == (1.0,)
     with pytest.raises(InitlabError, match="at least two tokens"):
         TokenStatistics.from_ids(np.array([1]), 2, longest=9)
+
+
+@pytest.mark.parametrize("exponent", [0.0, 1.0])
+def test_the_share_of_equal_pairs_scatters_as_a_u_statistic(exponent: float) -> None:
+    rng, law = np.random.default_rng(3), np.arange(1, 31.0) ** -exponent
+    law, length, batch = law / law.sum(), 20, 3
+    draws = rng.choice(30, (4000, batch, length), p=law)
+    pairs = (draws[..., None] == draws[..., None, :]).sum((-1, -2)) - length
+    shares = pairs.mean(1) / (length * (length - 1))
+    told = TokenStatistics.zipf(30, exponent)
+    # The sd of 4000 draws with a skewed law is known to about 2%.
+    assert told.scatter(length, batch) == pytest.approx(shares.std(), rel=0.08)
+    assert told.collision == pytest.approx(shares.mean(), abs=5 * shares.std() / math.sqrt(4000))
+    if exponent:
+        uniform = TokenStatistics.uniform(30).scatter(length, batch)
+        assert uniform < 0.5 * shares.std(), "a text is told from another of the same vocabulary"
+    assert told.scatter(1, batch) == 0
+
+
+def test_a_corpus_scatter_is_counted_over_its_windows() -> None:
+    rng = np.random.default_rng(5)
+    stretches = np.repeat(rng.integers(0, 40, 500), 40)  # windows of one token, or of two
+    mixed = rng.permutation(stretches)
+    clumped, shuffled = (TokenStatistics.from_ids(ids, 40, 16) for ids in (stretches, mixed))
+    assert clumped.scatter(16, 1) > 10 * shuffled.scatter(16, 1)
+    assert shuffled.scatter(16, 1) == pytest.approx(TokenStatistics.uniform(40).scatter(16, 1), rel=0.15)
+    assert clumped.scatter(16, 4) == pytest.approx(clumped.scatter(16, 1) / 2)

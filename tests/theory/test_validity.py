@@ -38,7 +38,7 @@ def test_a_note_explains_errors_of_a_size_and_no_larger() -> None:
         for body in (sharp, sharper)
     ]
     assert [note.assumption for note in notes] == ["attention logits are small"] * 2
-    assert [note.explains for note in notes] == [1.0, 4.0], "the sharper, the further off"
+    assert [note.explains for note in notes] == [1.0, 100.0], "the sharper, the further off"
     assert "residual_ms" not in notes[0].affects
     assert "residual_ms" in notes[1].affects
 
