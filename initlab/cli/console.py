@@ -13,13 +13,13 @@ from rich.console import Console
 from rich.text import Text
 
 from initlab.api.failure import EXIT_UNEXPECTED, describe_failure, log_failure
+from initlab.api.process import EXIT_INTERRUPTED
 from initlab.api.terminal import SafeConsole, document_text, is_interactive
 from initlab.errors import InitlabError
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-EXIT_INTERRUPTED = 130
 LONGEST_MESSAGE, LONGEST_WORD = 4_000, 400
 
 CI_WIDTH = 160
@@ -69,10 +69,15 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             say_error(f"{error.filename or 'output'}: {error.strerror or error}")
             raise typer.Exit(2) from error
         except Exception as error:
-            say_error(describe_failure(error, log_failure(error, sys.argv[1:])))
-            raise typer.Exit(EXIT_UNEXPECTED) from error
+            raise typer.Exit(unexpected(error)) from error
 
     return run
+
+
+def unexpected(error: Exception) -> int:
+    """Log an error that nobody foresaw, say so in one line, and return the exit code that nothing else has."""
+    say_error(describe_failure(error, log_failure(error, sys.argv[1:])))
+    return EXIT_UNEXPECTED
 
 
 def _drop_output() -> None:

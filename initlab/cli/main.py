@@ -1,5 +1,6 @@
 """The ``initlab`` command: names its subcommands and loads the one that is called; none waits for the rest."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module, metadata
@@ -8,7 +9,15 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from initlab.api.process import collect_garbage_seldom, degrade_streams, empty_argument, plain_usage_error
+from initlab.api.process import (
+    EXIT_INTERRUPTED,
+    collect_garbage_seldom,
+    degrade_streams,
+    empty_argument,
+    open_streams,
+    plain_usage_error,
+    tidy_environment,
+)
 
 COMMANDS = {
     "sweep": ("sweep:sweep", "Train what is missing of a sweep; the same command again resumes it."),
@@ -52,9 +61,11 @@ def load(name: str) -> Any:
 
 @contextmanager
 def _plain_usage_errors() -> Iterator[None]:
-    """Write out what would act on a terminal in a message about a flag: it repeats what was typed."""
+    """Write out what would act on a terminal in a message about a flag, and end an interrupt as one, not with 1."""
     try:
         yield
+    except KeyboardInterrupt:
+        raise SystemExit(EXIT_INTERRUPTED) from None
     except Exception as error:
         plain_usage_error(error)
         raise
@@ -111,6 +122,15 @@ def main(
 
 def run() -> None:
     """Entry point of the ``initlab`` script."""
+    open_streams()
     collect_garbage_seldom()
     degrade_streams()
-    app()
+    tidy_environment()
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+    except Exception as error:  # before or after a command, each of which guards itself
+        from initlab.cli.console import unexpected
+
+        sys.exit(unexpected(error))
