@@ -6,13 +6,16 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: sweep test check fuzz lint types format docs note bench clean
+.PHONY: sweep test check fuzz torture lint types format docs note bench clean
 
 sweep: $(VENV)/run.stamp  ## train the quickstart: a table and a report in results/quickstart
 	$(BIN)/initlab sweep
 
 test: $(VENV)/dev.stamp  ## run the tests
 	$(BIN)/python -m pytest -n auto --dist worksteal
+
+torture: $(VENV)/dev.stamp  ## kill, stop, starve and damage sweeps for up to an hour; ROUNDS=3 for three
+	ROUNDS=$(or $(ROUNDS),1) $(BIN)/python -m tests.faults.torture
 
 check: lint types test  ## everything a change must pass
 

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
         list_optimizers,
         list_probes,
     )
+    from initlab.api.prune_verb import prune
+    from initlab.api.run_view import show
     from initlab.api.schemas import schema
     from initlab.api.sweeping import load, report, status, sweep
     from initlab.errors import InitlabError
@@ -50,8 +52,10 @@ __all__ = [
     "list_probes",
     "load",
     "predict",
+    "prune",
     "report",
     "schema",
+    "show",
     "status",
     "sweep",
     "weights",
@@ -66,7 +70,9 @@ _HOMES = {
     **dict.fromkeys((name for name in __all__ if name.startswith("list_")), "api.listing"),
     "load": "api.sweeping",
     "predict": "api.forecast",
+    "prune": "api.prune_verb",
     "report": "api.sweeping",
+    "show": "api.run_view",
     "schema": "api.schemas",
     "status": "api.sweeping",
     "sweep": "api.sweeping",

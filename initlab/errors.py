@@ -19,6 +19,10 @@ class InitlabError(Exception):
     """
 
 
+class Stopped(BaseException):
+    """Whoever runs the process wants it to end: no ``Exception``, since what it stops has not failed."""
+
+
 LONGEST_COMPARED = 100
 """Characters of a wrong name that are compared with the right ones."""
 

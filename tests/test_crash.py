@@ -1,113 +1,98 @@
-"""Whatever is killed, at whatever moment: the same command finishes the sweep, with the same bytes."""
+"""Whatever is killed or stopped, at whatever moment: the same command finishes the sweep, with the same bytes.
+
+Each start of a sweep costs seconds, so that one folder goes through all of it; ``make torture`` does the same at
+hundreds of moments, and kills at every operation on a file.
+"""
 
 import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.faults.sweeps import PATIENCE, Sweep, ended, faults, finished, in_training, started, wait_until
 from tests.tiny import stored_bytes
-
-# A background job of a shell inherits an ignored Ctrl-C; these sweeps are to feel it wherever the tests run.
-FEELS_INTERRUPTS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-SWEEP = [
-    *(sys.executable, "-c", f"{FEELS_INTERRUPTS}; from initlab.cli.main import run; run()", "sweep"),
-    *("--init", "gpt2,depth-scaled", "--seeds", "2", "--activation", "gelu,relu", "--n-layer", "1", "--n-head", "2"),
-    *("--n-embd", "16", "--block-size", "16", "--batch-size", "2", "--steps", "1500", "--eval-batches", "1"),
-]
-"""So many steps that none of them is over before the test has seen it begin, on a busy machine too."""
-
-PATIENCE = 240.0
-"""Seconds that a busy machine is given; nothing here waits for them where all is well."""
-
-
-def _sweep(folder: Path, *more: str) -> subprocess.Popen[str]:
-    env = {**os.environ, "CI": "1"}
-    return subprocess.Popen(
-        [*SWEEP, "-o", str(folder), *more], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env
-    )
-
-
-def _finish(folder: Path, *more: str) -> str:
-    process = _sweep(folder, *more)
-    output, _ = process.communicate(timeout=PATIENCE * 2)
-    assert process.returncode == 0, output
-    return output
-
-
-def _wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "nothing happened in time"
-        time.sleep(0.02)
-
-
-def _workers(parent: int) -> list[int]:
-    """Return the pids of a process's children that are initlab workers."""
-    listed = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(parent)], capture_output=True, text=True)
-    return [int(line.split()[0]) for line in listed.stdout.splitlines() if "launchers.worker" in line]
-
-
-def _started(folder: Path) -> int:
-    return len(list(folder.glob("runs/*/metrics.jsonl")))
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def right(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     folder = tmp_path_factory.mktemp("crash") / "straight"
-    _finish(folder)
-    return folder
+    finished(folder)
+    return stored_bytes(folder)
 
 
-def test_kill_9_of_a_worker_and_then_of_the_parent(uninterrupted: Path, tmp_path: Path) -> None:
-    process = _sweep(tmp_path)
-    _wait_until(lambda: _started(tmp_path) >= 1)
-    first = _workers(process.pid)
-    os.kill(first[0], signal.SIGKILL)
-    _wait_until(lambda: set(_workers(process.pid)) - set(first))  # it was replaced
-    orphans = _workers(process.pid)
-    process.kill()
-    process.communicate()
-    _wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in orphans))
-    assert len(list(tmp_path.glob("runs/*/summary.json"))) < 8, "killed too late to show anything"
-    _finish(tmp_path, "--jobs", "1")
-    assert stored_bytes(tmp_path) == stored_bytes(uninterrupted)
+def interrupted(folder: Path, number: signal.Signals) -> tuple[int, str]:
+    """Let the sweep begin another run and send its parent a signal; return its exit code and words."""
+    before = ended(folder)
+    sweep = Sweep(folder)
+    wait_until(lambda: in_training(folder))
+    sweep.process.send_signal(number)
+    code, output = sweep.end()
+    assert ended(folder) < 3, f"stopped too late to show anything, {before} were finished before"
+    return code, output
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_marks_what_was_in_flight_and_names_the_way_back(
-    number: signal.Signals, code: int, uninterrupted: Path, tmp_path: Path
+def test_kills_and_signals_cost_nothing_that_was_finished(right: dict[str, bytes], tmp_path: Path) -> None:
+    sweep = Sweep(tmp_path)
+    wait_until(lambda: started(tmp_path) >= 1)
+    (first,) = sweep.workers()
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: set(sweep.workers()) - {first})  # it was replaced
+    (orphan,) = set(sweep.workers()) - {first}
+    sweep.process.kill()
+    sweep.end()
+    wait_until(lambda: not Path(f"/proc/{orphan}").exists())
+
+    for number, expected in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        code, output = interrupted(tmp_path, number)
+        assert code == expected, output
+        assert "interrupted" in output
+        assert str(tmp_path) in output, "the way back"
+        assert "Traceback" not in output
+
+    finished(tmp_path)
+    assert faults(tmp_path, right) == []
+
+
+def test_a_second_sweep_waits_for_a_stopped_one_and_says_how_to_continue_it(
+    right: dict[str, bytes], tmp_path: Path
 ) -> None:
-    process = _sweep(tmp_path)
-    _wait_until(lambda: _started(tmp_path) >= 1)
-    process.send_signal(number)
-    output, _ = process.communicate(timeout=PATIENCE)
-    assert process.returncode == code, output
-    assert "interrupted" in output
+    """A laptop's lid: however old its beat, the owner lives."""
+    first = Sweep(tmp_path)
+    wait_until(lambda: in_training(tmp_path))
+    first.signal_all(signal.SIGSTOP)
+    (held,) = in_training(tmp_path)
+    lock = held / ".lock"
+    os.utime(lock, (0, 0))
+    content = lock.read_bytes()
 
-    assert str(tmp_path) in output
-    assert "Traceback" not in output
-    _finish(tmp_path)
-    assert stored_bytes(tmp_path) == stored_bytes(uninterrupted)
+    code, output = Sweep(tmp_path, "--no-wait").end()  # which trains the others
+    assert code == 3, output
+    assert ended(tmp_path) == 2
+    assert lock.read_bytes() == content
+
+    second = Sweep(tmp_path)
+    said = second.line("waiting for")
+    (worker,) = first.workers()
+    assert f"waiting for 1 run of pid {worker}, which is stopped" in said
+    assert f"kill -CONT {worker} {first.pid}" in said
+    assert not (held / "summary.json").exists()
+    first.signal_all(signal.SIGCONT)
+    for sweep in (first, second):
+        code, output = sweep.end()
+        assert code == 0, output
+    assert faults(tmp_path, right) == []
 
 
 def test_a_worker_that_dies_twice_fails_its_runs_with_the_reason(tmp_path: Path) -> None:
-    process = _sweep(tmp_path, "--jobs", "1", "--seeds", "1", "--activation", "gelu", "--init", "gpt2")
-    _wait_until(lambda: _started(tmp_path) >= 1)
-    (first,) = _workers(process.pid)
+    sweep = Sweep(tmp_path, seeds=1, steps=3000)
+    wait_until(lambda: started(tmp_path) >= 1)
+    (first,) = sweep.workers()
     os.kill(first, signal.SIGKILL)
-    _wait_until(lambda: set(_workers(process.pid)) - {first})
-    _wait_until(
-        lambda: any(
-            str(pid) in lock.read_text() for lock in tmp_path.glob("runs/*/.lock") for pid in _workers(process.pid)
-        )
-    )
-    (second,) = _workers(process.pid)
+    wait_until(lambda: set(sweep.workers()) - {first})
+    (second,) = set(sweep.workers()) - {first}
+    wait_until(lambda: any(f'"pid": {second},' in lock.read_text() for lock in tmp_path.glob("runs/*/.lock")))
     os.kill(second, signal.SIGKILL)
-    output, _ = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 3, output
+    code, output = sweep.end(PATIENCE)
+    assert code == 3, output
     assert "SIGKILL, twice" in output

@@ -17,7 +17,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
     for floor in (
         "errors",
         "files plugins stats",
-        "network",
+        "network store",
         "activations probes data machine",
         "spec model adapters optimizers",
         "inits theory",

@@ -41,10 +41,10 @@ def strings(tree: ast.AST) -> Iterator[ast.Constant]:
             yield node
 
 
-# 1. A stage reads disk and machine once; results is the only reader of a sweep's folder.
+# 1. A stage reads disk and machine once; results is the only reader of a sweep's folder, through store.
 
 RUN_FILES = {"summary.json", "status.json", "metrics.jsonl", "layers.jsonl"}
-MAY_NAME_RUN_FILES = ("results",)
+MAY_NAME_RUN_FILES = ("results", "store")
 
 
 def namers_of_run_files(everything: Iterator[tuple[str, ast.Module]]) -> set[str]:
@@ -199,7 +199,7 @@ def test_no_literal_closes_a_registry() -> None:
 
 ROOMS = (
     "activations adapters api auditing checkpoints cli data engine files inits launchers machine model network "
-    "optimizers planning plugins predictions probes reporting results spec stats theory verdicts"
+    "optimizers planning plugins predictions probes reporting results spec stats store theory verdicts"
 )
 
 

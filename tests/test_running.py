@@ -42,6 +42,9 @@ class Watcher:
         self.calls.append("done")
         self.outcomes[group] = list(outcomes)
 
+    def waiting(self, lines: Sequence[str]) -> None:
+        raise AssertionError(lines)
+
     def stop(self) -> None:
         self.calls.append("stop")
 

@@ -20,7 +20,7 @@ REPORT = "initlab.reporting.render.publish"
 def progress_for(plan: Plan, console: Console | None = None) -> Progress:
     """Return what shows a plan's progress on ``console``, stderr by default: a bar where a person watches."""
     console = console or SafeConsole(stderr=True)
-    if not plan.groups:
+    if not plan.groups and not plan.held:
         return Silent()
     return LiveProgress(console, plan) if is_interactive() or console.is_jupyter else PlainProgress(console, plan)
 
@@ -42,7 +42,8 @@ class LiveProgress:
             console=console,
             transient=True,
         )
-        self._task = self._bar.add_task(self._describe(plan.groups[0]), total=1.0)
+        first = self._describe(plan.groups[0]) if plan.groups else "waiting"
+        self._task = self._bar.add_task(first, total=1.0)
 
     def start(self) -> None:
         _import_report()
@@ -59,6 +60,10 @@ class LiveProgress:
 
     def note(self, group: int, text: str) -> None:
         self._bar.console.print(f"{self._groups[group].label}: {text}", soft_wrap=True, markup=False)
+
+    def waiting(self, lines: Sequence[str]) -> None:
+        for line in lines:
+            self._bar.console.print(line, soft_wrap=True, markup=False)
 
     def stop(self) -> None:
         self._bar.stop()

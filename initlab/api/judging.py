@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 from initlab.errors import InitlabError
 from initlab.files.public import PublicTable
 from initlab.files.untrusted import check_output, named_path
-from initlab.results.reading import load_results
-from initlab.verdicts.claims import judge_claims
+from initlab.results.reading import Results, load_results
+from initlab.stats.rates import blind_spot
+from initlab.verdicts.claims import judge_claims, known_family, measured_claims
 from initlab.verdicts.gates import Result, baseline_path, exit_code, judge_gates, overall
 from initlab.verdicts.github import publish
 from initlab.verdicts.junit import junit_xml
 from initlab.verdicts.statement import read_claims, read_gates
-from initlab.verdicts.verdict import Verdict
+from initlab.verdicts.verdict import Verdict, fewest_seeds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,13 +30,18 @@ EXIT_INCOMPLETE = 3
 class Judgement(PublicTable):
     """The verdicts on a file of claims or gates; ``title`` heads them where they are shown.
 
-    ``result`` is pass, fail, inconclusive or error for gates, the worst of them; None for claims.
+    ``result`` is pass, fail, inconclusive or error for gates, the worst of them; None for claims. ``family`` is
+    within what the errors of claims are controlled; ``seeds`` the fewest that a measured verdict rests on.
     """
 
     title: str
     suite: str
     verdicts: tuple[Verdict, ...]
     result: Result | None = None
+    family: str | None = None
+    seeds: int | None = None
+    notes: tuple[str, ...] = ()
+    """What of the sweeps read is damaged, or was stored without checksums."""
 
     def __iter__(self) -> Iterator[Verdict]:
         return iter(self.verdicts)
@@ -80,13 +86,21 @@ class Judgement(PublicTable):
         return list(publish(list(self.verdicts), self.title, outputs, environ))
 
     def document(self) -> dict[str, Any]:
-        return {"verdicts": [verdict.to_json() for verdict in self.verdicts]}
+        found: dict[str, Any] = {"verdicts": [verdict.to_json() for verdict in self.verdicts]}
+        found |= {"family": self.family} if self.family else {}
+        return found | ({"blind_spot": self.blind_spot} if self.blind_spot else {})
+
+    @property
+    def blind_spot(self) -> str:
+        """What so few seeds cannot see, in a sentence; empty where nothing was measured."""
+        return blind_spot(self.seeds) if self.seeds else ""
 
     def to_frame(self) -> "pd.DataFrame":
-        """Return one row a verdict: id, verdict, about, value, limit, ci_low, ci_high, n, reason, text."""
+        """Return one row a verdict: id, verdict, about, value, limit, ci_low, ci_high, sides, n, reason, text."""
         import pandas as pd
 
-        columns = ["id", "verdict", "about", "metric", "value", "limit", "ci_low", "ci_high", "n", "reason", "text"]
+        measured = ["metric", "value", "limit", "ci_low", "ci_high", "sides", "n"]
+        columns = ["id", "verdict", "about", *measured, "reason", "text"]
         rows = []
         for verdict in self.verdicts:
             low, high = verdict.ci or (None, None)
@@ -117,16 +131,26 @@ def gate(path: str | Path, gates: str | Path, *, baseline: str | Path | None = N
     statements, file = read_gates(named_path(gates, "gates file"))
     against = baseline_path(statements, file, None if baseline is None else named_path(baseline, "baseline"))
     sweep = load_results(named_path(path, "sweep"))
-    verdicts = judge_gates(statements, file, sweep, None if against is None else load_results(against))
+    known = None if against is None else load_results(against)
+    verdicts = judge_gates(statements, file, sweep, known)
     result = overall(verdicts)
-    return Judgement(f"initlab gate: {sweep.name}: {result}", sweep.name, tuple(verdicts), result)
+    notes = (*_notes(sweep), *(() if known is None else _notes(known)))
+    title = f"initlab gate: {sweep.name}: {result}"
+    return Judgement(title, sweep.name, tuple(verdicts), result, seeds=fewest_seeds(verdicts), notes=notes)
 
 
-def claims(path: str | Path, claims: str | Path | None = None) -> Judgement:
+def _notes(results: Results) -> tuple[str, ...]:
+    unchecked = results.unchecked
+    line = f"{results.path}: {unchecked} runs stored by an earlier version, without checksums: read unchecked"
+    return (*results.problems, *([line] if unchecked else []))
+
+
+def claims(path: str | Path, claims: str | Path | None = None, *, family: str | None = None) -> Judgement:
     """Say of each claim whether the sweep stored at ``path`` supports or refutes it.
 
-    ``claims`` is a claims.toml or the folder it is in; the sweep's own where it is not given. Raises InitlabError
-    where a claim asks for what the sweep or the laws have not.
+    ``claims`` is a claims.toml or the folder it is in; the sweep's own where it is not given. ``family`` is within
+    what errors are controlled, in place of what the file says: ``"claim"``, each by itself, or ``"file"``, all of
+    them together. Raises InitlabError where a claim asks for what the sweep or the laws have not.
 
     >>> import initlab
     >>> from pathlib import Path
@@ -139,5 +163,10 @@ def claims(path: str | Path, claims: str | Path | None = None) -> Judgement:
     """
     statements, file = read_claims(named_path(path if claims is None else claims, "claims file"))
     sweep = load_results(named_path(path, "sweep"))
-    verdicts = judge_claims(statements, file, sweep)
-    return Judgement(f"initlab claims: {statements.title or sweep.name}", sweep.name, tuple(verdicts))
+    chosen = known_family(family) or statements.family
+    verdicts = judge_claims(statements, file, sweep, chosen)
+    title = f"initlab claims: {statements.title or sweep.name}"
+    if chosen == "file":
+        title += f", errors controlled over the file's {measured_claims(statements)} measured claims"
+    seeds = fewest_seeds(verdicts)
+    return Judgement(title, sweep.name, tuple(verdicts), family=chosen, seeds=seeds, notes=_notes(sweep))

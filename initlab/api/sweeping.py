@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from initlab.api.axes import Values, axes_of, names_in, seeds_of, target_sizes
 from initlab.api.display import progress_for
+from initlab.errors import InitlabError
 from initlab.files.public import PublicTable, PublicValue
 from initlab.files.untrusted import named_path
 from initlab.launchers.launcher import parse_launcher
@@ -18,8 +20,9 @@ from initlab.plugins.loading import load_plugins
 from initlab.probes.reductions import PROBES
 from initlab.reporting.formats import FORMATS, check_formats
 from initlab.results.reading import Results, load_results
-from initlab.results.run_folder import Status
+from initlab.results.verification import damaged_beside_results
 from initlab.running import current_counts, run_plan
+from initlab.store.run_state import Status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,19 +68,19 @@ def sweep(
     device: str = "auto",
     launcher: str = "local",
     retry: Retry = "failed",
+    wait: bool = True,
+    max_failures: int | None = None,
     plugins: Sequence[str] = (),
     progress: bool | Progress = True,
     **fields: Values,
 ) -> Results:
     """Train what is missing of a sweep and return all its results; the same call again resumes it.
 
-    ``spec`` is a sweep.toml or its folder; without one, the arguments make the sweep, and nothing at all is the
-    quickstart. ``fields`` are fields of a run by name, such as ``n_layer=[4, 12]`` or ``lr=1e-3``: several values are
-    an axis, and win over the spec's. ``seeds`` is how many (3 are 0, 1, 2) or which. ``out`` is the sweep's own
-    folder, ``results/<name>`` by default. ``jobs``, ``lanes``, ``compile`` and ``device`` override what was measured
-    to be fast. ``progress`` is a bar on a terminal or in a notebook, and plain lines on stderr elsewhere.
-    Training happens in processes of their own, which never run the calling script. Raises InitlabError for a mistake
-    in the spec, and KeyboardInterrupt with everything that is finished kept.
+    ``spec`` is a sweep.toml or its folder; without one the arguments make the sweep, without any the quickstart.
+    ``fields`` are fields of a run by name (``lr=1e-3``): several values are an axis, and win over the spec's.
+    ``seeds`` is how many or which, ``out`` the sweep's folder. ``jobs``, ``lanes``, ``compile`` and ``device``
+    override what was measured. Unless not to ``wait``, runs of other processes are waited for; after ``max_failures``
+    failed runs the rest is left. Raises InitlabError for mistakes, KeyboardInterrupt with what is finished kept.
 
     >>> import initlab
     >>> results = initlab.sweep(init=["gpt2", "depth-scaled"], n_layer=2, n_embd=16, n_head=2, block_size=8, steps=2,
@@ -91,15 +94,15 @@ def sweep(
         name=name,
         out=out,
         target=target,
+        jobs=jobs,
         lanes=lanes,
         compile=compile,
         device=device,
-        jobs=jobs,
         launcher=launcher,
         retry=retry,
         plugins=plugins,
     )
-    return run_sweep(plan, progress)
+    return run_sweep(plan, progress, wait, max_failures)
 
 
 def asked_axes(
@@ -163,10 +166,12 @@ def skipped_probes() -> tuple[str, ...]:
     return tuple(PROBES.broken.values())
 
 
-def run_sweep(plan: Plan, progress: bool | Progress = True) -> Results:
-    """Train what is missing of a plan and return the results, read once."""
+def run_sweep(
+    plan: Plan, progress: bool | Progress = True, wait: bool = True, max_failures: int | None = None
+) -> Results:
+    """Train what is missing of a plan and return the results, read once; see ``running.run_plan``."""
     shown = progress_for(plan) if progress is True else progress or None
-    return run_plan(plan, shown)
+    return run_plan(plan, shown, wait=wait, max_failures=max_failures)
 
 
 def load(path: str | Path) -> Results:
@@ -186,16 +191,20 @@ def load(path: str | Path) -> Results:
 
 @dataclass(frozen=True, repr=False)
 class WrittenReport(PublicValue):
-    """A report beside its sweep: ``page`` is its HTML file, ``analysis`` all it says; the document is the sweep's."""
+    """A report beside its sweep: ``page`` is its HTML file, ``analysis`` all it says; the document is the sweep's.
+
+    ``problem`` says why it could not be written, where that was no matter.
+    """
 
     page: Path
     analysis: "Analysis"
+    problem: str | None = None
 
     def document(self) -> dict[str, Any]:
         return self.analysis.results.document()
 
     def describe(self) -> str:
-        return f"report: {self.page}"
+        return f"report: {self.page}" if self.problem is None else f"no report: {self.problem}"
 
     def _repr_html_(self) -> str:
         """The page itself, in a frame."""
@@ -205,10 +214,11 @@ class WrittenReport(PublicValue):
         return f'<iframe srcdoc="{page}" style="width:100%;height:40em;border:0"></iframe>'
 
 
-def report(sweep: Sweep, *, formats: Collection[str] = FORMATS) -> WrittenReport:
+def report(sweep: Sweep, *, formats: Collection[str] = FORMATS, must_write: bool = True) -> WrittenReport:
     """Write the report of a stored sweep beside it, also while it is still running; return where it is.
 
-    Raises InitlabError for a folder that holds no sweep or cannot be written to, or a format that does not exist.
+    Raises InitlabError for a folder that holds no sweep, or a format that does not exist; for one that cannot be
+    written to unless it need not be: ``must_write=False`` then returns what the report would have said.
 
     >>> import initlab
     >>> results = initlab.sweep(init="gpt2", n_layer=1, n_embd=16, n_head=1, block_size=8, steps=0, seeds=2, jobs=1,
@@ -221,7 +231,12 @@ def report(sweep: Sweep, *, formats: Collection[str] = FORMATS) -> WrittenReport
     from initlab.reporting.render.publish import write_report
 
     analysis = analyse(results_of(sweep))
-    return WrittenReport(write_report(analysis, formats=formats), analysis)
+    try:
+        return WrittenReport(write_report(analysis, formats=formats), analysis)
+    except InitlabError as error:
+        if must_write:
+            raise
+        return WrittenReport(analysis.results.path / "report" / "index.html", analysis, str(error))
 
 
 def results_of(sweep: Sweep) -> Results:
@@ -231,9 +246,10 @@ def results_of(sweep: Sweep) -> Results:
 
 @dataclass(frozen=True, repr=False)
 class Standing(PublicTable):
-    """Where every run of a sweep stands."""
+    """Where every run of a sweep stands; ``verified`` says that all was compared with its checksums."""
 
     results: Results
+    verified: bool = False
 
     @property
     def counts(self) -> dict[str, int]:
@@ -241,7 +257,20 @@ class Standing(PublicTable):
         return {str(status): number for status, number in self.results.counts.items()}
 
     def document(self) -> dict[str, Any]:
-        return {"path": str(self.results.path), "counts": self.counts, "runs": self._rows()}
+        return {
+            "path": str(self.results.path),
+            "counts": self.counts,
+            "runs": self._rows(),
+            "verified": self.verified,
+            "unchecked": self.results.unchecked,
+            "problems": list(self.problems),
+        }
+
+    @cached_property
+    def problems(self) -> tuple[str, ...]:
+        """What is damaged or cannot be read, a line each that names the file; where verified, of every file."""
+        beside = damaged_beside_results(self.results) if self.verified else ()
+        return tuple(dict.fromkeys((*self.results.problems, *beside)))
 
     def to_frame(self) -> "pd.DataFrame":
         """Return one row a run: id, label, status, reason."""
@@ -254,9 +283,13 @@ class Standing(PublicTable):
         for run in self.results.runs:
             reason = f"  ({run.state.reason})" if run.state.reason else ""
             lines.append(f"{run.id}  {run.status:<11}  {run.label}{reason}")
-        return "\n".join(
-            [*lines, ", ".join(f"{number} {status}" for status, number in self.counts.items() if number)]
-        )
+        lines.append(", ".join(f"{number} {status}" for status, number in self.counts.items() if number))
+        if unchecked := self.results.unchecked:
+            lines.append(f"{unchecked} stored by an earlier version, without checksums: read unchecked")
+        lines += self.problems
+        if self.verified and not self.problems:
+            lines.append(f"verified: every {'other ' if unchecked else ''}file is what was stored")
+        return "\n".join(lines)
 
     def _rows(self) -> list[dict[str, Any]]:
         return [
@@ -265,8 +298,10 @@ class Standing(PublicTable):
         ]
 
 
-def status(sweep: Sweep) -> Standing:
+def status(sweep: Sweep, *, verify: bool = False) -> Standing:
     """Return where every run of a stored sweep stands, and why one failed.
+
+    Sizes alone say whether a finished run is as it was stored; ``verify`` compares every file with its checksum.
 
     >>> import initlab
     >>> _ = initlab.sweep(init="gpt2", n_layer=1, n_embd=16, n_head=1, block_size=8, steps=0, seeds=2, jobs=1,
@@ -274,4 +309,5 @@ def status(sweep: Sweep) -> Standing:
     >>> initlab.status("results/standing").counts["finished"]
     2
     """
-    return Standing(results_of(sweep))
+    results = sweep if isinstance(sweep, Results) else load_results(Path(sweep), thorough=verify)
+    return Standing(results, verified=verify)

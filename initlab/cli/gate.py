@@ -45,17 +45,27 @@ def claims(
     claims: Annotated[
         Path | None, typer.Argument(help="claims.toml, or the folder it is in; default: the sweep's own")
     ] = None,
+    family: Annotated[
+        str | None,
+        typer.Option(
+            "--family",
+            help="control errors claim by claim, or over all measured claims (Holm); default: what the file says",
+            metavar="claim|file",
+        ),
+    ] = None,
     junit: Junit = None,
     as_json: Json = False,
 ) -> None:
     """Say of each claim whether a stored sweep supports or refutes it: exit 0 whatever comes out, 3 runs missing."""
-    judgement = judge_claims(path, claims)
+    judgement = judge_claims(path, claims, family=family)
     _show(judgement, as_json, junit)
     if code := judgement.exit_code():
         raise typer.Exit(code)
 
 
 def _show(judgement: Judgement, as_json: bool, junit: Path | None) -> None:
+    for line in judgement.notes:
+        stderr().print(line, markup=False, soft_wrap=True)
     if junit is not None:
         judgement.write_junit(junit)
     if as_json:
@@ -63,3 +73,5 @@ def _show(judgement: Judgement, as_json: bool, junit: Path | None) -> None:
         return
     print_verdicts(stdout(), judgement.verdicts)
     stderr().print(f"{judgement.title} ({counted(judgement.verdicts)})", markup=False, soft_wrap=True)
+    if judgement.blind_spot:
+        stderr().print(judgement.blind_spot, markup=False, soft_wrap=True)

@@ -34,6 +34,11 @@ COMMANDS = {
         "Say of each claim whether a stored sweep supports or refutes it: exit 0 whatever comes out, 3 runs missing.",
     ),
     "status": ("status:status", "Say which runs of a sweep are finished, running, failed, diverged or missing."),
+    "show": ("show:show", "Print one run: its config, its laws, its curve and its log."),
+    "prune": (
+        "show:prune",
+        "Remove runs that the sweep no longer asks for, its quarantine, and what torch's compiler has kept.",
+    ),
     "list": ("catalogue:list_", "List what there is of one kind."),
     "explain": ("catalogue:explain", "Print the law of every slot an init sets, for any sizes."),
     "predict": (

@@ -13,14 +13,19 @@ from initlab.cli.console import guarded, print_json, stdout
 @guarded
 def status(
     path: Annotated[Path, typer.Argument(help="a sweep's folder")],
+    verify: Annotated[
+        bool, typer.Option("--verify", help="compare every file with its checksum; exit 3 where one is damaged")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document on stdout")] = False,
 ) -> None:
     """Say which runs of a sweep are finished, running, failed, diverged or missing."""
-    stored = standing(path)
+    stored = standing(path, verify=verify)
     if as_json:
         print_json(stored.to_json())
     else:
         stdout().print(stored.describe(), soft_wrap=True, markup=False)
+    if verify and stored.problems:
+        raise typer.Exit(3)
 
 
 @guarded

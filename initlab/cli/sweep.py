@@ -27,6 +27,7 @@ from initlab.cli.console import guarded, print_json, stderr, stdout
 from initlab.cli.fields import axes_from_flags, parse_sizes, with_fields
 from initlab.cli.plugins import Plugins, say_skipped
 from initlab.cli.sweep_text import announce, print_claims, print_dry_run, print_stopped, print_table
+from initlab.errors import Stopped
 
 EXIT_INCOMPLETE = 3
 EXIT_TERMINATED = 143
@@ -43,8 +44,11 @@ Retried = Annotated[
     Literal["failed", "diverged", "none"], typer.Option(help="which runs that ended badly to train again")
 ]
 
+Waited = Annotated[bool, typer.Option("--wait/--no-wait", help="wait for runs of other processes; no-wait: exit 3")]
+MaxFailures = Annotated[int | None, typer.Option(min=1, help="stop once so many runs have failed")]
 
-class Terminated(BaseException):
+
+class Terminated(Stopped):
     """SIGTERM arrived. No ``Exception``: a run that it stops has not failed."""
 
 
@@ -66,6 +70,8 @@ def sweep(
     launcher: Annotated[str, typer.Option(metavar="NAME", help="who trains; see `list launchers`")] = "local",
     device: Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu or cuda")] = "auto",
     retry: Retried = "failed",
+    wait: Waited = True,
+    max_failures: MaxFailures = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print the runs and what they would cost")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document on stdout")] = False,
     *,
@@ -73,8 +79,7 @@ def sweep(
 ) -> None:
     """Train what is missing of a sweep; the same command again resumes it.
 
-    A sweep is a spec file, flags, or both (flags win). Every flag of a field takes several values, separated by
-    commas, and becomes an axis.
+    A sweep is a spec file, flags, or both (flags win). A field's flag with several values (1,2) is an axis.
     """
     plan = planned_sweep(
         spec,
@@ -94,19 +99,19 @@ def sweep(
     )
     say_skipped(skipped_probes())
     if not dry_run:
-        announce(stderr(), plan)
-        _finish(_run(plan), as_json)
+        _finish(_run(plan, wait, max_failures), as_json)
     elif as_json:
         print_json(plan.to_json())
     else:
         print_dry_run(stdout(), plan)
 
 
-def _run(plan: Plan) -> Results:
+def _run(plan: Plan, wait: bool, max_failures: int | None) -> Results:
     """Train with progress on stderr; a signal ends the sweep with what is stored intact."""
+    announce(stderr(), plan)
     try:
         with _sigterm_raises():
-            return run_sweep(plan, progress_for(plan, stderr()))
+            return run_sweep(plan, progress_for(plan, stderr()), wait=wait, max_failures=max_failures)
     except (KeyboardInterrupt, Terminated) as stop:
         print_stopped(stderr(), current_counts(plan), shlex.join(["initlab", *sys.argv[1:]]))
         raise typer.Exit(EXIT_TERMINATED if isinstance(stop, Terminated) else EXIT_INTERRUPTED) from None
@@ -131,9 +136,9 @@ def _sigterm_raises() -> Iterator[None]:
 
 def _finish(results: Results, as_json: bool) -> None:
     """Show table and verdicts, write the report, and say by exit code whether every run has a result."""
-    written = report(results)
-    for flag in written.analysis.flags:
-        stderr().print(flag, soft_wrap=True, markup=False)
+    written = report(results, must_write=False)
+    for line in (*results.problems, *written.analysis.flags):
+        stderr().print(line, soft_wrap=True, markup=False)
     if as_json:
         print_json(results.to_json())
     else:

@@ -20,13 +20,29 @@ def announce(console: Console, plan: "Plan") -> None:
     console.print(f"[bold]{escape(plan.name)}[/]{escape(question)}", soft_wrap=True)
     for line in plan.corpora:
         console.print(f"  {escape(line)}", soft_wrap=True)
-    stored = len(plan.runs) - len(plan.missing)
+    held = sum(plan.states[run.id].status == "running" for run in plan.runs)
+    stored = len(plan.runs) - len(plan.missing) - held
     state = f", {stored} already stored" if stored else ""
+    state += f", {held} in training by other processes" if held else ""
     workers = f"{plan.workers} worker{'s' * (plan.workers > 1)}"
     cost = f", about {duration(plan.seconds)} on {workers}" if plan.missing else ""
     console.print(f"  {len(plan.runs)} runs{state}{cost}; in {escape(str(plan.folder.path))}", soft_wrap=True)
-    for line in [*_executions(plan), *(row.describe() for row in plan.scale_ups), *filter(None, [plan.hint])]:
+    for line in [
+        *_unsound(plan),
+        *_executions(plan),
+        *(row.describe() for row in plan.scale_ups),
+        *filter(None, [plan.hint]),
+    ]:
         console.print(f"  {line}", soft_wrap=True, markup=False)
+
+
+def _unsound(plan: "Plan") -> list[str]:
+    """Return a line for each file that is not what was stored, with what becomes of it."""
+    damaged = [str(state.reason) for state in plan.states.values() if state.status == "damaged"]
+    notes = [note for state in plan.states.values() for note in state.notes]
+    refused = [str(state.reason) for state in plan.states.values() if state.status == "unreadable"]
+    aside = [f"{line}; it goes into quarantine" for line in (*plan.earlier.damaged.values(), *damaged, *notes)]
+    return [*aside, *(f"{line}; it is left alone" for line in refused)]
 
 
 def _executions(plan: "Plan") -> list[str]:

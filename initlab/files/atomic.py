@@ -1,9 +1,10 @@
 """Files replaced as a whole: whoever reads one sees the old content or the new one, never a part of either."""
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -24,13 +25,14 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         yield temporary
         if durable:
-            _flush_to_disk(temporary)  # before the rename: a name must never stand for content that is not there
+            flush_to_disk(temporary)  # before the rename: a name must never stand for content that is not there
         temporary.replace(path)
     except BaseException:  # of a keyboard interrupt too
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # what went wrong first is what is to be said
+            temporary.unlink()
         raise
     if durable:
-        _flush_folder(path.parent)
+        flush_folder(path.parent)
 
 
 def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
@@ -44,7 +46,8 @@ def write_text(path: Path, text: str, *, durable: bool = True) -> None:
     write_bytes(path, text.encode("utf-8"), durable=durable)
 
 
-def _flush_to_disk(path: Path) -> None:
+def flush_to_disk(path: Path) -> None:
+    """Return once a file's content has reached the disk."""
     # Windows flushes only what is open for writing.
     descriptor = os.open(path, os.O_RDWR)
     try:
@@ -53,17 +56,19 @@ def _flush_to_disk(path: Path) -> None:
         os.close(descriptor)
 
 
-def _flush_folder(folder: Path) -> None:
-    """Flush the rename itself, which is an entry of the folder."""
+def flush_folder(folder: Path) -> None:
+    """Return once the names in a folder have reached the disk: a rename is an entry of the folder.
+
+    Raises OSError where the disk reports an error. Some network file systems flush no folders, and say so.
+    """
     try:
         descriptor = os.open(folder, os.O_RDONLY)
-    except (
-        OSError
-    ):  # Windows opens no folders, and some network file systems flush none: the rename stands either way
+    except PermissionError:  # Windows opens no folders
         return
     try:
         os.fsync(descriptor)
-    except OSError:
-        pass
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.ENOSYS):
+            raise
     finally:
         os.close(descriptor)

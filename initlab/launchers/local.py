@@ -16,6 +16,7 @@ from typing import Any, Self, TypeAlias
 from initlab.launchers.launcher import Event, LauncherContext, check_options, launcher
 from initlab.launchers.task import Task, TaskRun
 from initlab.machine.environment import worker_environment
+from initlab.results.run_folder import StorageError
 
 GRACE_SECONDS = 5.0
 
@@ -155,6 +156,8 @@ class LocalLauncher:
             yield Event(chunk.task, "step", message["step"], message["steps"])
         elif message["event"] == "note":
             yield Event(chunk.task, "note", reason=message["text"])
+        elif message["event"] == "storage":  # no run is to blame, and every other one would meet the same disk
+            raise StorageError(message["text"])
         elif message["event"] == "done":
             worker.chunk = None
             yield from self._after(chunk)

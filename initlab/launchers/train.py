@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import threading
 import time
 import traceback
@@ -14,21 +15,18 @@ from typing import Any
 import torch
 
 from initlab.engine.group import Group, Record
-from initlab.errors import InitlabError
+from initlab.errors import InitlabError, Stopped
 from initlab.launchers.agreement import agreed_corpus, agreed_probes, check_code, check_laws
 from initlab.launchers.task import Task, TaskRun
 from initlab.machine.environment import hardware, versions
 from initlab.machine.execution import Execution
 from initlab.plugins.loading import load_plugin
-from initlab.results.lock import HEARTBEAT_SECONDS
-from initlab.results.run_folder import DONE, RunDirectory, RunWriter
+from initlab.results.run_folder import RunDirectory, RunWriter, StorageError
 from initlab.spec.run import RunSpec
+from initlab.store.lock import HEARTBEAT_SECONDS, LostRun
+from initlab.store.run_state import DONE
 
 PROGRESS_SECONDS = 0.5
-
-
-class Stopped(BaseException):
-    """Raised inside a task by a signal: the runs in flight are marked interrupted and the process ends."""
 
 
 def train_task(
@@ -37,35 +35,37 @@ def train_task(
     """Train the task's runs that nobody finished or is training, and store every record.
 
     ``progress(step, steps)`` is called a few times a second, ``note`` with what a user should know. A group that does
-    not fit in memory is trained in halves. Any other exception of one lane's never costs the others: the group is
-    then trained lane by lane, and the lane that fails alone is stored as failed, with its reason.
+    not fit in memory is trained in halves. Whatever else one lane raises never costs the others: the group is then
+    trained lane by lane, and the lane that fails alone is stored as failed, with its reason. A run that another
+    process has taken over is left to it. Raises StorageError where the disk takes no more.
     """
     failure = _load(task.plugins)
     runs = [run for run in task.runs if _directory(task, run).state().status not in DONE]
     opened = [(run, writer) for run in runs if (writer := RunWriter.open(*_opening(task, run))) is not None]
     if not opened:
         return
-    runs = [run for run, _ in opened]
-    writers = [writer for _, writer in opened]
+    runs, writers = [run for run, _ in opened], [writer for _, writer in opened]
     with _heartbeat(writers):
         try:
             if failure is not None:
                 raise failure
-            _train(task, runs, writers, progress)
-        except Exception as error:
-            reason = _one_line(error)
+            _train(task, runs, writers, progress, note)
+        except StorageError:
             for writer in writers:
-                writer.fail(reason, traceback.format_exc())
+                writer.give_up()
+            raise
+        except BaseException as error:
+            if _is_stop(error):
+                _interrupt(writers, str(error) or type(error).__name__)
+                raise
+            reason = _one_line(error)
+            _fail(writers, reason, traceback.format_exc())
             if len(runs) == 1:
                 return
             if out_of_memory(error):
                 parts, execution = _halves(runs), _for_fewer(task.execution, len(runs))
             else:
                 parts, execution = [(run,) for run in runs], task.execution
-        except BaseException as stop:  # Stopped; where no worker process stands between, also Ctrl-C
-            for writer in writers:
-                writer.interrupt(str(stop) or type(stop).__name__)
-            raise
         else:
             return
     if len(parts[0]) > 1 or len(parts) == 2:
@@ -75,9 +75,32 @@ def train_task(
         train_task(replace(task, runs=part, execution=execution), progress, note)
 
 
-def _one_line(error: Exception) -> str:
+def _is_stop(error: BaseException) -> bool:
+    """Whether somebody wants the process to end. Where Ctrl-C is ignored, as in workers, a plug-in raised it."""
+    if isinstance(error, KeyboardInterrupt):
+        return signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+    return isinstance(error, Stopped)
+
+
+def _interrupt(writers: list[RunWriter], reason: str) -> None:
+    for writer in writers:
+        try:
+            writer.interrupt(reason)
+        except InitlabError:  # it is another's, or the disk is full: whoever comes next finds the owner dead
+            writer.give_up()
+
+
+def _fail(writers: list[RunWriter], reason: str, details: str) -> None:
+    for writer in writers:
+        try:
+            writer.fail(reason, details)
+        except LostRun:
+            writer.give_up()
+
+
+def _one_line(error: BaseException) -> str:
     text = str(error) if isinstance(error, InitlabError) else f"{type(error).__name__}: {error}"
-    return text.splitlines()[0]
+    return (text.splitlines() or [type(error).__name__])[0]
 
 
 def _for_fewer(execution: Execution, lanes: int) -> Execution:
@@ -115,21 +138,50 @@ def _load(plugins: tuple[str, ...]) -> InitlabError | None:
     return None
 
 
-def _train(task: Task, runs: list[TaskRun], writers: list[RunWriter], progress: Callable[[int, int], None]) -> None:
+def _train(
+    task: Task,
+    runs: list[TaskRun],
+    writers: list[RunWriter],
+    progress: Callable[[int, int], None],
+    note: Callable[[str], None],
+) -> None:
+    """Train runs together; takes those off ``writers`` that another process has taken over."""
     group = _agreed_group(task, runs)
     steps = max(run.spec["train"]["steps"] for run in runs)
+    ours = dict(enumerate(writers))
     summaries: dict[int, dict[str, Any]] = {}
     last = 0.0
     for record in group.run():
+        if record.lane not in ours:
+            continue
         if record.kind == "summary":
             summaries[record.lane] = {"id": runs[record.lane].id, **record.row}
             continue
-        _store(record, writers[record.lane])
+        with _losing(record.lane, ours, writers, note):
+            _store(record, ours[record.lane])
+        if not ours:
+            return
         if (now := time.monotonic()) - last > PROGRESS_SECONDS:
             last = now
             progress(record.row["step"], steps)
     for lane, summary in summaries.items():
-        writers[lane].finish(summary)
+        with _losing(lane, ours, writers, note):
+            ours[lane].finish(summary)
+            writers.remove(ours[lane])
+
+
+@contextmanager
+def _losing(
+    lane: int, ours: dict[int, RunWriter], writers: list[RunWriter], note: Callable[[str], None]
+) -> Iterator[None]:
+    """Leave a lane's run to whoever has taken it over."""
+    try:
+        yield
+    except LostRun as lost:
+        writer = ours.pop(lane)
+        writers.remove(writer)
+        writer.give_up()
+        note(str(lost))
 
 
 def _agreed_group(task: Task, runs: list[TaskRun]) -> Group:
@@ -183,7 +235,7 @@ def _heartbeat(writers: list[RunWriter]) -> Iterator[None]:
 
     def beat() -> None:
         while not over.wait(HEARTBEAT_SECONDS):
-            for writer in writers:
+            for writer in tuple(writers):
                 writer.beat()
 
     thread = threading.Thread(target=beat, daemon=True)

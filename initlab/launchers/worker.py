@@ -26,8 +26,10 @@ def main() -> None:
 
     import torch
 
+    from initlab.errors import Stopped
     from initlab.launchers.task import Task
-    from initlab.launchers.train import Stopped, train_task
+    from initlab.launchers.train import train_task
+    from initlab.results.run_folder import StorageError
 
     def stop(number: int, frame: object) -> None:
         raise Stopped("stopped by the user")
@@ -38,12 +40,16 @@ def main() -> None:
     try:
         while True:
             task = Task.from_json(tasks.get())
-            train_task(
-                task,
-                lambda step, steps: _send(events, {"event": "step", "step": step, "steps": steps}),
-                lambda text: _send(events, {"event": "note", "text": text}),
-            )
-            _send(events, {"event": "done"})
+            try:
+                train_task(
+                    task,
+                    lambda step, steps: _send(events, {"event": "step", "step": step, "steps": steps}),
+                    lambda text: _send(events, {"event": "note", "text": text}),
+                )
+            except StorageError as error:
+                _send(events, {"event": "storage", "text": str(error)})
+            else:
+                _send(events, {"event": "done"})
     except Stopped:
         sys.exit(0)
 

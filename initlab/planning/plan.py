@@ -25,8 +25,9 @@ from initlab.planning.predicted import PlannedPredictions, planned_predictions, 
 from initlab.planning.workers import lanes_within, training_seconds, worker_count, worker_limit
 from initlab.predictions.scale_up import ScaleUp
 from initlab.results.folder import SweepFolder
-from initlab.results.run_folder import RunState, Status
 from initlab.spec.sweep import SweepSpec
+from initlab.store.run_state import RunState, Status
+from initlab.store.stored import Damaged
 
 Retry: TypeAlias = Literal["failed", "diverged", "none"]
 """Which runs that ended badly are trained again: failed ones, diverged ones too, or none."""
@@ -43,16 +44,26 @@ class EarlierPlan:
     plugin_probes: Mapping[str, Any] = field(default_factory=dict)
     target: Mapping[str, int] = field(default_factory=dict)
     execution: Any = None
+    damaged: Mapping[str, str] = field(default_factory=dict)
+    """What is wrong with documents that are not what was stored, by the file's name."""
 
     @classmethod
     def read(cls, folder: SweepFolder) -> "EarlierPlan":
-        """Return what is stored, the defaults where nothing is."""
-        sweep = folder.document()
+        """Return what is stored, the defaults where nothing is that was stored so."""
+        documents: dict[str, dict[str, Any]] = {}
+        damaged: dict[str, str] = {}
+        for name, read in (("sweep.json", folder.document), ("spec.resolved.json", folder.resolved)):
+            try:
+                documents[name] = read()
+            except Damaged as error:
+                damaged[name] = str(error)
+        sweep = documents.get("sweep.json", {})
         return cls(
             sweep.get("created_at"),
             sweep.get("plugin_probes") or {},
             sweep.get("target") or {},
-            folder.resolved().get("execution"),
+            documents.get("spec.resolved.json", {}).get("execution"),
+            damaged,
         )
 
 
@@ -60,12 +71,13 @@ class EarlierPlan:
 class Plan(PublicValue):
     """A planned sweep.
 
-    ``states`` says by id where each run stood when this was made, ``missing`` are those to train. ``execution`` says
-    how every shape is computed. It is None where nothing is missing, and where a machine that nobody measured before
-    was not to be measured; the latter cannot be run. ``groups`` are what trains together, ``workers`` how many of
-    them at once, ``seconds`` what that is estimated to take. ``target`` has the sizes that the sweep is a proxy for,
-    by name, ``scale_ups`` what each network would do there, and ``hint`` a line about what its sizes hide where no
-    target is named. ``corpora`` describes the texts, a line each.
+    ``states`` says by id where each run stood when this was made, ``missing`` are those to train, ``held`` those that
+    another process trains. ``execution`` says how every shape is computed. It is None where nothing is missing or
+    held, and where a machine that nobody measured before was not to be measured; the latter cannot be run. ``groups``
+    are what trains together, ``workers`` how many of them at once, ``seconds`` what that is estimated to take.
+    ``target`` has the sizes that the sweep is a proxy for, by name, ``scale_ups`` what each network would do there,
+    and ``hint`` a line about what its sizes hide where no target is named. ``corpora`` describes the texts, a line
+    each.
     """
 
     name: str
@@ -85,6 +97,7 @@ class Plan(PublicValue):
     corpora: tuple[str, ...]
     earlier: EarlierPlan
     launcher: str = "local"
+    held: tuple[PlannedRun, ...] = ()
 
     def describe(self) -> str:
         to_train = f"{len(self.missing)} to train, about {self.seconds:.0f} s on {self.workers} workers"
@@ -121,9 +134,8 @@ def make_plan(
     """Return the plan of a sweep that lives in ``out``, else in ``results/<name>`` or below INITLAB_OUT.
 
     A sweep without a name is called ``sweep-`` and the first digits of its content's hash. How a shape is computed
-    stays as it was chosen for the sweep before on this machine; the first time a machine is planned for takes a few
-    seconds of measuring it, unless not to ``measure``. A target that was named before is kept where none is given.
-    Nothing is written. Raises InitlabError for anything wrong in the spec, the target, or the overrides.
+    stays as it was chosen for the sweep before on this machine, and so does the target where none is given; a new
+    machine takes a few seconds of measuring, unless not to ``measure``. Nothing is written. Raises InitlabError.
     """
     if retry not in get_args(Retry):
         raise InitlabError(f"retry: no choice {retry!r}{did_you_mean(retry, get_args(Retry))}")
@@ -133,8 +145,9 @@ def make_plan(
     earlier = EarlierPlan.read(folder)
     states = {run: folder.run(run).state() for run in dict.fromkeys(run.id for run in runs)}
     missing = tuple(run for run in runs if _is_missing(states[run.id].status, retry))
-    execution = _execution(runs, earlier, overrides, measure=measure, note=note) if missing else None
-    workers = worker_count(execution, missing, limit) if execution else limit
+    concerned = missing + (held := _held(runs, states))
+    execution = _execution(runs, earlier, overrides, measure=measure, note=note) if concerned else None
+    workers = worker_count(execution, concerned, limit) if execution else limit
     sizes = target or earlier.target
     return Plan(
         name=name,
@@ -144,7 +157,7 @@ def make_plan(
         states=states,
         missing=missing,
         execution=execution,
-        groups=tuple(_groups(missing, execution, workers)) if execution else (),
+        groups=tuple(grouped(missing, execution, workers)) if execution else (),
         workers=workers,
         seconds=training_seconds(missing, workers, execution),
         predictions=planned_predictions(runs),
@@ -154,6 +167,7 @@ def make_plan(
         corpora=tuple(corpus.describe() for corpus in dict.fromkeys(run.corpus for run in runs)),
         earlier=earlier,
         launcher=launcher,
+        held=held,
     )
 
 
@@ -163,6 +177,10 @@ def _folder(path: Path) -> SweepFolder:
     return SweepFolder(path)
 
 
+def _held(runs: Sequence[PlannedRun], states: Mapping[str, RunState]) -> tuple[PlannedRun, ...]:
+    return tuple({run.id: run for run in runs if states[run.id].status == "running"}.values())
+
+
 def _is_missing(status: Status, retry: Retry) -> bool:
     """Whether a run is still to be trained. Finished ones never are; failed ones are unless ``retry`` is none."""
     kept: dict[Status, bool] = {
@@ -170,6 +188,7 @@ def _is_missing(status: Status, retry: Retry) -> bool:
         "diverged": retry != "diverged",
         "failed": retry == "none",
         "running": True,  # another process is at it
+        "unreadable": True,  # it may be there
     }
     return not kept.get(status, False)
 
@@ -188,7 +207,8 @@ def _execution(
     return plan_execution(runs, machine, overrides, before)
 
 
-def _groups(missing: Sequence[PlannedRun], execution: ExecutionPlan, workers: int) -> list[LaneGroup]:
+def grouped(missing: Sequence[PlannedRun], execution: ExecutionPlan, workers: int) -> list[LaneGroup]:
+    """Return runs as groups of lanes that ``workers`` workers train."""
     return group_runs(
         list(missing),
         jobs=workers,

@@ -41,6 +41,9 @@ class Progress(Protocol):
     def note(self, group: int, text: str) -> None:
         """Something happened to a group that a user should know."""
 
+    def waiting(self, lines: Sequence[str]) -> None:
+        """What is left is trained by other processes, a line for each; none once that is over."""
+
     def stop(self) -> None:
         """Nothing more will be trained: all is done, or an exception or Ctrl-C ends the sweep."""
 
@@ -55,6 +58,8 @@ class Silent:
     def group_done(self, group: int, outcomes: Sequence[RunOutcome]) -> None: ...
 
     def note(self, group: int, text: str) -> None: ...
+
+    def waiting(self, lines: Sequence[str]) -> None: ...
 
     def stop(self) -> None: ...
 
@@ -105,6 +110,10 @@ class LineProgress:
 
     def note(self, group: int, text: str) -> None:
         self._line(f"{self._groups[group].label}: {text}")
+
+    def waiting(self, lines: Sequence[str]) -> None:
+        for line in lines:
+            self._line(line)
 
     def stop(self) -> None:
         return

@@ -3,8 +3,10 @@
 import time
 from typing import TYPE_CHECKING
 
+from initlab.errors import InitlabError
 from initlab.files.atomic import write_bytes
 from initlab.files.limits import DOCUMENT_BYTES
+from initlab.files.system_errors import explain_os_error
 from initlab.files.untrusted import read_untrusted
 from initlab.machine.environment import git_sha
 from initlab.predictions.records import store_predictions
@@ -19,8 +21,8 @@ def write_plan(plan: "Plan") -> None:
     """Store the spec as given and as expanded, the law table of every init at every size, how runs are computed, what
     theory expects of each network, and the claims that stand beside the spec.
 
-    Where nothing is missing, how runs are computed stays as it was stored. Raises InitlabError, or OSError for the
-    predictions, when the folder cannot be written.
+    Where nothing is missing, how runs are computed stays as it was stored. Raises InitlabError when the folder
+    cannot be written.
     """
     laws = {run.blueprint.digest: run.blueprint for run in plan.runs}
     plan.folder.write_plan(
@@ -42,8 +44,11 @@ def write_plan(plan: "Plan") -> None:
         },
         entries=[run.entry for run in plan.runs],
     )
-    store_predictions(plan.folder.path, plan.predictions.requests)
-    _keep_claims(plan)
+    try:
+        store_predictions(plan.folder.path, plan.predictions.requests)
+        _keep_claims(plan)
+    except OSError as error:
+        raise InitlabError(f"cannot write to {plan.folder.path}: {explain_os_error(error)}") from error
 
 
 def _keep_claims(plan: "Plan") -> None:

@@ -11,10 +11,13 @@ from typing import Any
 
 from initlab.data.corpus import Corpus
 from initlab.errors import InitlabError
-from initlab.files.json import content_hash, write_json
+from initlab.files.below import make_folder
+from initlab.files.json import content_hash
 from initlab.network.blueprint import Blueprint
 from initlab.predictions.inputs import Method, PredictionInput, document, token_statistics
-from initlab.results.reading import PREDICTIONS
+from initlab.results.quarantine import set_aside
+from initlab.results.reading import PREDICTIONS, read_prediction
+from initlab.store.stored import Damaged, write_document
 
 LAYERS_EXACT = 600
 """Layers that one sweep predicts position by position, a few milliseconds each; what is beyond them gets the closed
@@ -46,16 +49,27 @@ class PredictionRequest:
 def store_predictions(folder: Path, requests: Mapping[str, PredictionRequest]) -> None:
     """Write the predictions, by key, that ``folder`` (a sweep's) does not hold yet.
 
-    Raises OSError when the folder cannot be written.
+    One that is damaged is put into quarantine and made again. Raises OSError when the folder cannot be written.
     """
-    files = {key: folder / PREDICTIONS / f"{key}.json" for key in requests}
-    missing = {key: request for key, request in requests.items() if not files[key].exists()}
+    missing = [key for key in requests if not _is_stored(folder, key)]
     if missing:
-        (folder / PREDICTIONS).mkdir(parents=True, exist_ok=True)
+        make_folder(folder, PREDICTIONS)
     layers_left = LAYERS_EXACT
-    for key, request in missing.items():
-        layers_left -= request.blueprint.dims.n_layer
-        write_json(files[key], _document(request, "per position" if layers_left >= 0 else "closed form"))
+    for key in missing:
+        layers_left -= requests[key].blueprint.dims.n_layer
+        document = _document(requests[key], "per position" if layers_left >= 0 else "closed form")
+        write_document(folder / PREDICTIONS / f"{key}.json", {"key": key, **document})
+
+
+def _is_stored(folder: Path, key: str) -> bool:
+    path = folder / PREDICTIONS / f"{key}.json"
+    try:
+        return read_prediction(folder, key) is not None
+    except Damaged as error:
+        set_aside(folder, path if path.parent.is_dir() and not path.parent.is_symlink() else path.parent, str(error))
+        return False
+    except InitlabError:  # cannot be read, or of a newer initlab: it is there
+        return True
 
 
 def _document(request: PredictionRequest, method: Method) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from typing import Any
 from initlab.files.json import canonical_json
 from initlab.results.labels import join_label, short, unique_labels
 from initlab.results.run_folder import DONE, RunDirectory, RunResult, RunState, Status
+from initlab.store.row_files import LAYERS, METRICS
+from initlab.store.run_reading import RunReading
 
 NAMES = ("init", "activation")
 """Fields that are part of every label."""
@@ -26,10 +28,12 @@ class Run:
     path: Path
     known: RunResult | None = field(default=None, repr=False, compare=False)
     """The result of a run that is over, where it was read before: it does not change any more."""
+    thorough: bool = field(default=True, repr=False, compare=False)
+    """Whether its files are compared with their checksums before it counts as finished."""
 
     @property
     def state(self) -> RunState:
-        return self._result[0]
+        return self._reading.state
 
     @property
     def status(self) -> Status:
@@ -38,39 +42,35 @@ class Run:
     @property
     def summary(self) -> dict[str, Any]:
         """``summary.json``; empty while the run has no result."""
-        return self._result[1] or {}
+        return self._reading.summary or {}
 
     @cached_property
     def metrics(self) -> list[dict[str, Any]]:
         """Rows ``{"step", "train_loss", "lr", "grad_norm"}`` and, at evaluations, ``"val_loss"`` (nats per token)."""
-        return self._directory.metrics()
+        return self._reading.rows(METRICS)
 
     @cached_property
     def layers(self) -> list[dict[str, Any]]:
         """Rows ``{"step", probe: value or list over sites or layers, ...}``."""
-        return self._directory.layers()
+        return self._reading.rows(LAYERS)
 
     @cached_property
     def config(self) -> dict[str, Any]:
         """``config.json``: what was trained, and on which text; empty where the run never started."""
-        return self._directory.config() or {}
+        return self._reading.config()
 
     @cached_property
     def env(self) -> dict[str, Any]:
         """``env.json``: machine and software; empty where the run never started."""
-        return self._directory.env() or {}
+        return self._reading.env()
 
     @property
     def done(self) -> bool:
         return self.status in DONE
 
     @cached_property
-    def _result(self) -> RunResult:
-        return self.known or self._directory.result()
-
-    @property
-    def _directory(self) -> RunDirectory:
-        return RunDirectory(self.path)
+    def _reading(self) -> RunReading:
+        return RunDirectory(self.path).reading(self.known, thorough=self.thorough)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,9 @@ class Metric:
     """A number a run has, or None where it was not measured.
 
     ``trained`` metrics exist only where steps were taken. A ``positive`` one is averaged and compared on the log
-    scale, where moments of a few seeds are close to Gaussian: means are geometric, changes are factors.
+    scale, where moments of a few seeds are close to Gaussian: means are geometric, changes are factors. ``fixed``
+    ones may be the same number in every seed because a law makes them so; of all others, equal numbers are chance. A
+    ``rate`` is 0 or 1 for each run.
     """
 
     name: str
@@ -30,6 +32,8 @@ class Metric:
     read: Callable[[Run], float | None]
     trained: bool = False
     positive: bool = False
+    fixed: bool = False
+    rate: bool = False
 
 
 def metric_named(name: str) -> Metric:
@@ -54,6 +58,7 @@ def metric_named(name: str) -> Metric:
         _probe(probe, place, moment),
         trained=moment.isdecimal() and int(moment) > 0,
         positive=is_relative or is_positive(probe),
+        fixed=moment in ("", "start", "0") and probe not in COUNTS,
     )
 
 
@@ -140,14 +145,34 @@ METRICS: dict[str, Metric] = {
         ),
         Metric("learnt", "nats", "loss at init above final loss", _learnt, trained=True),
         Metric("train_loss", "nats", "mean over the last batches", _train_loss, trained=True),
-        Metric("diverged", "", "1 for a run that diverged, else 0", _diverged, trained=True),
-        Metric("initial_loss", "nats", "loss before the first step", _summary("initial_loss")),
+        Metric("diverged", "", "1 for a run that diverged, else 0", _diverged, trained=True, rate=True),
+        Metric("initial_loss", "nats", "loss before the first step", _summary("initial_loss"), fixed=True),
         Metric(
-            "initial_excess", "nats", "loss at init above a uniform guess", _above("initial_loss", "uniform_loss")
+            "initial_excess",
+            "nats",
+            "loss at init above a uniform guess",
+            _above("initial_loss", "uniform_loss"),
+            fixed=True,
         ),
-        Metric("growth", "×", "residual second moment, last block over embedding", _summary("growth"), positive=True),
+        Metric(
+            "growth",
+            "×",
+            "residual second moment, last block over embedding",
+            _summary("growth"),
+            positive=True,
+            fixed=True,
+        ),
     )
 }
+
+COUNTS = frozenset({"dead_units"})
+"""Probes that count units: their values lie on a grid, before the first step too."""
+
+
+def on_grid(metric: Metric) -> bool:
+    """Return whether a metric's values lie on a grid."""
+    return metric.rate or metric.name.partition(".")[0] in COUNTS
+
 
 PLACES: dict[str, Callable[[list[float]], float]] = {
     "first": lambda values: values[0],

@@ -14,12 +14,22 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from initlab.errors import InitlabError, did_you_mean
-from initlab.files.json import read_json
+from initlab.files.below import folder_below
 from initlab.files.public import PublicTable
 from initlab.inits.strategy import INITS
 from initlab.results.cells import Cell, Run, cells_of
+from initlab.results.folder import SweepFolder
 from initlab.results.labels import join_label, short
-from initlab.results.run_folder import STATUSES, RunResult, Status
+from initlab.store.plan_document import check_plan, check_prediction
+from initlab.store.run_state import STATUSES, UNSOUND, RunResult, Status
+from initlab.store.stored import (
+    Damaged,
+    Unreadable,
+    has_checksum,
+    parse_document,
+    raise_for,
+    read_content,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +60,8 @@ class Results(PublicTable):
     plugin_probes: Mapping[str, str]
     prediction_keys: Mapping[int, str]
     """Which stored prediction is of a cell, by the cell's index."""
+    checked: bool = True
+    """Whether its documents have checksums, which earlier versions wrote none of."""
 
     def document(self) -> dict[str, Any]:
         from initlab.results.document import sweep_document  # which takes a Results
@@ -94,16 +106,30 @@ class Results(PublicTable):
 
     @cached_property
     def counts(self) -> dict[Status, int]:
-        """How many runs have each status, zeros among them."""
+        """How many runs have each status, zeros among them; damaged and unreadable ones where there are some."""
         counter = Counter(run.status for run in self.runs)
-        return {status: counter[status] for status in STATUSES}
+        return {status: counter[status] for status in (*STATUSES, *UNSOUND) if status in STATUSES or counter[status]}
+
+    @property
+    def unchecked(self) -> int:
+        """How many results an earlier version stored, without checksums to compare them with."""
+        return sum(run.state.unchecked for run in self.runs)
+
+    @cached_property
+    def problems(self) -> tuple[str, ...]:
+        """What of the folder is damaged or cannot be read, a line each that names the file."""
+        runs = [run.state for run in self.runs]
+        lines = [str(state.reason) for state in runs if state.status in UNSOUND]
+        return (*lines, *(note for state in runs for note in state.notes), *self._read_predictions[1])
 
     @cached_property
     def spec_text(self) -> str | None:
         try:
-            return (self.path / "spec.toml").read_text(encoding="utf-8", errors="replace")
-        except OSError:
+            with folder_below(self.path) as folder:
+                content = read_content(folder, "spec.toml")
+        except (OSError, Damaged, Unreadable):
             return None
+        return None if content is None else content.decode("utf-8", errors="replace")
 
     @cached_property
     def env(self) -> dict[str, Any]:
@@ -127,13 +153,26 @@ class Results(PublicTable):
     def predictions(self) -> dict[int, dict[str, Any]]:
         """The prediction of each cell that has one, by the cell's index; a document with the one field ``reason``
         where theory had nothing to say."""
-        files = {key: read_prediction(self.path, key) for key in sorted(set(self.prediction_keys.values()))}
-        stored = {index: files[key] for index, key in sorted(self.prediction_keys.items())}
-        return {index: document for index, document in stored.items() if document is not None}
+        files = self._read_predictions[0]
+        return {index: files[key] for index, key in sorted(self.prediction_keys.items()) if key in files}
+
+    @cached_property
+    def _read_predictions(self) -> tuple[dict[str, dict[str, Any]], list[str]]:
+        """Return the predictions by key, and what is wrong with those that cannot be read."""
+        files: dict[str, dict[str, Any]] = {}
+        problems: list[str] = []
+        for key in sorted(set(self.prediction_keys.values())):
+            try:
+                document = read_prediction(self.path, key)
+            except InitlabError as error:  # damaged, or of a newer initlab: the runs may still be readable
+                problems.append(str(error))
+            else:
+                files |= {} if document is None else {key: document}
+        return files, problems
 
     @cached_property
     def _resolved(self) -> dict[str, Any]:
-        return read_json(self.path / "spec.resolved.json") or {}
+        return SweepFolder(self.path).resolved()
 
     def values(self, path: str) -> list[Any]:
         """Return the values a field has, in the order of the cells; None where a cell has no such field."""
@@ -178,16 +217,21 @@ class Results(PublicTable):
         return value
 
 
-def load_results(path: Path | str, known: Mapping[str, RunResult] = MappingProxyType({})) -> Results:
+def load_results(
+    path: Path | str, known: Mapping[str, RunResult] = MappingProxyType({}), *, thorough: bool = True
+) -> Results:
     """Return the sweep stored in the folder ``path``; raises InitlabError where there is none.
 
-    ``known`` has results of runs that are over, by id, which are not read again.
+    ``known`` has results of runs that are over, by id, which are not read again. Where not ``thorough``, sizes alone
+    say whether a finished run is as it was stored.
     """
     path = Path(path)
-    document = _plan(path)
+    document, checked = _plan(path)
     cells = cells_of(document.get("cells", []))
-    runs = tuple(_run(path, cells[run["cell"]], run, known.get(run["id"])) for run in document.get("runs", []))
-    keys: Mapping[str, str] = document.get("predictions", {})
+    runs = tuple(
+        _run(path, cells[run["cell"]], run, known.get(run["id"]), thorough) for run in document.get("runs", [])
+    )
+    keys: Mapping[str, str] = document.get("predictions") or {}
     by_cell: dict[int, dict[int, Run]] = {cell.index: {} for cell in cells}
     for run in runs:
         by_cell[run.cell_index][run.seed] = run
@@ -200,18 +244,27 @@ def load_results(path: Path | str, known: Mapping[str, RunResult] = MappingProxy
         cells=tuple(replace(cell, runs=by_cell[cell.index]) for cell in cells),
         runs=runs,
         outlooks=tuple(document.get("outlooks", [])),
-        plugin_probes=document.get("plugin_probes", {}),
+        plugin_probes=document.get("plugin_probes") or {},
         prediction_keys={run.cell_index: keys[run.id] for run in runs if run.id in keys},
+        checked=checked,
     )
 
 
 def read_prediction(folder: Path, key: str) -> dict[str, Any] | None:
     """Return a sweep's stored prediction, a document with the one field ``reason`` where theory had nothing to say,
-    or None where there is no file that can be read."""
+    or None where there is no file. Raises InitlabError for one that is damaged, cannot be read, or is too new."""
     try:
-        return read_json(folder / PREDICTIONS / f"{key}.json")
-    except InitlabError:  # written by a newer initlab: the runs may still be readable
+        with folder_below(folder, PREDICTIONS) as predictions:
+            content = read_content(predictions, f"{key}.json")
+    except OSError as error:
+        raise_for(error, folder / PREDICTIONS)
+    if content is None:
         return None
+    path = folder / PREDICTIONS / f"{key}.json"
+    document = parse_document(content, path, check_prediction)
+    if "key" in document and (document["key"] != key or not has_checksum(content)):
+        raise Damaged(f"{path} is damaged: its checksum is gone, or it is the prediction of another network")
+    return document
 
 
 def canonical_init(init: str) -> str:
@@ -223,18 +276,28 @@ def canonical_init(init: str) -> str:
         return init
 
 
-def _plan(path: Path) -> dict[str, Any]:
-    """Return ``sweep.json``, or say what is wrong with a path that is no sweep's."""
+def _plan(path: Path) -> tuple[dict[str, Any], bool]:
+    """Return ``sweep.json`` and whether it has a checksum, or say what is wrong with a path that is no sweep's."""
     if not path.exists():
         raise InitlabError(f"{path}: no such folder; `initlab sweep -o {path}` would make it")
-    document = read_json(path / "sweep.json")
+    content: bytes | None = None
+    try:
+        with folder_below(path) as folder:
+            content = read_content(folder, "sweep.json")
+        document = None if content is None else parse_document(content, path / "sweep.json", check_plan)
+    except Damaged as error:
+        raise InitlabError(f"{error}; the sweep's own command writes it anew") from error
+    except NotADirectoryError:
+        document = None
+    except OSError as error:
+        raise_for(error, path)
     if document is None:
         inside = sorted(p.parent.name for p in path.glob("*/sweep.json")) if path.is_dir() else []
         hint = f"; did you mean {path / inside[0]}?" if inside else ""
         raise InitlabError(f"{path} is not a sweep's folder (it has no readable sweep.json){hint}")
-    return document
+    return document, has_checksum(content or b"")
 
 
-def _run(folder: Path, cell: Cell, run: Mapping[str, Any], known: RunResult | None) -> Run:
+def _run(folder: Path, cell: Cell, run: Mapping[str, Any], known: RunResult | None, thorough: bool) -> Run:
     label = join_label([cell.label, f"seed {run['seed']}"], {})
-    return Run(run["id"], cell.index, run["seed"], label, folder / "runs" / run["id"], known)
+    return Run(run["id"], cell.index, run["seed"], label, folder / "runs" / run["id"], known, thorough)

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from initlab.stats.summaries import Interval
+from initlab.stats.ties import Floats, Resolution, float_resolution, has_ties, inferred, rounding
 
-Floats: TypeAlias = npt.NDArray[np.float64]
 Method: TypeAlias = Literal["paired t", "Welch t"]
 Answer: TypeAlias = Literal["different", "tie", "undecided"]
 
@@ -23,17 +22,32 @@ TIE_MARGIN_NATS = 0.01
 """Losses closer than this are called equal: 0.01 nats per token is 1% in perplexity."""
 
 
+EVERYWHERE = Interval(-math.inf, math.inf)
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A mean, or a difference of means, with its standard error and Student degrees of freedom.
 
-    ``n`` counts seeds: pairs, or those of the smaller arm.
+    ``n`` counts seeds: pairs, or those of the smaller arm. On a grid ``shift`` is the continuity correction, half the
+    grid of the mean. Where all values are equal, ``reach`` says how far below and above them another seed's might
+    lie; ``exact`` that they are the same number by a law, and may be held against a bound as they are. No mean is
+    outside ``possible``.
     """
 
     value: float
     error: float
     df: float
     n: int
+    shift: float = 0.0
+    reach: tuple[float, float] = (0.0, 0.0)
+    exact: bool = False
+    possible: Interval = EVERYWHERE
+
+    @property
+    def gap(self) -> Interval:
+        """What no number of seeds would narrow: the value alone."""
+        return Interval(self.value, self.value)
 
     @property
     def sd(self) -> float:
@@ -41,17 +55,21 @@ class Estimate:
         return self.error * math.sqrt(self.n)
 
     def interval(self, confidence: float = 0.95) -> Interval:
-        """Return the two-sided t interval; a point where nothing varies."""
-        half = t_quantile((1 + confidence) / 2, self.df) * self.error if self.error else 0.0
-        return Interval(self.value - half, self.value + half)
+        """Return the two-sided t interval; infinite where all seeds agree and nothing else is known."""
+        tail = (1 - confidence) / 2
+        half = t_quantile(1 - tail, self.df) * self.error + self.shift
+        unseen = 1 - tail ** (1 / self.n)  # the largest share of other values that n equal ones leave room for
+        below, above = (max(half, reach * unseen) for reach in self.reach)
+        low, high = self.possible
+        return Interval(max(self.value - below, low), min(self.value + above, high))
 
     def p_above(self, bound: float) -> float:
         """Return the one-sided p of "the mean is at most ``bound``": small where it is clearly above."""
-        return _tail(self.value - bound, self.error, self.df)
+        return self._p(self.value - bound, self.reach[0])
 
     def p_below(self, bound: float) -> float:
         """Return the one-sided p of "the mean is at least ``bound``": small where it is clearly below."""
-        return _tail(bound - self.value, self.error, self.df)
+        return self._p(bound - self.value, self.reach[1])
 
     @property
     def p_zero(self) -> float:
@@ -59,6 +77,12 @@ class Estimate:
         if self.value == 0:
             return 1.0
         return min(1.0, 2 * min(self.p_above(0.0), self.p_below(0.0)))
+
+    def _p(self, distance: float, reach: float) -> float:
+        p = _tail(distance - self.shift, self.error, self.df)
+        if 0 < distance < reach:
+            p = max(p, (1 - distance / reach) ** self.n)
+        return p
 
 
 @dataclass(frozen=True)
@@ -94,9 +118,10 @@ class Comparison:
     def answer(self, margin: float = TIE_MARGIN_NATS, alpha: float = 0.05, p: float | None = None) -> Answer:
         """Return what can be said at level ``alpha``; ``p`` is the p to use where a family was corrected for.
 
-        A difference that is real but within the margin is a tie. Two arms with identical numbers are one.
+        A difference that is real but within the margin is a tie. Two arms with identical numbers are one, unless the
+        numbers are on a grid, where that happens by chance.
         """
-        if self.identical:
+        if self.identical and (self.estimate is None or self.estimate.exact):
             return "tie"
         p, p_tie = self.p if p is None else p, self.p_tie(margin)
         if p is None or p_tie is None:
@@ -106,51 +131,87 @@ class Comparison:
         return "different" if p < alpha else "undecided"
 
 
-def compare(a: Mapping[int, float], b: Mapping[int, float]) -> Comparison:
+def compare(a: Mapping[int, float], b: Mapping[int, float], resolution: Resolution | None = None) -> Comparison:
     """Return a minus b, each given by seed: paired over the seeds they share, unpaired where they share none.
 
-    Raises ValueError for an arm without values.
+    ``resolution`` is that of the values of one arm, taken from them where it is not given. Raises ValueError for an
+    arm without values.
     """
     if not (a and b):
         raise ValueError("expected values on both sides of a comparison")
     shared = sorted(set(a) & set(b))
     if not shared:
-        return unpaired(list(a.values()), list(b.values()))
-    return paired([a[seed] for seed in shared], [b[seed] for seed in shared])
+        return unpaired(list(a.values()), list(b.values()), resolution)
+    return paired([a[seed] for seed in shared], [b[seed] for seed in shared], resolution)
 
 
-def paired(a: Sequence[float] | Floats, b: Sequence[float] | Floats) -> Comparison:
+def paired(
+    a: Sequence[float] | Floats, b: Sequence[float] | Floats, resolution: Resolution | None = None
+) -> Comparison:
     """Compare equally long lists, shape (seeds,), pair by pair."""
     first, second = np.asarray(a, float), np.asarray(b, float)
     differences = first - second
     return Comparison(
         "paired t",
         float(differences.mean()),
-        estimate_mean(differences),
+        estimate_mean(differences, resolution.minus(resolution) if resolution else _of_pairs(first, second)),
         _correlation(first, second),
         tuple(differences.tolist()),
     )
 
 
-def unpaired(a: Sequence[float] | Floats, b: Sequence[float] | Floats) -> Comparison:
+def unpaired(
+    a: Sequence[float] | Floats, b: Sequence[float] | Floats, resolution: Resolution | None = None
+) -> Comparison:
     """Compare two independent arms by Welch's test, which needs no equal variances."""
     first, second = np.asarray(a, float), np.asarray(b, float)
     difference = float(first.mean() - second.mean())
-    estimate = None
-    if min(len(first), len(second)) > 1:
-        parts = [float(arm.var(ddof=1)) / len(arm) for arm in (first, second)]
-        error, df = math.sqrt(sum(parts)), _welch_df(parts, (len(first), len(second)))
-        estimate = Estimate(difference, _noise_free(error, first, second), df, min(len(first), len(second)))
+    n = min(len(first), len(second))
+    if n < 2:
+        return Comparison("Welch t", difference, None)
+    grid = resolution.seen_in(first, second) if resolution else inferred(first, second)
+    parts = [max(_variance(arm), (grid.step / 2) ** 2) / len(arm) for arm in (first, second)]
+    tied = _tied(first) and _tied(second)
+    estimate = Estimate(
+        difference,
+        math.sqrt(sum(parts)),
+        _welch_df(parts, (len(first), len(second))),
+        n,
+        shift=grid.shift(n),
+        reach=_reach(difference, grid.minus(grid)) if tied else (0.0, 0.0),
+        exact=tied and grid.exact,
+    )
     return Comparison("Welch t", difference, estimate)
 
 
-def estimate_mean(values: Sequence[float] | Floats) -> Estimate | None:
-    """Return the mean of independent values with its error, None of fewer than two."""
+def estimate_mean(values: Sequence[float] | Floats, resolution: Resolution | None = None) -> Estimate | None:
+    """Return the mean of independent values with its error, None of fewer than two.
+
+    ``resolution`` is taken from the values where it is not given: equal ones then say nothing.
+    """
     array = np.asarray(values, float)
-    if len(array) < 2:
+    n = len(array)
+    if n < 2:
         return None
-    error = float(array.std(ddof=1)) / math.sqrt(len(array))
-    return Estimate(float(array.mean()), _noise_free(error, array), len(array) - 1, len(array))
+    grid = resolution.seen_in(array) if resolution else inferred(array)
+    value, tied = float(array.mean()), _tied(array)
+    return Estimate(
+        value,
+        math.sqrt(max(_variance(array), (grid.step / 2) ** 2) / n),
+        n - 1,
+        n,
+        shift=grid.shift(n),
+        reach=_reach(value, grid) if tied else (0.0, 0.0),
+        exact=tied and grid.exact,
+        possible=Interval(resolution.low, resolution.high) if resolution else EVERYWHERE,
+    )
+
+
+def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval | None:
+    """Return Student's t interval of the mean; None of fewer than two values, or of equal ones, which show none."""
+    estimate = estimate_mean(values)
+    interval = estimate.interval(confidence) if estimate else None
+    return interval if interval and math.isfinite(interval.low) else None
 
 
 def t_quantile(probability: float, df: float) -> float:
@@ -169,10 +230,27 @@ def _tail(distance: float, error: float, df: float) -> float:
     return float(stdtr(df, -distance / error))
 
 
-def _noise_free(error: float, *arms: Floats) -> float:
-    """An error of a few last bits is that of equal numbers, whose mean rounds: none."""
-    size = max(float(np.abs(arm).max()) for arm in arms)
-    return error if error > 4 * np.finfo(float).eps * size else 0.0
+def _tied(array: Floats) -> bool:
+    values: list[float] = array.tolist()
+    return max(values) - min(values) <= rounding(array)
+
+
+def _variance(array: Floats) -> float:
+    """A variance of a few last bits is that of equal numbers, whose mean rounds: none."""
+    return 0.0 if _tied(array) else float(array.var(ddof=1))
+
+
+def _reach(value: float, grid: Resolution) -> tuple[float, float]:
+    """Return how far from a value that all seeds share another's may lie: a last bit, or to the ends of the grid."""
+    return (grid.step, grid.step) if grid.exact else (max(0.0, value - grid.low), max(0.0, grid.high - value))
+
+
+def _of_pairs(a: Floats, b: Floats) -> Resolution:
+    """Return the resolution of differences of arms: continuous unless one of them has ties."""
+    if has_ties(a) or has_ties(b):
+        grid = inferred(a, b)
+        return grid.minus(grid)
+    return float_resolution(a, b)
 
 
 def _welch_df(parts: list[float], sizes: tuple[int, int]) -> float:

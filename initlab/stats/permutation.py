@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from initlab.stats.compare import Floats
+from initlab.stats.ties import Floats
 
 MOST_PAIRS = 20
 MOST_LABELS = 20_000

@@ -2,18 +2,35 @@
 
 Sensitivity is the expected deviation from the best loss, E[min(loss(η), loss at initialisation) - best], over a log
 range of learning rates η. A curve of one seed maps learning rates to losses already clipped (see ``censor``).
+
+The least of several noisy losses is too low. No seed therefore chooses its own best rate: all take the one at which
+their mean is lowest, which leaves the bias of a mean's noise, 1/√n of the other. The limit on the side of that bias
+shares its error among all rates that these seeds do not tell apart from the best.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
-from initlab.stats.compare import Floats
+from initlab.stats.brackets import SeedBrackets
+from initlab.stats.compare import paired
+from initlab.stats.ties import Floats, Resolution
+
+Curve: TypeAlias = Mapping[float, float]
+Curves: TypeAlias = Mapping[int, Curve]
+"""A curve a seed, all over the same learning rates."""
 
 STABLE_WITHIN_NATS = 0.1
 """A learning rate is stable where the loss is this close to the best one, and no seed diverged."""
+
+RIVAL = 0.025
+"""A rate may be the best one where a one-sided paired test at this level does not find it worse."""
+
+EVEN_WITHIN = 1.15
+"""A grid is even where its widest gap on the log axis is at most this many times its narrowest: 1, 3, 10 is."""
 
 
 @dataclass(frozen=True)
@@ -28,42 +45,69 @@ class StableRange:
         return math.log10(self.high / self.low)
 
 
-def sensitivity(curve: Mapping[float, float]) -> float | None:
-    """Return the mean of loss minus best loss in nats, None of fewer than two learning rates.
+def is_even(rates: Sequence[float]) -> bool:
+    """Return whether a grid is even on the log axis."""
+    gaps = np.diff(np.log(sorted(rates)))
+    return len(gaps) < 2 or bool(gaps.max() <= EVEN_WITHIN * gaps.min())
 
-    Every learning rate stands for its neighbourhood on the log axis, so an even grid gives the plain mean.
+
+def sensitivity(curve: Curve, best: float | None = None) -> float | None:
+    """Return the mean of loss minus the loss at ``best`` in nats, None of fewer than two learning rates.
+
+    ``best`` is a rate of the grid, the curve's own best where it is not given. Over an even grid the mean is the
+    plain one, as in Wortsman et al.; over an uneven one it is the integral over the range by the trapezoid rule.
     """
     if len(curve) < 2:
         return None
     rates = sorted(curve)
     losses = np.array([curve[rate] for rate in rates])
-    return float(np.average(losses - losses.min(), weights=_shares(np.log(rates))))
+    least = losses.min() if best is None else curve[best]
+    return float(np.average(losses - least, weights=_weights(rates)))
 
 
-def optimum(curve: Mapping[float, float]) -> float | None:
-    """Return the learning rate of the lowest loss, None of no curve.
-
-    Between grid points by the parabola through the lowest and its neighbours on the log axis; at an end of the grid,
-    that end: the true optimum may lie beyond.
-    """
-    if not curve:
+def seed_sensitivities(curves: Curves) -> SeedBrackets | None:
+    """Return each seed's sensitivity, None of fewer than two learning rates."""
+    if not curves or len(next(iter(curves.values()))) < 2:
         return None
+    best, rivals = best_rate(curves)
+    values = {seed: sensitivity(curve, best) or 0.0 for seed, curve in curves.items()}
+    return SeedBrackets(values, values, values, lower_of=rivals)
+
+
+def best_losses(curves: Curves) -> SeedBrackets:
+    """Return each seed's loss at the best rate."""
+    best, rivals = best_rate(curves)
+    values = {seed: curve[best] for seed, curve in curves.items()}
+    return SeedBrackets(values, values, values, upper_of=rivals)
+
+
+def best_rate(curves: Curves) -> tuple[float, int]:
+    """Return the rate at which the mean over seeds is lowest, and how many, it included, might be in its place."""
+    losses = {rate: np.array([curve[rate] for curve in curves.values()]) for rate in next(iter(curves.values()))}
+    best = min(sorted(losses), key=lambda rate: float(losses[rate].mean()))
+    behind = [paired(losses[rate], losses[best]).estimate for rate in losses if rate != best]
+    return best, 1 + sum(one is None or one.p_above(0.0) > RIVAL for one in behind)
+
+
+def optimum(curve: Curve) -> float | None:
+    """Return the learning rate of the lowest loss, by the parabola through it and its neighbours on the log axis.
+
+    None at an end of the grid, beyond which it may lie, and of no curve.
+    """
     rates = sorted(curve)
-    best = min(range(len(rates)), key=lambda index: curve[rates[index]])
-    if best in (0, len(rates) - 1):
-        return rates[best]
+    best = min(range(len(rates)), key=lambda index: curve[rates[index]], default=0)
+    if not 0 < best < len(rates) - 1:
+        return None
     x = np.log(rates[best - 1 : best + 2])
     y = np.array([curve[rate] for rate in rates[best - 1 : best + 2]])
     slopes = np.diff(y) / np.diff(x)
     bend = (slopes[1] - slopes[0]) / (x[2] - x[0])
-    if bend <= 0:
-        return rates[best]
-    vertex = (x[0] + x[1]) / 2 - slopes[0] / (2 * bend)
-    return float(np.exp(np.clip(vertex, x[0], x[2])))
+    vertex = x[1] if bend <= 0 else np.clip((x[0] + x[1]) / 2 - slopes[0] / (2 * bend), x[0], x[2])
+    return float(np.exp(vertex))
 
 
 def stable_range(
-    curves: Sequence[Mapping[float, float]], diverged: Mapping[float, int], within: float = STABLE_WITHIN_NATS
+    curves: Sequence[Curve], diverged: Mapping[float, int], within: float = STABLE_WITHIN_NATS
 ) -> StableRange | None:
     """Return the unbroken range of learning rates around the best at which no seed diverged and the mean loss over
     seeds is within ``within`` nats of the best; None where every rate diverges or none is in every curve."""
@@ -82,8 +126,37 @@ def stable_range(
     return StableRange(rates[low], rates[high])
 
 
-def _shares(x: Floats) -> Floats:
-    """Return how much of the axis each point stands for, in x's shape; the ends reach out as far as they reach in."""
-    gaps = np.diff(x)
-    shares: Floats = (np.concatenate([gaps[:1], gaps]) + np.concatenate([gaps, gaps[-1:]])) / 2
-    return shares
+def stable_widths(
+    curves: Curves, diverged: Mapping[int, Mapping[float, int]], within: float = STABLE_WITHIN_NATS
+) -> SeedBrackets:
+    """Return how many decades are stable in each seed: what the grid shows, up to where the next rates are not.
+
+    Without an upper bound where the range touches an end of the grid, or no rate at all is stable.
+    """
+    values, highs = {}, {}
+    for seed, curve in curves.items():
+        found, rates = stable_range([curve], diverged.get(seed, {}), within), sorted(curve)
+        values[seed] = found.decades if found else 0.0
+        inside = found is not None and rates[0] < found.low and found.high < rates[-1]
+        highs[seed] = _outer_decades(rates, found) if found and inside else math.inf
+    grid = [math.log10(rate) for rate in sorted(next(iter(curves.values()), {}))]
+    step = float(max(np.diff(grid), default=0.0))
+    span = grid[-1] - grid[0] if grid else 0.0
+    return SeedBrackets(
+        values, values, highs, Resolution(step, 0.0, span), Resolution(2 * step, 0.0, span + 2 * step)
+    )
+
+
+def _outer_decades(rates: Sequence[float], stable: StableRange) -> float:
+    """Return the width up to the first rates that are not stable."""
+    low, high = rates.index(stable.low), rates.index(stable.high)
+    return math.log10(rates[high + 1] / rates[low - 1])
+
+
+def _weights(rates: Sequence[float]) -> Floats:
+    """Return the weight of each rate, in their order; they need not sum to 1."""
+    if is_even(rates):
+        return np.ones(len(rates))
+    gaps = np.diff(np.log(rates))
+    weights: Floats = (np.concatenate([[0.0], gaps]) + np.concatenate([gaps, [0.0]])) / 2
+    return weights

@@ -13,6 +13,7 @@ import numpy as np
 
 from initlab.stats.compare import estimate_mean
 from initlab.stats.summaries import Interval
+from initlab.stats.ties import Resolution
 
 Trend: TypeAlias = Literal["constant", "grows", "shrinks", "undecided"]
 
@@ -22,7 +23,7 @@ BAND = 0.1
 
 @dataclass(frozen=True)
 class Slope:
-    """``exponent`` is the mean over seeds; ``interval`` is None of one seed."""
+    """``exponent`` is the mean over seeds; ``interval`` is None of one seed, or of seeds that all gave the same."""
 
     exponent: float
     interval: Interval | None
@@ -40,20 +41,26 @@ def loglog_slope(curve: Mapping[float, float]) -> float | None:
     return float(x @ (y - y.mean()) / (x @ x))
 
 
-def coordinate_check(curves: Sequence[Mapping[float, float]], band: float = BAND) -> Slope | None:
+def coordinate_check(
+    curves: Sequence[Mapping[float, float]], band: float = BAND, resolution: Resolution | None = None
+) -> Slope | None:
     """Return how a number scales, given one curve (size to value) a seed; None where no curve has a slope.
+
+    ``resolution`` is that of the exponents, where it is known. Equal exponents of which it is not have no interval.
 
     Constant where the whole interval is within ±band, growing or shrinking where it is wholly beyond, else undecided.
     """
     slopes = [slope for curve in curves if (slope := loglog_slope(curve)) is not None]
     if not slopes:
         return None
-    estimate = estimate_mean(slopes)
+    estimate = estimate_mean(slopes, resolution)
     interval = estimate.interval() if estimate else None
-    return Slope(float(np.mean(slopes)), interval, len(slopes), _trend(interval, band))
+    interval = interval if interval and math.isfinite(interval.low) else None
+    return Slope(float(np.mean(slopes)), interval, len(slopes), trend(interval, band))
 
 
-def _trend(interval: Interval | None, band: float) -> Trend:
+def trend(interval: Interval | None, band: float = BAND) -> Trend:
+    """Return what an exponent's interval says of it, against ±``band``."""
     if interval is None:
         return "undecided"
     if interval.low > band:

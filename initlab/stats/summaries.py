@@ -1,20 +1,38 @@
-"""Means, spreads and intervals of a few seeds: what three numbers can say, and no more.
+"""Means and spreads of a few seeds: what three numbers can say, and no more.
 
-Percentile bootstraps cover 80% instead of 95% at n = 3, so intervals here are Student's. One number has a mean and
-nothing else: spread and interval are None then, never zero.
+One number has a mean and nothing else: its spread is None then, never zero.
 """
 
 import math
 import statistics
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple, TypeAlias
+
+Sides: TypeAlias = Literal["two-sided", "at least", "at most", "none"]
+SIDES: dict[tuple[bool, bool], Sides] = {
+    (True, True): "two-sided",
+    (True, False): "at least",
+    (False, True): "at most",
+    (False, False): "none",
+}
 
 
 class Interval(NamedTuple):
-    """A confidence interval, in the unit of the values."""
+    """A confidence interval, in the unit of the values. One that is infinite on one side is one-sided."""
 
     low: float
     high: float
+
+    @property
+    def sides(self) -> Sides:
+        """Which of its ends it has: ``at most`` is an upper limit alone, ``none`` says nothing."""
+        known = (math.isfinite(self.low), math.isfinite(self.high))
+        return SIDES[known]
+
+    def describe(self, show: Callable[[float], str], between: str = ", ") -> str:
+        """Return both limits as text, or ``at most`` or ``at least`` and the one there is; nothing of none."""
+        limits = [show(limit) for limit in self if math.isfinite(limit)]
+        return between.join(limits) if len(limits) == 2 else f"{self.sides} {limits[0]}" if limits else ""
 
 
 def mean(values: Sequence[float]) -> float | None:
@@ -36,14 +54,3 @@ def geometric_mean(values: Sequence[float]) -> float | None:
 def standard_deviation(values: Sequence[float]) -> float | None:
     """Return the sample standard deviation (n - 1 below the line), or None of fewer than two values."""
     return statistics.stdev(values) if len(values) > 1 else None
-
-
-def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval | None:
-    """Return Student's t interval of the mean, or None of fewer than two values."""
-    centre, spread = mean(values), standard_deviation(values)
-    if centre is None or spread is None:
-        return None
-    from scipy.special import stdtrit  # a second to import, and most commands need no interval
-
-    half = float(stdtrit(len(values) - 1, (1 + confidence) / 2)) * spread / math.sqrt(len(values))
-    return Interval(centre - half, centre + half)

@@ -12,7 +12,29 @@ import numpy as np
 
 from initlab.theory.positions import Array, PositionGrid, outer, square
 from initlab.theory.softmax import from_gain, sharpening
-from initlab.theory.theory_model import Attention, Matrix
+from initlab.theory.theory_model import EPS, Attention, Matrix
+
+
+@dataclass(frozen=True)
+class TokenGrams:
+    """Attention's input: ``gram``, and ``alike``, how much more two positions of the same token share.
+
+    Both have shape (n + 2, n). ``unequal`` is the variance of whether two positions hold the same token, centred over
+    both.
+    """
+
+    gram: Array
+    alike: Array
+    unequal: float = 0.0
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """The gram of the weighted averages, its excess where tokens are the same, the mean variance of the logits."""
+
+    gram: Array
+    alike: Array
+    logit_variance: float
 
 
 @dataclass(frozen=True)
@@ -22,9 +44,9 @@ class AttentionMoments:
     N is the gram of attention's input, ``query`` that of one query channel, ``key_gain`` the logits' variance for
     each unit of query times key. ``mean`` is the mean of N over s ≤ t and s' ≤ t'; ``row_mean``, shape (n, n), that
     over s ≤ t alone. ``agreement`` is the mean over s ≤ t, s' ≤ t' of N times its doubly centred self; ``noise`` the
-    same mean of the overlaps that tokens have by chance in ``width`` dimensions. ``sharp`` multiplies ``agreement``
-    to all orders, ``spread`` is (1 - I)², what frozen weights leave of the noise. ``logit_variance`` is the mean over
-    positions of the variance of a row's logits about their common shift.
+    same mean of the overlaps that tokens have by chance, in ``width`` dimensions and because some are the same token.
+    ``sharp`` multiplies ``agreement`` to all orders, ``spread`` is (1 - I)², what frozen weights leave of the noise.
+    ``logit_variance`` is the mean over positions of the variance of a row's logits about their common shift.
     """
 
     query: Array
@@ -43,31 +65,39 @@ class AttentionMoments:
         return self.agreement * self.sharp + self.noise * self.spread
 
 
-def fold_qk_norm(attention: Attention, second_moment: float) -> Attention:
+def fold_qk_norm(attention: Attention, second_moment: float, head_width: int) -> Attention:
     """Return the attention with the norm of q and k folded into its matrices: it divides by their own moments.
 
-    ``second_moment`` is the mean over positions of that of attention's input.
+    ``second_moment`` is the mean over positions of that of attention's input, ``head_width`` the width of a head. ε
+    counts as in every norm: a small stream that is read without a norm has small queries.
     """
-    if attention.qk_norm is None:
+    norm = attention.qk_norm
+    if norm is None:
         return attention
+    # LayerNorm takes away the mean over the head's channels: the vectors have one direction less to differ in.
+    left = 1 - 1 / head_width if norm.kind == "layernorm" and head_width > 1 else 1.0
     query, key = (
-        attention.qk_norm / max(matrix.gain * second_moment + matrix.bias, 1e-30)  # zero matrices stay zero
+        left * norm.gain / (left * (matrix.gain * second_moment + matrix.bias) + EPS)
         for matrix in (attention.query, attention.key)
     )
     return replace(
         attention,
+        scale=attention.scale / left,
         query=Matrix(gain=attention.query.gain * query, bias=attention.query.bias * query),
         key=Matrix(gain=attention.key.gain * key, bias=attention.key.bias * key),
         qk_norm=None,
     )
 
 
-def attention_moments(gram: Array, attention: Attention, positions: PositionGrid, width: int) -> AttentionMoments:
-    """Return the moments of the logits and weights of an attention whose input has this gram, shape (n + 2, n).
+def attention_moments(
+    tokens: TokenGrams, attention: Attention, positions: PositionGrid, width: int
+) -> AttentionMoments:
+    """Return the moments of the logits and weights of an attention with this input.
 
     Logits a_ts = q_t·k_s/√d_h have Cov(a_ts, a_t's') = Kq[t, t']·c_k·N[s, s']; a key's bias shifts whole rows of
     them, which softmax does not see.
     """
+    gram = tokens.gram
     query = attention.query.gain * gram + attention.query.bias  # Kq = c_q N + b_q
     key_gain = attention.key.gain * attention.scale  # c_k
     mean = positions.past_mean(gram)
@@ -79,13 +109,15 @@ def attention_moments(gram: Array, attention: Attention, positions: PositionGrid
     uncentred = np.where(latest > 1, private / np.maximum(1 - 1 / latest, 0.1), 0)
     variance = np.maximum(query * key_gain * uncentred, 0)
     gain = sharpening(positions.length).gain(variance, latest)
+    # E ‖CZC‖²/t² of overlaps Z of variance 1/width, C the centring; of the tokens' own, E ‖C(E - E E)C‖²/t².
+    repeated = tokens.unequal * positions.past_mean(tokens.alike**2) if tokens.unequal else 0.0
     return AttentionMoments(
         query=query,
         key_gain=key_gain,
         mean=mean,
         row_mean=row_mean,
-        agreement=_agreement(gram, mean, row_mean, positions),
-        noise=_without_twins(private**2 / width),  # E ‖CZC‖²/t² of overlaps Z of variance 1/width, C the centring
+        agreement=_agreement(gram, mean, positions),
+        noise=_without_twins(private**2 / width + repeated),
         sharp=gain,
         spread=(1 - from_gain(gain, variance, latest)) ** 2,
         logit_variance=positions.mean(variance),
@@ -99,13 +131,17 @@ def attention_forward(gram: Array, attention: Attention, positions: PositionGrid
     weights add Kq·c_k times N's own agreement, and their mean's change adds ``_drift``.
     """
     learned = moments.key_gain * (moments.query * moments.learned + _drift(gram, positions, moments))
-    return attention.value.gain * (moments.mean + learned) + attention.value.bias
+    return attention.value.gain * correlated(moments.mean + learned) + attention.value.bias
 
 
-def mix(gram: Array, attention: Attention, positions: PositionGrid, width: int) -> tuple[Array, float]:
-    """Return the gram of the weighted averages, shape (n + 2, n), and the mean variance of the logits."""
-    moments = attention_moments(gram, attention, positions, width)
-    return attention_forward(gram, attention, positions, moments), moments.logit_variance
+def mix(tokens: TokenGrams, attention: Attention, positions: PositionGrid, width: int) -> Mixed:
+    """Return what attention makes of its input before the output matrix."""
+    moments = attention_moments(tokens, attention, positions, width)
+    mixed = attention_forward(tokens.gram, attention, positions, moments)
+    # Each averages its own token with weight 1/t, and its query asks for the same as the other's.
+    own = tokens.alike / outer(positions.time)
+    asked = attention.query.gain * moments.key_gain * tokens.alike * moments.learned
+    return Mixed(mixed, attention.value.gain * (own + asked), moments.logit_variance)
 
 
 def attention_backward(
@@ -124,11 +160,28 @@ def attention_backward(
     return attention.value.gain * (positions.future_sum(uniform) + moments.key_gain * by_logits)
 
 
-def _agreement(gram: Array, mean: Array, row_mean: Array, positions: PositionGrid) -> Array:
-    """Return the mean over s ≤ t, s' ≤ t' of N·(N - its row means - its column means + its mean)."""
-    row_square = row_mean**2 @ positions.past.T / positions.time  # [t, t']: mean over s' ≤ t' of R[t, s']²
-    pairs = positions.past_mean(gram**2)[:-2] - row_square - row_square.T + mean[:-2] ** 2
-    return _without_twins(square(pairs))  # (n, n) -> (n + 2, n)
+def correlated(gram: Array) -> Array:
+    """Return the gram with no pair correlated beyond 1, which no average of vectors is.
+
+    Even averages keep to that by themselves; the sum over all orders takes a pair's overlap for that of two softmaxes
+    over the same tokens, which is too much where logits are large (caveat "attention logits are small").
+    """
+    size = np.maximum(gram[-2], 0)
+    most = np.sqrt(size)
+    bound = np.concatenate([np.outer(most, most), size[None], size[None]])
+    return np.clip(gram, -bound, bound)
+
+
+def _agreement(gram: Array, mean: Array, positions: PositionGrid) -> Array:
+    """Return the mean over s ≤ t, s' ≤ t' of N·(N - its row means - its column means + its mean).
+
+    What all tokens share is taken away first: it cancels in exact numbers, but where tokens are nearly alike the four
+    terms are thousands of times what is left of them.
+    """
+    shared = positions.pair_mean(gram)
+    row_square = positions.past_mean_of_row_squares(gram - shared)  # [t, t']: mean over s' ≤ t' of R[t, s']²
+    pairs = positions.past_mean((gram - shared) ** 2)[:-2] - row_square - row_square.T + (mean[:-2] - shared) ** 2
+    return _without_twins(square(np.maximum(pairs, 0)))  # ‖·‖²: (n, n) -> (n + 2, n)
 
 
 def _drift(gram: Array, positions: PositionGrid, moments: AttentionMoments) -> Array:

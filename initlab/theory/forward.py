@@ -7,7 +7,7 @@ import numpy as np
 
 from initlab.theory.branches import BranchForward, Context, branch_forward
 from initlab.theory.norms import centred, normalise
-from initlab.theory.positions import Array, PositionGrid, stack
+from initlab.theory.positions import Array, PositionGrid, outer, stack
 from initlab.theory.theory_model import NormMoments, TheoryModel
 from initlab.theory.tokens import TokenStatistics
 
@@ -18,7 +18,9 @@ class ForwardTrace:
 
     Grams have shape (n + 2, n), the rest of a site shape (n,). ``own`` is, at each site and position, the second
     moment of the token's own embedding in the stream; ``embedded`` that of everything the embedding put there;
-    ``common`` is the channels' mean, which random vectors do not have and sinusoidal positions do.
+    ``common`` is the channels' mean, which random vectors do not have and sinusoidal positions do; ``alike``, grams,
+    is by how much more two positions share that hold the same token. ``summed`` are the streams before the norms that
+    stand after the embedding or the sums, where there are any.
     """
 
     stream: tuple[Array, ...]
@@ -26,26 +28,42 @@ class ForwardTrace:
     own: tuple[Array, ...]
     embedded: tuple[Array, ...]
     common: tuple[Array, ...]
+    alike: tuple[Array, ...]
+    summed: tuple[Array, ...]
 
 
 def forward_trace(model: TheoryModel, tokens: TokenStatistics, context: Context) -> ForwardTrace:
     """Return the grams from the embedding to the last block."""
     before = embedding(model, tokens, context.positions)
-    mean = _wave_mean(model, context.positions)
+    mean = wave_mean(model, context.positions)
     gram, kept, mean = _after_norm(before, np.ones(before.shape[1]), mean, model.embed_norm, model.width)
-    stream, branches, shares, common = [gram], [], [kept], [mean]
+    alike = model.token * outer(np.sqrt(kept))
+    stream, branches, shares, common, excess, sums = [gram], [], [kept], [mean], [alike], [before]
     for index, branch in enumerate(model.branches):
-        read_from = source(model, index)
-        branch_grams = branch_forward(centred(stream[read_from], common[read_from], branch.incoming), branch, context)
+        site = source(model, index)
+        read = centred(stream[site], common[site], branch.incoming)
+        branch_grams = branch_forward(read, excess[site], branch, context)
         summed = branch.skip * stream[-1] + branch_grams.added  # E⟨x, branch(x)⟩ = 0: second moments add
+        sums.append(summed)
         mean = math.sqrt(branch.skip) * mean
-        gram, kept, mean = _after_norm(summed, branch.skip * kept, mean, branch.after, model.width)
+        gram, passed, mean = _after_norm(summed, np.ones(len(kept)), mean, branch.after, model.width)
+        kept = branch.skip * kept * passed
+        alike = outer(np.sqrt(passed)) * (branch.skip * alike + branch_grams.alike_added)
         stream.append(gram)
         branches.append(branch_grams)
         shares.append(kept)
         common.append(mean)
+        excess.append(alike)
     own, embedded = ([start * kept for kept in shares] for start in (model.token, before[-2]))
-    return ForwardTrace(tuple(stream), tuple(branches), tuple(own), tuple(embedded), tuple(common))
+    return ForwardTrace(
+        stream=tuple(stream),
+        branches=tuple(branches),
+        own=tuple(own),
+        embedded=tuple(embedded),
+        common=tuple(common),
+        alike=tuple(excess),
+        summed=tuple(sums),
+    )
 
 
 def source(model: TheoryModel, index: int) -> int:
@@ -58,9 +76,15 @@ def embedding(model: TheoryModel, tokens: TokenStatistics, positions: PositionGr
 
     Tokens that agree share a vector, and positions are shared by sequences.
     """
-    gram = model.token * positions.by_lag(tokens.by_lag(model.length))  # (T,) -> (n + 2, n)
-    gram[-1] = model.token * tokens.collision  # tokens of two sequences agree by chance alone
-    return gram + model.position * (_waves(model, positions) if model.sinusoidal else _separate(positions))
+    gram = model.token * repeats(tokens, positions)
+    return gram + model.position * (waves(model, positions) if model.sinusoidal else _separate(positions))
+
+
+def repeats(tokens: TokenStatistics, positions: PositionGrid) -> Array:
+    """Return the gram of the chance that two positions hold the same token."""
+    gram = positions.by_lag(tokens.by_lag(positions.length))  # (T,) -> (n + 2, n)
+    gram[-1] = tokens.collision  # tokens of two sequences agree by chance alone
+    return gram
 
 
 def _separate(positions: PositionGrid) -> Array:
@@ -75,16 +99,21 @@ def _frequencies(model: TheoryModel) -> Array:
     return np.asarray(10000.0 ** -(2 * np.arange(model.width // 2) / span))
 
 
-def _waves(model: TheoryModel, positions: PositionGrid) -> Array:
-    """Gram of the sines and cosines, at mean square 1: sin a sin b + cos a cos b = cos(a - b)."""
+def waves(model: TheoryModel, positions: PositionGrid) -> Array:
+    """Return the gram of the sines and cosines, at mean square 1, zeros without them.
+
+    sin a sin b + cos a cos b = cos(a - b).
+    """
+    if not model.sinusoidal:
+        return np.zeros((len(positions) + 2, len(positions)))
     wave = np.cos(np.outer(np.arange(model.length), _frequencies(model))).mean(1)  # (T, d/2) -> (T,)
     gram = positions.by_lag(wave)
     gram[-1] = 1
     return gram
 
 
-def _wave_mean(model: TheoryModel, positions: PositionGrid) -> Array:
-    """Mean over channels of the sines and cosines, by position: shape (n,)."""
+def wave_mean(model: TheoryModel, positions: PositionGrid) -> Array:
+    """Return the mean over channels of the sines and cosines, by position: shape (n,)."""
     if not model.sinusoidal:
         return np.zeros(len(positions))
     first = 2 if model.fairseq else 0

@@ -1,6 +1,7 @@
 """From an init's laws to theory's description of the network: the one place that knows slots, roles and laws."""
 
 import math
+from dataclasses import replace
 
 from initlab.errors import InitlabError
 from initlab.network.blueprint import Blueprint
@@ -56,7 +57,8 @@ def model_from_laws(blueprint: Blueprint, activation: str) -> TheoryModel:
 
 def second_moment(law: Law, plus: float = 0.0) -> float:
     """Return E of the square of an entry, ``plus`` a constant, as the forward pass sees it: (E x)² + Var x."""
-    return (law.mult * law.dist.mean + plus) ** 2 + (law.mult * law.dist.std) ** 2
+    mean, std = law.mult * law.dist.mean + plus, law.mult * law.dist.std
+    return mean * mean + std * std  # inf where ** would raise: predict says what overflows
 
 
 class _LawReader:
@@ -126,14 +128,15 @@ class _LawReader:
         block = f"blocks.{branch // 2}"
         # Against 1/√(head size), which stands where no slot says otherwise.
         scaled = self._dims.head_size if self._rows(ATTN_SCALE, branch) else 1.0
-        norms = [self._norm(f"{block}.{name}").gain for name in ("query_norm", "key_norm")]
+        norms = [self._norm(f"{block}.{name}") for name in ("query_norm", "key_norm")]
+        gain = math.sqrt(norms[0].gain * norms[1].gain)
         return Attention(
             query=self._matrix(QUERY, branch),
             key=self._matrix(KEY, branch),
             value=self._matrix(VALUE, branch),
             out=self._matrix(ATTN_OUT, branch),
             scale=self._factor(ATTN_SCALE, branch) * scaled,
-            qk_norm=math.sqrt(math.prod(norms)) if self._topology.qk_norm else None,
+            qk_norm=replace(norms[0], gain=gain) if self._topology.qk_norm else None,
             position_bias=max((second_moment(law) for _, law in self._rows(RELATIVE_POSITION_BIAS)), default=0.0),
         )
 

@@ -15,7 +15,7 @@ from numpy.polynomial import chebyshev
 from initlab.activations import reference as pointwise
 from initlab.activations.functions import ACTIVATIONS, Reference
 from initlab.activations.reference import ValueAndSlope
-from initlab.theory.positions import Array, outer
+from initlab.theory.positions import Array, outer, stack
 
 TERMS = 24
 """Hermite coefficients of a series; what they leave of E g² is put on one more."""
@@ -87,27 +87,35 @@ class Gelu:
     """x·Φ(x), by Stein's lemma twice.
 
     With variances a, b, covariance k, u = (1+a)(1+b) and D = u - k²: E ΦΦ = 1/4 + asin(k/√u)/2π,
-    E f f = k·EΦΦ + (ab - k²(ab-1)/u) / (2π√D), and E f'f' is its derivative in k.
+    E f f = k·EΦΦ + (ab·D + k²) / (2πu√D), and E f'f' is its derivative in k. D is written as 1 + a + b + (ab - k²),
+    in which nothing large cancels.
     """
 
     def mean(self, variance: Array) -> Array:
         return variance / np.sqrt(2 * math.pi * (1 + variance))
 
     def product(self, gram: Array) -> Array:
-        ab, u, determinant = self._parts(gram)
-        both = 0.25 + np.arcsin(gram / np.sqrt(u)) / (2 * math.pi)
-        return gram * both + (ab - gram**2 * (ab - 1) / u) / (2 * math.pi * np.sqrt(determinant))
+        ab, u, determinant, k = self._parts(gram)
+        both = 0.25 + np.arcsin(k / np.sqrt(u)) / (2 * math.pi)
+        return k * both + (ab / u * determinant + k / u * k) / (2 * math.pi * np.sqrt(determinant))
 
     def slopes(self, gram: Array) -> Array:
-        ab, u, determinant = self._parts(gram)
-        both = 0.25 + np.arcsin(gram / np.sqrt(u)) / (2 * math.pi)
-        edge = 1 - 2 * (ab - 1) / u + (ab - gram**2 * (ab - 1) / u) / determinant
-        return both + gram * edge / (2 * math.pi * np.sqrt(determinant))
+        ab, u, determinant, k = self._parts(gram)
+        both = 0.25 + np.arcsin(k / np.sqrt(u)) / (2 * math.pi)
+        edge = 1 + (2 - ab) / u + k / u * (k / determinant)
+        return both + k * edge / (2 * math.pi * np.sqrt(determinant))
 
-    def _parts(self, gram: Array) -> tuple[Array, Array, Array]:
+    def _parts(self, gram: Array) -> tuple[Array, Array, Array, Array]:
         variance = gram[-2]
-        u = outer(1 + variance)
-        return outer(variance), u, u - gram**2
+        ab = outer(variance)
+        most = np.sqrt(ab)
+        k = np.clip(gram, -most, most)  # against rounding: no correlation beyond 1
+        return ab, outer(1 + variance), 1 + _sums(variance) + np.maximum(ab - k * k, 0), k
+
+
+def _sums(u: Array) -> Array:
+    """Return the gram of u_s + u_t, for u of shape (n,)."""
+    return stack(np.add.outer(u, u), 2 * u, 2 * u)
 
 
 @dataclass(frozen=True)

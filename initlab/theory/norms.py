@@ -22,18 +22,28 @@ def centred(gram: Array, common: Array, norm: NormMoments | None) -> Array:
     return gram - outer(common) if norm and norm.kind == "layernorm" else gram
 
 
-def jacobian(gradient: Array, gram: Array, norm: NormMoments | None, width: int, *, rigid: float = 0.0) -> Array:
+def jacobian(
+    gradient: Array,
+    gram: Array,
+    norm: NormMoments | None,
+    width: int,
+    *,
+    rigid: float = 0.0,
+    radial: float = 1.0,
+    common: float = 1.0,
+) -> Array:
     """Return the gradient's gram before the norm of a stream whose gram is ``gram``, both of shape (n + 2, n).
 
     The Jacobian is a projection off x, and off the constant vector for LayerNorm, over the standard deviation of the
     draw. A gradient that does not know x loses 1/d to each direction; but 1/σ² of d Gaussian channels averages
-    1 + 2/d times the inverse of its mean. Together 1 + O(1/d²) for LayerNorm, 1 + 1/d for RMSNorm. That
-    scatter is missing where another norm has just set the length of the stream, or of the part ``rigid`` of its
-    moment: then the first projection costs what it should, and the next ones find nothing more to take.
+    1 + 2/d times the inverse of its mean. Together 1 + O(1/d²) for LayerNorm, 1 + 1/d for RMSNorm. That scatter is
+    missing from the part ``rigid`` of the squared moment, whose length another norm has just set. ``radial`` and
+    ``common`` are the shares of the gradient that still have a part along x and along the constant vector to lose.
     """
     if norm is None:
         return gradient
-    kept = 1 + ((0 if norm.kind == "layernorm" else 1) - 2 * rigid) / width
+    lost = radial + (common if norm.kind == "layernorm" else 0.0)
+    kept = 1 + (2 * (1 - rigid) - lost) / width
     return norm.gain * kept * gradient / outer(np.sqrt(_centring(norm, width) * gram[-2] + EPS))
 
 

@@ -22,6 +22,9 @@ EXACT = 96
 GROWTH = 0.04
 """Length of a block over its position, beyond those."""
 
+DEEP = 200
+"""Layers beyond which blocks are three times as long."""
+
 
 def stack(pairs: Array, same: Array, twin: Array) -> Array:
     """Put the parts of a gram together: shapes (n, n), (n,) and (n,)."""
@@ -87,8 +90,14 @@ class PositionGrid:
         Of positions in two sequences only the twins are known; any two share at most what their twins do, and what
         they would share within a sequence.
         """
-        across = stack(np.minimum(gram[:-2], np.sqrt(np.outer(gram[-1], gram[-1]))), gram[-1], gram[-1])
-        return self._all_pairs(gram) / batch + self._all_pairs(across) * (1 - 1 / batch)
+        within, across = self.sequence_means(gram)
+        return within / batch + across * (1 - 1 / batch)
+
+    def sequence_means(self, gram: Array) -> tuple[float, float]:
+        """Return the means over all pairs of positions of one sequence, themselves included, and of two sequences."""
+        twins = np.sqrt(np.maximum(gram[-1], 0))
+        across = stack(np.minimum(gram[:-2], np.outer(twins, twins)), gram[-1], gram[-1])
+        return self._all_pairs(gram), self._all_pairs(across)
 
     def _all_pairs(self, gram: Array) -> float:
         return self.mean(gram) / self.length + (1 - 1 / self.length) * self.pair_mean(gram)
@@ -110,6 +119,19 @@ class PositionGrid:
         pairs = gram[:-2]
         extra = self.past / self.weight * (gram[-2] - np.diagonal(pairs))
         mean: Array = (self.past @ pairs + extra) / self.time[:, None]
+        return mean
+
+    def past_mean_of_row_squares(self, gram: Array) -> Array:
+        """Return Q of shape (n, n), Q[t, t'] = mean over s ≤ t' of (mean over i ≤ t of F[i, s])².
+
+        Positions of one block differ in it: only those up to the middle t are among their own past.
+        """
+        pairs = gram[:-2]
+        of_others = self.past @ pairs / self.time[:, None]  # [t, s], as if no s were among the i
+        own = (gram[-2] - np.diagonal(pairs)) / self.time[:, None]  # what an s that is adds
+        added = (2 * of_others * own + own**2) @ self.past.T  # [t, t']: over s ≤ t', to be taken over s ≤ t as well
+        both = np.where(self.time >= self.time[:, None], np.diagonal(added)[:, None], added)
+        mean: Array = (of_others**2 @ self.past.T + both) / self.time
         return mean
 
     def by_lag(self, values: Array) -> Array:
@@ -151,3 +173,13 @@ def position_grid(length: int, exact: int = EXACT, growth: float = GROWTH) -> Po
         step = max(1, round(growth * starts[-1]))
         starts.append(length if length - starts[-1] < 1.5 * step else starts[-1] + step)
     return PositionGrid(np.array(starts, dtype=np.int64))
+
+
+def grid_for_depth(length: int, layers: int) -> PositionGrid:
+    """Return the grid that a prediction of so many layers keeps: grams of all sites are held at once."""
+    return position_grid(length) if layers <= DEEP else position_grid(length, EXACT // 3, 3 * GROWTH)
+
+
+def coarse_grid(length: int) -> PositionGrid:
+    """Return a grid for how a curve moves, where the curve itself is known from a finer one."""
+    return position_grid(length, 8, 0.35)

@@ -9,7 +9,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from initlab.theory.positions import Array, PositionGrid, position_grid, stack
+from initlab.theory.attention import Mixed, TokenGrams, correlated
+from initlab.theory.positions import PositionGrid, position_grid, stack
 from initlab.theory.softmax import sharpening
 from initlab.theory.theory_model import Attention
 
@@ -20,20 +21,25 @@ def one_block(length: int) -> PositionGrid:
     return PositionGrid(np.array([0, length], dtype=np.int64))
 
 
-def mix_homogeneous(gram: Array, attention: Attention, block: PositionGrid, width: int) -> tuple[Array, float]:
+def mix_homogeneous(tokens: TokenGrams, attention: Attention, block: PositionGrid, width: int) -> Mixed:
     """As :func:`initlab.theory.attention.mix`, for grams of one block: shape (3, 1), pairs p, positions q, twins."""
+    gram = tokens.gram
     private = np.maximum(gram[1] - gram[0], 0)  # q - p
     query = attention.query.gain * gram + attention.query.bias
-    variance = np.maximum(query * attention.key.gain * attention.scale * private, 0)  # x = Kq·c_k·(q - p)
+    asked = query * attention.key.gain * attention.scale
+    variance = np.maximum(asked * private, 0)  # x = Kq·c_k·(q - p)
     alone, together = _participation(block.length, float(variance[1, 0]), float(variance[0, 0]))
     twin = float(_participation(block.length, 0.0, 0.0)[0])
-    shares = []
-    for even, x in ((together, variance[0]), (alone, variance[1]), (twin, np.zeros(1))):
-        shares.append(even + x / width * (1 - even) ** 2)  # the second term is what overlaps by chance add
-    base = stack(gram[:1], gram[0], gram[0])
+    even = np.array([[together], [alone], [twin]])
+    asked[2] = 0  # two sequences' logits have nothing in common
+    chance = private**2 / width + tokens.unequal * tokens.alike[0] ** 2  # what tokens overlap by chance
     spread = stack(private[None], private, gram[2] - gram[0])
-    mixed = base + spread * np.array(shares)
-    return attention.value.gain * mixed + attention.value.bias, float(variance[1, 0])
+    mixed = gram[0] + spread * even + asked * chance * (1 - even) ** 2
+    return Mixed(
+        attention.value.gain * correlated(mixed) + attention.value.bias,
+        attention.value.gain * tokens.alike * (even / block.length + asked[1] * chance * (1 - alone) ** 2),
+        float(variance[1, 0]),
+    )
 
 
 def _participation(length: int, x_same: float, x_pair: float) -> tuple[float, float]:

@@ -39,8 +39,8 @@ class Attention:
     value: Matrix
     out: Matrix
     scale: float = 1.0
-    qk_norm: float | None = None
-    """Second moment of q and k after a norm over the head, None without one."""
+    qk_norm: NormMoments | None = None
+    """Of q and k over the head; ``gain`` is the geometric mean of theirs, None without one."""
     position_bias: float = 0.0
     """Variance of a learned bias of the logits by distance."""
 

@@ -2,37 +2,71 @@
 
 SUPPORTED where the whole confidence interval lies within what is stated, in every group of cells it is about. REFUTED
 where the evidence against it in any group stands up after Holm's correction over the claim's groups, at the level
-1 - confidence. Everything else is UNDECIDED, with what would decide it.
+1 - confidence. Everything else is UNDECIDED, with what would decide it. That is an error rate for each claim; with
+``family = "file"`` it is one for the file: the chance that any true claim of it is refuted is at most 1 - confidence,
+that any false one is supported at most half of that (Holm over all measured claims, family-wise error).
 """
 
 from dataclasses import dataclass
+from typing import get_args
 
-from initlab.errors import InitlabError
+from initlab.errors import InitlabError, did_you_mean
 from initlab.files.toml import TomlFile
 from initlab.results.metrics import metric_named
 from initlab.results.reading import Results
-from initlab.verdicts.check import Check, Outcome, decide, describe_bounds
+from initlab.verdicts.check import Check, Outcome, decide, decide_file, describe_bounds
 from initlab.verdicts.evidence import checks
 from initlab.verdicts.facts import Fact, default_fact, law_fact
-from initlab.verdicts.statement import Claim, ClaimsFile, read_claims
+from initlab.verdicts.statement import Claim, ClaimsFile, Family, Reduction, read_claims
 from initlab.verdicts.verdict import Verdict
 
 VERDICTS: dict[Outcome, str] = {"holds": "SUPPORTED", "fails": "REFUTED", "open": "UNDECIDED", "unknown": "UNDECIDED"}
 DECISIVE: tuple[Outcome, ...] = ("fails", "unknown", "open", "holds")
 
 
-def judge_claims(claims: ClaimsFile, file: TomlFile, results: Results) -> list[Verdict]:
-    """Return a verdict for each claim, in the file's order.
+WEAK = "within what is stated by itself, not after Holm's correction over the file"
+
+
+UNITS: dict[Reduction, str] = {"slope": "", "ratio": "", "optimum": "", "stable_decades": "decades"}
+
+
+def judge_claims(claims: ClaimsFile, file: TomlFile, results: Results, family: Family | None = None) -> list[Verdict]:
+    """Return a verdict for each claim, in the file's order; ``family`` in place of the file's own.
 
     Raises InitlabError, naming key and line, where a claim asks for what the results or the laws do not have.
     """
-    verdicts = []
+    judged: list[Verdict | list[Check]] = []
     for number, claim in enumerate(claims.claim):
         try:
-            verdicts.append(_judged(claim, results, claims.confidence))
+            measured = claim.metric is not None
+            judged.append(checks(claim, results, claims.confidence) if measured else _on_facts(claim))
         except InitlabError as error:
             raise InitlabError(f"{file.where(('claim', number))}: {error}") from error
-    return verdicts
+    groups = [found for found in judged if isinstance(found, list)]
+    outcomes = iter(_outcomes(groups, claims.confidence, family or claims.family))
+    return [
+        _judged(claim, found, next(outcomes)) if isinstance(found, list) else found
+        for claim, found in zip(claims.claim, judged, strict=True)
+    ]
+
+
+def known_family(name: str | None) -> Family | None:
+    """Return a family by its name. Raises InitlabError for one that there is not."""
+    families: dict[str | None, Family | None] = {None: None, "claim": "claim", "file": "file"}
+    if name in families:
+        return families[name]
+    raise InitlabError(f"family: expected 'claim' or 'file', got {name!r}{did_you_mean(str(name), get_args(Family))}")
+
+
+def measured_claims(claims: ClaimsFile) -> int:
+    """Return how many claims are tests: those about code leave nothing to chance."""
+    return sum(claim.metric is not None and claim.seeds == "mean" for claim in claims.claim)
+
+
+def _outcomes(groups: list[list[Check]], confidence: float, family: Family) -> list[list[Outcome]]:
+    if family == "file":
+        return decide_file(groups, confidence)
+    return [decide(group, 1 - confidence) for group in groups]
 
 
 @dataclass(frozen=True)
@@ -41,6 +75,7 @@ class JudgedClaims:
 
     verdicts: tuple[Verdict, ...] = ()
     problem: str | None = None
+    family: Family = "claim"
 
 
 NO_CLAIMS = JudgedClaims()
@@ -54,18 +89,14 @@ def stored_claims(results: Results) -> JudgedClaims:
     if not (results.path / "claims.toml").is_file():
         return NO_CLAIMS
     try:
-        return JudgedClaims(tuple(judge_claims(*read_claims(results.path), results)))
+        claims, file = read_claims(results.path)
+        return JudgedClaims(tuple(judge_claims(claims, file, results)), family=claims.family)
     except InitlabError as error:
         return JudgedClaims(problem=str(error).replace(f"{results.path}/", ""))
 
 
-def _judged(claim: Claim, results: Results, confidence: float) -> Verdict:
-    if claim.metric is None:
-        facts = [law_fact(law) for law in claim.law]
-        facts += [default_fact(claim.default)] if claim.default else []
-        return _verdict_on_facts(claim, facts)
-    judged = checks(claim, results, confidence)
-    outcomes = decide(judged, 1 - confidence)
+def _judged(claim: Claim, judged: list[Check], outcomes: list[Outcome]) -> Verdict:
+    assert claim.metric is not None
     parts = tuple(_part(claim, check, outcome) for check, outcome in zip(judged, outcomes, strict=True))
     decisive = min(range(len(parts)), key=lambda index: (DECISIVE.index(outcomes[index]), _p_within(judged[index])))
     part = parts[decisive]
@@ -80,6 +111,7 @@ def _judged(claim: Claim, results: Results, confidence: float) -> Verdict:
         value=part.value,
         limit=part.limit,
         ci=part.ci,
+        sides=part.sides,
         n=part.n,
         complete=all(one.complete for one in parts),
         parts=parts if len(parts) > 1 else (),
@@ -88,25 +120,29 @@ def _judged(claim: Claim, results: Results, confidence: float) -> Verdict:
 
 def _part(claim: Claim, check: Check, outcome: Outcome) -> Verdict:
     metric = metric_named(check.metric)
-    unit = "" if claim.reduce in ("slope", "ratio", "optimum", "stable_decades") else metric.unit
-    if claim.compare and metric.positive:
+    unit = UNITS.get(claim.reduce, metric.unit) if claim.reduce else metric.unit
+    if claim.compare and (metric.positive or claim.reduce == "optimum"):
         unit = "×"
+    weak = WEAK if check.inside and outcome == "open" else ""
     return Verdict(
         id=claim.id,
         text=claim.text or "",
         verdict=VERDICTS[outcome],
-        reason=check.problem or check.describe(unit, outcome),
+        reason=check.problem or "; ".join(filter(None, (check.describe(unit, outcome), weak))),
         about=check.label,
         metric=check.metric,
         value=check.value,
         limit=check.limit,
         ci=check.interval,
+        sides=check.interval.sides if check.interval else None,
         n=check.n,
         complete=check.problem is None,
     )
 
 
-def _verdict_on_facts(claim: Claim, facts: list[Fact]) -> Verdict:
+def _on_facts(claim: Claim) -> Verdict:
+    facts: list[Fact] = [law_fact(law) for law in claim.law]
+    facts += [default_fact(claim.default)] if claim.default else []
     decisive = next((fact for fact in facts if not fact.holds), facts[0])
     return Verdict(
         id=claim.id,

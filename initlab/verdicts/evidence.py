@@ -10,12 +10,17 @@ import numpy as np
 from initlab.errors import InitlabError, did_you_mean
 from initlab.results.cells import Cell
 from initlab.results.labels import join_label, list_labels, short
-from initlab.results.metrics import Metric, check_probe, metric_named
+from initlab.results.metrics import Metric, check_probe, metric_named, on_grid
 from initlab.results.reading import Results
+from initlab.stats import brackets, optima
+from initlab.stats.brackets import Bracket, SeedBrackets
 from initlab.stats.compare import Comparison, compare, estimate_mean
+from initlab.stats.optima import Optima
 from initlab.stats.permutation import ExactTest, relabel, sign_flip
-from initlab.stats.sensitivity import optimum, sensitivity, stable_range
+from initlab.stats.rates import Rate
+from initlab.stats.sensitivity import best_losses, seed_sensitivities, stable_widths
 from initlab.stats.slopes import loglog_slope
+from initlab.stats.ties import Resolution, float_resolution
 from initlab.verdicts.check import Check, check_estimate, check_every
 from initlab.verdicts.statement import Reduction, Statement
 
@@ -25,12 +30,20 @@ AxisCurve: TypeAlias = Mapping[float, float]
 
 @dataclass(frozen=True)
 class SeedValues:
-    """One number a seed, in the metric's unit or as its logarithm (``log``); ``problem`` is why some are missing."""
+    """One number a seed, in the metric's unit or as its logarithm (``log``); ``problem`` is why some are missing.
+
+    ``bounds`` are what bounds their mean where the numbers alone do not, ``values`` then of the seeds that have one.
+    ``resolution`` is that of the values, where the metric tells; ``note`` is to be said of whatever they show.
+    """
 
     label: str
     values: dict[int, float] = field(default_factory=dict)
     log: bool = False
     problem: str | None = None
+    bounds: SeedBrackets | Optima | None = None
+    resolution: Resolution | None = None
+    rate: bool = False
+    note: str = ""
 
 
 def checks(statement: Statement, results: Results, confidence: float) -> list[Check]:
@@ -78,12 +91,22 @@ def measured(metric: Metric, cell: Cell) -> SeedValues:
     lost = [seed for seed, value in values.items() if value is None]
     if lost:
         return SeedValues(cell.label, problem=f"{cell.label}: {metric.name} was not measured for seed {lost[0]}")
-    return _scaled(cell.label, {seed: value for seed, value in values.items() if value is not None}, metric.positive)
+    found = _scaled(cell.label, {seed: value for seed, value in values.items() if value is not None}, metric.positive)
+    return replace(found, resolution=_resolution(metric, found), rate=metric.rate)
 
 
 def _scaled(label: str, values: dict[int, float], positive: bool) -> SeedValues:
     log = positive and all(value > 0 for value in values.values())
     return SeedValues(label, {seed: math.log(value) if log else value for seed, value in values.items()}, log)
+
+
+def _resolution(metric: Metric, found: SeedValues) -> Resolution | None:
+    """Return what is known of a metric's values before any is seen; None leaves it to the values."""
+    if metric.rate:
+        return Resolution(1.0, 0.0, 1.0)
+    if not metric.fixed or not all(map(math.isfinite, found.values.values())):
+        return None
+    return float_resolution(np.array(list(found.values.values())), size=1.0 if found.log else None)
 
 
 def grouped(cells: list[Cell], axes: Sequence[str], results: Results) -> list[list[Cell]]:
@@ -129,6 +152,11 @@ class SeedCurves:
     diverged: dict[int, dict[float, int]] = field(default_factory=dict)
     problem: str | None = None
 
+    @property
+    def all(self) -> list[float]:
+        """The values of all seeds."""
+        return [value for curve in self.values.values() for value in curve.values()]
+
 
 def curves(metric: Metric, group: Sequence[Cell], axis: str) -> SeedCurves:
     """Return the curves of a group over an axis; seeds that lack a point are left out."""
@@ -149,14 +177,56 @@ def _reduced(statement: Statement, metric: Metric, by_seed: SeedCurves, label: s
     assert statement.reduce is not None
     if by_seed.problem:
         return SeedValues(label, problem=by_seed.problem)
+    if statement.reduce in BRACKETED or statement.reduce == "optimum":
+        return _bracketed(statement, metric, by_seed, label)
     reduce = REDUCTIONS[statement.reduce]
-    values = {seed: reduce(curve, by_seed.diverged[seed], statement.within) for seed, curve in by_seed.values.items()}
+    values = {seed: reduce(curve) for seed, curve in by_seed.values.items()}
     known = {seed: value for seed, value in values.items() if value is not None}
     if not known or len(known) < len(values):
-        return SeedValues(
-            label, problem=f"{label}: {statement.reduce} of {metric.name} needs two values or more, all finite"
-        )
-    return _scaled(label, known, statement.reduce in ("ratio", "optimum"))
+        return SeedValues(label, problem=_too_few(statement, metric, label))
+    reduced = _scaled(label, known, statement.reduce == "ratio")
+    return replace(reduced, resolution=None if on_grid(metric) else float_resolution(size=1.0))
+
+
+def _bracketed(statement: Statement, metric: Metric, by_seed: SeedCurves, label: str) -> SeedValues:
+    """Return what the grid tells of all seeds together."""
+    assert statement.reduce is not None
+    if not by_seed.values or not all(map(math.isfinite, by_seed.all)):
+        return SeedValues(label, problem=_too_few(statement, metric, label))
+    note = grid_note(by_seed)
+    if statement.reduce == "optimum":
+        return _optimum(by_seed, label, note)
+    found = BRACKETED[statement.reduce](by_seed, statement.within)
+    if found is None:
+        return SeedValues(label, problem=_too_few(statement, metric, label))
+    return SeedValues(label, found.values, bounds=found, note=note)
+
+
+def _optimum(by_seed: SeedCurves, label: str, note: str) -> SeedValues:
+    """Return where the mean curve is lowest, and each seed's best rate of the grid; of its ends, a bound alone."""
+    found = optima.locate(by_seed.values)
+    assert found is not None
+    own = {seed: min(curve, key=curve.__getitem__) for seed, curve in by_seed.values.items()}
+    if found.value is None:
+        note = f"the lowest mean loss is at an end of the grid: a bound, no value; {note}"
+    inside = {
+        seed: rate for seed, rate in own.items() if min(by_seed.values[seed]) < rate < max(by_seed.values[seed])
+    }
+    values = {seed: math.log(rate) for seed, rate in inside.items()}
+    return SeedValues(label, values, log=True, bounds=Optima(((1.0, found),)), note=note)
+
+
+def grid_note(by_seed: SeedCurves) -> str:
+    """Say over which values of the axis something was looked at: what is made of a curve depends on them."""
+    values = sorted(next(iter(by_seed.values.values()), {}))
+    if not values or values[0] <= 0:
+        return f"over {len(values)} values"
+    decades = math.log10(values[-1] / values[0])
+    return f"over {len(values)} values from {values[0]:g} to {values[-1]:g} ({decades:.2g} decades)"
+
+
+def _too_few(statement: Statement, metric: Metric, label: str) -> str:
+    return f"{label}: {statement.reduce} of {metric.name} needs two values or more, all finite"
 
 
 def number(axis: str, value: Any) -> float:
@@ -171,21 +241,16 @@ def _ratio(curve: AxisCurve) -> float | None:
     return high / low if len(curve) > 1 and low > 0 else None
 
 
-def _decades(curve: AxisCurve, diverged: Mapping[float, int], within: float) -> float:
-    stable = stable_range([curve], diverged, within)
-    return stable.decades if stable else 0.0
+REDUCTIONS: dict[Reduction, Callable[[AxisCurve], float | None]] = {"slope": loglog_slope, "ratio": _ratio}
+"""What is made of one seed's curve: its log-log slope, its largest over its smallest value."""
 
-
-REDUCTIONS: dict[Reduction, Callable[[AxisCurve, Mapping[float, int], float], float | None]] = {
-    "slope": lambda curve, diverged, within: loglog_slope(curve),
-    "ratio": lambda curve, diverged, within: _ratio(curve),
-    "sensitivity": lambda curve, diverged, within: sensitivity(curve),
-    "optimum": lambda curve, diverged, within: optimum(curve),
-    "stable_decades": _decades,
-    "best": lambda curve, diverged, within: min(curve.values()),
+BRACKETED: dict[Reduction, Callable[[SeedCurves, float], SeedBrackets | None]] = {
+    "sensitivity": lambda by_seed, within: seed_sensitivities(by_seed.values),
+    "stable_decades": lambda by_seed, within: stable_widths(by_seed.values, by_seed.diverged, within),
+    "best": lambda by_seed, within: best_losses(by_seed.values),
 }
-"""What is made of one seed's curve: its log-log slope, its largest over its smallest value, its sensitivity to the
-axis, where its lowest value lies, how many decades are stable, and that lowest value."""
+"""What is made of the curves of all seeds, with what bounds it: the sensitivity to the axis, how many decades are
+stable, and the lowest value. ``optimum`` is where that lies."""
 
 
 def varying(cells: Sequence[Cell]) -> set[str]:
@@ -248,19 +313,62 @@ def _pooled(cells: Sequence[SeedValues]) -> SeedValues:
         return SeedValues(label, problem=problem)
     if len({cell.log for cell in cells}) > 1:
         return SeedValues(label, problem="values of zero cannot be pooled with values on the log scale")
-    seeds = set.intersection(*(set(cell.values) for cell in cells))
-    values = {seed: float(np.mean([cell.values[seed] for cell in cells])) for seed in sorted(seeds)}
-    return SeedValues(label, values, cells[0].log, None if seeds else "no seed is shared by all cells")
+    known = [cell.values for cell in cells]
+    seeds = sorted(set.intersection(*(set(values) for values in known)))
+    located = [cell.bounds for cell in cells if isinstance(cell.bounds, Optima)]
+    if located:
+        bounds: SeedBrackets | Optima | None = optima.pooled(located)
+    else:
+        bracketed = [cell.bounds for cell in cells if isinstance(cell.bounds, SeedBrackets)]
+        bounds = brackets.pooled(bracketed, seeds) if bracketed and seeds else None
+    return replace(
+        cells[0],
+        label=label,
+        values={seed: float(np.mean([values[seed] for values in known])) for seed in seeds},
+        bounds=bounds,
+        problem=None if seeds or located else "no seed is shared by all cells",
+        rate=cells[0].rate and len(cells) == 1,
+        note="; ".join(part for part in (cells[0].note, "" if located else _left_out(known, seeds)) if part),
+    )
+
+
+def _left_out(known: Sequence[Mapping[int, float]], seeds: Sequence[int]) -> str:
+    """Say which seeds are not in every cell, and so in no mean over cells."""
+    lost = sorted(set().union(*known) - set(seeds))
+    return f"left out, not in every cell: seed {', '.join(map(str, lost))}" if lost else ""
 
 
 def _bounded(statement: Statement, metric: Metric, measurement: SeedValues, confidence: float) -> Check:
-    unmeasured = Check(measurement.label, metric.name, statement.bounds, problem=measurement.problem)
+    unmeasured = Check(
+        measurement.label, metric.name, statement.bounds, note=measurement.note, problem=measurement.problem
+    )
     if measurement.problem:
         return unmeasured
     values = list(measurement.values.values())
+    if measurement.bounds and statement.seeds == "mean":
+        return _check_bounds(unmeasured, measurement.bounds.mean(), measurement, confidence)
     if statement.seeds == "every" or not all(map(math.isfinite, values)):
-        return check_every(unmeasured, [math.exp(value) if measurement.log else value for value in values])
-    return check_estimate(unmeasured, estimate_mean(values), confidence, log=measurement.log, value=values[0])
+        return _every(unmeasured, measurement, confidence)
+    if measurement.rate:
+        rate = Rate(round(sum(values)), len(values))
+        return check_estimate(replace(unmeasured, note=rate.describe("diverged", confidence)), rate, confidence)
+    estimate = estimate_mean(values, measurement.resolution)
+    return check_estimate(unmeasured, estimate, confidence, log=measurement.log, value=values[0])
+
+
+def _every(unmeasured: Check, measurement: SeedValues, confidence: float) -> Check:
+    """Look at each run alone: what comes out is true of these runs, and no rule for others."""
+    values = list(measurement.values.values())
+    if measurement.bounds and len(values) < (n := measurement.bounds.mean().n):
+        note = f"{n - len(values)} of {n} seeds have it at an end of the grid; {unmeasured.note}"
+        return replace(unmeasured, p_outside=1.0, p_inside=1.0, n=n, note=note)
+    if measurement.rate:
+        rate = Rate(round(sum(values)), len(values))
+        note = f"{rate.describe('diverged', confidence)}: true of these runs, no rule"
+    else:
+        note = "each run by itself: true of these runs, no rule"
+    noted = replace(unmeasured, note="; ".join(part for part in (note, unmeasured.note) if part))
+    return check_every(noted, [math.exp(value) if measurement.log else value for value in values])
 
 
 def _compared(
@@ -271,24 +379,63 @@ def _compared(
         problem = f"{metric.name} is zero on one side"
     if problem:
         return Check(candidate.label, metric.name, statement.bounds, problem=problem)
-    return compared(Check(candidate.label, metric.name, statement.bounds), candidate, reference, confidence)
+    unmeasured = Check(candidate.label, metric.name, statement.bounds)
+    if candidate.bounds and reference.bounds:
+        return _bounds_compared(unmeasured, candidate, reference, confidence)
+    found = compared(unmeasured, candidate, reference, confidence, by_chance=on_grid(metric))
+    return replace(found, note="; ".join(part for part in (found.note, candidate.note) if part))
 
 
-def compared(unmeasured: Check, candidate: SeedValues, reference: SeedValues, confidence: float) -> Check:
-    """Fill in ``unmeasured`` with candidate minus reference: a difference, or a factor where both are logarithms."""
+def _bounds_compared(unmeasured: Check, candidate: SeedValues, reference: SeedValues, confidence: float) -> Check:
+    notes = dict.fromkeys((candidate.note, reference.note))  # once where they are the same
+    noted = replace(unmeasured, note="; ".join(note for note in notes if note))
+    if isinstance(candidate.bounds, Optima) and isinstance(reference.bounds, Optima):
+        return _check_bounds(noted, candidate.bounds.minus(reference.bounds), candidate, confidence)
+    assert isinstance(candidate.bounds, SeedBrackets)
+    assert isinstance(reference.bounds, SeedBrackets)
+    return _check_bounds(noted, candidate.bounds.minus(reference.bounds), candidate, confidence)
+
+
+def _check_bounds(unmeasured: Check, found: Bracket | Optima, measurement: SeedValues, confidence: float) -> Check:
+    """Fill in ``unmeasured`` from what bounds a number; one seed has the number alone."""
+    seen = found if found.n > 1 else None
+    return check_estimate(unmeasured, seen, confidence, log=measurement.log, value=found.value)
+
+
+def compared(
+    unmeasured: Check,
+    candidate: SeedValues,
+    reference: SeedValues,
+    confidence: float,
+    *,
+    rerun: bool = False,
+    by_chance: bool = False,
+) -> Check:
+    """Fill in ``unmeasured`` with candidate minus reference: a difference, or a factor where both are logarithms.
+
+    ``rerun`` says that both are runs of one setting: the same numbers are then the same runs, whatever their grid.
+    ``by_chance`` says that the metric is on a grid: of one seed, the same numbers then say nothing.
+    """
     if not all(map(math.isfinite, reference.values.values())):
         return replace(
             unmeasured, problem=f"{unmeasured.metric} is not finite in what {unmeasured.label} is compared with"
         )
     if not all(map(math.isfinite, candidate.values.values())):
         return check_every(replace(unmeasured, note="not finite"), [math.inf])
-    comparison = compare(candidate.values, reference.values)
+    comparison = compare(candidate.values, reference.values, _widest(candidate, reference))
     filled = replace(unmeasured, note=_method(comparison, candidate, reference))
-    if comparison.estimate is None and comparison.identical:
+    found = check_estimate(filled, comparison.estimate, confidence, log=candidate.log, value=comparison.difference)
+    if comparison.identical and (rerun or (comparison.estimate is None and not by_chance)):
         low, high = unmeasured.bounds
         inside = low <= (1.0 if candidate.log else 0.0) <= high
-        return replace(filled, value=1.0 if candidate.log else 0.0, n=1, inside=inside, note="the same numbers")
-    return check_estimate(filled, comparison.estimate, confidence, log=candidate.log, value=comparison.difference)
+        return replace(found, inside=inside, p_inside=None, note="the same numbers")
+    return found
+
+
+def _widest(*sides: SeedValues) -> Resolution | None:
+    """Return one resolution for both arms, None where one of them is not known."""
+    known = [side.resolution for side in sides if side.resolution]
+    return max(known, key=lambda one: one.step) if len(known) == len(sides) else None
 
 
 def exact_test(candidate: SeedValues, reference: SeedValues, comparison: Comparison) -> ExactTest | None:

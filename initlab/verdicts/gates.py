@@ -142,7 +142,7 @@ def _regression(gate: Gate, label: str, current: SeedValues, before: SeedValues,
     baseline_mean = float(np.mean(list(before.values.values())))
     limit = max((gate.max_regression or 0.0) * abs(baseline_mean), gate.floor)
     unmeasured = replace(unmeasured, bounds=(-math.inf, limit) if gate.worse == "higher" else (-limit, math.inf))
-    return compared(unmeasured, current, before, confidence)
+    return compared(unmeasured, current, before, confidence, rerun=True)
 
 
 def _drifts(gates: GatesFile, results: Results, baseline: Results) -> list[Verdict]:
@@ -192,6 +192,7 @@ def _verdict(pending: GateCheck, outcome: Outcome, gates: GatesFile) -> Verdict:
         value=check.value,
         limit=check.limit,
         ci=check.interval,
+        sides=check.interval.sides if check.interval else None,
         n=check.n,
         complete=check.problem is None,
     )

@@ -83,7 +83,7 @@ def _annotation(kind: str, title: str, message: str) -> str:
 
 def _row(verdict: Verdict) -> str:
     value = verdict.value if isinstance(verdict.value, str) else _number(verdict.value)
-    interval = "" if verdict.ci is None else f"{_number(verdict.ci.low)} to {_number(verdict.ci.high)}"
+    interval = verdict.ci.describe(_number, " to ") if verdict.ci else ""
     limit = verdict.limit
     bounds = " to ".join(_number(one) for one in limit) if isinstance(limit, list) else _number(limit)
     mark = MARKS.get(verdict.verdict, "✅")

@@ -213,10 +213,15 @@ class Claim(Statement):
         return self
 
 
+Family = Literal["claim", "file"]
+
+
 class ClaimsFile(Frozen):
-    """``claims.toml``."""
+    """``claims.toml``. ``family`` is the set of tests within which errors are controlled: every claim by itself, or
+    all measured claims of the file together."""
 
     confidence: Fraction = 0.95
+    family: Family = "claim"
     title: str | None = None
     claim: list[Claim] = Field(min_length=1)
 

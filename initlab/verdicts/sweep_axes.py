@@ -4,17 +4,19 @@ For every init and activation: how much the choice of learning rate matters, whe
 with width and depth; and how the residual stream and the logits scale with width and depth.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from initlab.results.cells import Cell
-from initlab.results.metrics import METRICS, Metric, metric_named
+from initlab.results.metrics import METRICS, Metric, metric_named, on_grid
 from initlab.results.reading import Results
 from initlab.spec.fields import BASE_SIZES
-from initlab.stats.compare import estimate_mean
-from initlab.stats.sensitivity import StableRange, optimum, sensitivity, stable_range
-from initlab.stats.slopes import Slope, coordinate_check
-from initlab.stats.summaries import Interval, geometric_mean, mean
+from initlab.stats.optima import Optima, locate, loglog_slope_of
+from initlab.stats.sensitivity import StableRange, is_even, seed_sensitivities, stable_range
+from initlab.stats.slopes import Slope, coordinate_check, trend
+from initlab.stats.summaries import Interval, mean
+from initlab.stats.ties import float_resolution
 from initlab.verdicts.evidence import common_label, curves, grouped, number, varying
 
 RATE = "train.lr"
@@ -24,30 +26,40 @@ SCALES = ("residual_ms.last", "logit_var.last", "residual_ms.last@end", "logit_v
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """One init and activation at one size. Losses are nats; intervals are Student's, over ``n`` seeds.
+    """One init and activation at one size. Losses are nats; intervals are over ``n`` seeds.
 
-    ``at_edge`` says that the best rate is an end of the grid, so that the true optimum may lie beyond.
+    ``span`` is the range of rates, which enters every number here, and ``even`` whether they are evenly spaced on it.
+    ``optimum`` is None where the lowest mean loss is at an end of the grid: then, and wherever an end may be the best
+    rate, ``optimum_interval`` has one side alone.
     """
 
     label: str
     rates: int
+    span: tuple[float, float]
+    even: bool
     n: int
     diverged: int
     sensitivity: float
     interval: Interval | None
-    optimum: float
-    at_edge: bool
+    optimum: float | None
+    optimum_interval: Interval | None
     stable: StableRange | None
+
+    @property
+    def decades(self) -> float:
+        """The range of rates, in powers of ten."""
+        return math.log10(self.span[1] / self.span[0])
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """How one number of one init and activation moves over an axis."""
+    """How one number of one init and activation moves over an axis; ``problem`` says why there is no exponent."""
 
     label: str
     axis: str
     what: str
-    slope: Slope
+    slope: Slope | None
+    problem: str = ""
 
 
 def sensitivities(results: Results) -> list[Sensitivity]:
@@ -72,21 +84,29 @@ def _sensitivity(group: list[Cell], label_fields: set[str]) -> Sensitivity | Non
     if not by_seed.values:
         return None
     loss_curves = list(by_seed.values.values())
-    values = [value for curve in loss_curves if (value := sensitivity(curve)) is not None]
-    best = [rate for curve in loss_curves if (rate := optimum(curve)) is not None]
-    diverged = {rate: sum(seed.get(rate, 0) for seed in by_seed.diverged.values()) for rate in loss_curves[0]}
-    estimate = estimate_mean(values)
+    rates = sorted(loss_curves[0])
+    found, best = seed_sensitivities(by_seed.values), locate(by_seed.values)
+    assert best is not None
+    diverged = {rate: sum(seed.get(rate, 0) for seed in by_seed.diverged.values()) for rate in rates}
+    estimate = found.mean() if found and len(loss_curves) > 1 else None
     return Sensitivity(
         label=common_label(group, label_fields, RATE),
-        rates=len(group),
+        rates=len(rates),
+        span=(rates[0], rates[-1]),
+        even=is_even(rates),
         n=len(loss_curves),
         diverged=sum(diverged.values()),
-        sensitivity=mean(values) or 0.0,
+        sensitivity=mean(list(found.values.values())) or 0.0 if found else 0.0,
         interval=estimate.interval() if estimate else None,
-        optimum=geometric_mean(best) or 0.0,
-        at_edge=any(rate in (min(loss_curves[0]), max(loss_curves[0])) for rate in best),
+        optimum=None if best.value is None else math.exp(best.value),
+        optimum_interval=Interval(*map(_rate, Optima(((1.0, best),)).interval())) if best.n > 1 else None,
         stable=stable_range(loss_curves, diverged),
     )
+
+
+def _rate(log_rate: float) -> float:
+    """Return a limit on a rate; one that is infinite, on either side, is none."""
+    return math.exp(log_rate) if math.isfinite(log_rate) else log_rate
 
 
 def scalings(results: Results) -> list[Scaling]:
@@ -116,7 +136,8 @@ def _cells(results: Results, name: str) -> list[Cell]:
 
 
 def _slope(metric: Metric, group: Sequence[Cell], axis: str) -> Slope | None:
-    return coordinate_check(list(curves(metric, group, axis).values.values()))
+    resolution = None if on_grid(metric) else float_resolution(size=1.0)
+    return coordinate_check(list(curves(metric, group, axis).values.values()), resolution=resolution)
 
 
 def _shifts(results: Results, axis: str) -> list[Scaling]:
@@ -129,18 +150,22 @@ def _shifts(results: Results, axis: str) -> list[Scaling]:
         for cell in group:
             by_size.setdefault(number(axis, cell.fields[axis]), []).append(cell)
         if len(by_size) > 1 and min(map(len, by_size.values())) > 1:
-            slope = coordinate_check([shift for shift in _shift_curves(by_size) if shift])
-            if slope is not None:
-                label = common_label(group, varying(cells), RATE, axis)
-                rows.append(Scaling(label, axis, "best learning rate", slope))
+            label = common_label(group, varying(cells), RATE, axis)
+            if (row := _shift(label, axis, by_size)) is not None:
+                rows.append(row)
     return rows
 
 
-def _shift_curves(by_size: dict[float, list[Cell]]) -> list[dict[float, float]]:
-    """Return each seed's best learning rate by size."""
-    by_size_and_seed = {size: curves(METRICS["final_loss"], group, RATE).values for size, group in by_size.items()}
-    seeds = set.intersection(*(set(by_seed) for by_seed in by_size_and_seed.values()))
-    return [
-        {size: rate for size, by_seed in by_size_and_seed.items() if (rate := optimum(by_seed[seed])) is not None}
-        for seed in sorted(seeds)
-    ]
+def _shift(label: str, axis: str, by_size: dict[float, list[Cell]]) -> Scaling | None:
+    """Return how the best rate moves; no exponent where a best rate is an end of its grid, and so is none."""
+    found = {size: locate(curves(METRICS["final_loss"], group, RATE).values) for size, group in by_size.items()}
+    located = [(size, one) for size, one in sorted(found.items()) if one is not None]
+    if len(located) < len(found):
+        return None
+    ends = [f"{size:g}" for size, one in located if one.value is None]
+    if ends:
+        return Scaling(label, axis, "best learning rate", None, f"an end of the grid at {', '.join(ends)}: a bound")
+    moved = loglog_slope_of(located)
+    interval = moved.interval() if moved.n > 1 else None
+    slope = Slope(moved.value or 0.0, interval, moved.n, trend(interval))
+    return Scaling(label, axis, "best learning rate", slope)

@@ -116,6 +116,10 @@ def test_claims(baseline: Path) -> None:
     shown = initlab("claims", str(baseline), str(baseline.parent))
     assert "SUPPORTED" in shown.out
     assert "Residual projections" in shown.out
+    assert "seeds cannot see" in shown.err
+    by_file = initlab("claims", str(baseline), str(baseline.parent), "--family", "file", "--json")
+    assert (by_file.code, by_file.json["family"], done.json["family"]) == (0, "file", "claim")
+    assert "cannot see" in done.json["blind_spot"]
 
 
 @pytest.mark.parametrize(
@@ -127,6 +131,7 @@ def test_claims(baseline: Path) -> None:
         (["gate", "{base}", "{folder}", "--baseline", "absent"], "no such folder"),
         (["gate", "{base}", "{folder}/claims.toml"], "unknown key"),
         (["claims", "{base}", "{folder}/gates.toml"], "unknown key"),
+        (["claims", "{base}", "{folder}", "--family", "fil"], "did you mean 'file'"),
         (["claims", "{base}", "{folder}", "--junit", "{folder}/gates.toml/x.xml"], "cannot write"),
     ],
 )

@@ -223,12 +223,12 @@ def test_a_sweep_that_is_stopped_before_its_plan_is_stored_ends_as_any_other(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def stopped(plan: object, progress: object) -> None:
+    def stopped(plan: object, progress: object, **how: object) -> None:
         raise stop
 
     monkeypatch.setattr("initlab.cli.sweep.run_sweep", stopped)
     with pytest.raises(typer.Exit) as ended:
-        _run(tiny_sweep(tmp_path / "x", {"seed": [0, 1]}))
+        _run(tiny_sweep(tmp_path / "x", {"seed": [0, 1]}), True, None)
     assert ended.value.exit_code == code
     assert "stopped; 2 missing. To go on" in capsys.readouterr().err
 

@@ -10,10 +10,12 @@ from torch import Tensor
 
 from initlab.activations.functions import ACTIVATIONS, Activation
 from initlab.engine.group import Group
+from initlab.errors import Stopped
 from initlab.launchers.task import Task
-from initlab.launchers.train import Stopped, out_of_memory, train_task
+from initlab.launchers.train import out_of_memory, train_task
 from initlab.machine.execution import Execution
 from initlab.results.run_folder import RunState
+from initlab.store.lock import acquire
 from tests.tiny import tiny_task
 
 
@@ -160,7 +162,7 @@ def test_finished_runs_and_runs_in_other_hands_are_left_alone(tmp_path: Path) ->
     before = (tmp_path / "runs" / task.runs[0].id / "status.json").read_bytes()
     other = tmp_path / "runs" / task.runs[1].id
     other.mkdir(parents=True)
-    (other / ".lock").touch()
+    assert acquire(other / ".lock") is not None
     train_task(task, _ignore)
     assert (tmp_path / "runs" / task.runs[0].id / "status.json").read_bytes() == before
     assert not (other / "summary.json").exists()

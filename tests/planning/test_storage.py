@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,9 @@ from initlab.planning.plan import make_plan
 from initlab.planning.storage import write_plan
 from initlab.results.folder import SweepFolder
 from initlab.results.reading import load_results
+from initlab.results.run_folder import RunWriter
 from initlab.spec.sweep import read_spec
+from initlab.store.stored import write_document
 from tests.planning.machines import machine
 from tests.tiny import tiny_sweep
 
@@ -41,12 +44,16 @@ def test_the_plan_lies_in_the_folder_before_anything_is_trained(tmp_path: Path) 
 def test_what_is_older_than_this_plan_stays(tmp_path: Path) -> None:
     write_plan(tiny_sweep(tmp_path, AXES))
     sweep = json.loads((tmp_path / "sweep.json").read_text())
-    sweep |= {"created_at": "2001-01-01T00:00:00+0000", "plugin_probes": {"mine": {"sites": "residual"}}}
-    (tmp_path / "sweep.json").write_text(json.dumps(sweep))
+    sweep |= {"created_at": "2001-01-01T00:00:00+0000", "plugin_probes": {"mine": "residual"}}
+    write_document(tmp_path / "sweep.json", _without_checksum(sweep))
     write_plan(tiny_sweep(tmp_path, AXES))
     again = SweepFolder(tmp_path).document()
     assert again["created_at"] == "2001-01-01T00:00:00+0000"
-    assert again["plugin_probes"] == {"mine": {"sites": "residual"}}
+    assert again["plugin_probes"] == {"mine": "residual"}
+
+
+def _without_checksum(document: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in document.items() if name not in ("sha256", "schema_version")}
 
 
 def test_how_runs_were_computed_stays_where_nothing_is_missing(tmp_path: Path) -> None:
@@ -54,10 +61,10 @@ def test_how_runs_were_computed_stays_where_nothing_is_missing(tmp_path: Path) -
     write_plan(plan)
     resolved = json.loads((tmp_path / "spec.resolved.json").read_text())
     resolved["execution"]["machine"]["key"]["cores"] = 9999  # another machine's, which this one cannot follow
-    (tmp_path / "spec.resolved.json").write_text(json.dumps(resolved))
-    run = plan.folder.run(plan.runs[0].id).path
-    run.mkdir(parents=True)
-    (run / "summary.json").write_text("{}")
+    write_document(tmp_path / "spec.resolved.json", _without_checksum(resolved))
+    writer = RunWriter.open(plan.folder.run(plan.runs[0].id).path, {}, {})
+    assert writer is not None
+    writer.finish({"diverged": False})
     done = tiny_sweep(tmp_path, {"seed": [0]})
     assert done.missing == ()
     write_plan(done)

@@ -56,8 +56,8 @@ def test_a_wrong_curve_is_named_with_its_error(curve: str) -> None:
     said = predicted()
     found = judged(said, exactly(said, seeds=400, **{curve: 1.6}))
     (misfit,) = found.misfits
-    absolute = {"initial_loss": said["initial_loss"], "token_cosine": max(said["token_cosine"])}
-    unit = absolute.get(curve, 1.0)
+    cosine = said["sites"]["token_cosine"][misfit.site] if curve == "token_cosine" else 0.0
+    unit = {"initial_loss": said["initial_loss"], "token_cosine": cosine}.get(curve, 1.0)
     assert misfit.curve == curve
     assert misfit.error == pytest.approx(0.6 * unit)
     assert misfit.explanation == UNEXPLAINED

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from initlab.data.corpora import load_corpus
+from initlab.errors import InitlabError
 from initlab.files.json import finite
 from initlab.inits.catalogue import blueprint_for
 from initlab.predictions import records as stored
@@ -32,7 +33,8 @@ def test_a_prediction_is_stored_and_read_back(tmp_path: Path) -> None:
     store(tmp_path, one)
     stored_document = read_prediction(tmp_path, one.key)
     assert stored_document is not None
-    assert stored_document == {**finite(document(one.case, one.case.predict())), "schema_version": 1}
+    predicted = finite(document(one.case, one.case.predict()))
+    assert stored_document == {**predicted, "schema_version": 1, "key": one.key}
     assert stored_document["tokens"]["text"] == "synthetic"
     assert stored_document["tokens"]["batch"] == 4
 
@@ -83,5 +85,20 @@ def test_large_sweeps_get_the_closed_form_beyond_a_bound(tmp_path: Path, monkeyp
 def test_nothing_is_read_where_there_is_nothing(tmp_path: Path) -> None:
     assert read_prediction(tmp_path, "0" * 12) is None
     (tmp_path / "predictions").mkdir()
-    (tmp_path / "predictions" / f"{'0' * 12}.json").write_text('{"schema_version": 99}')
     assert read_prediction(tmp_path, "0" * 12) is None
+
+
+def test_a_newer_prediction_is_named_and_a_damaged_one_made_again(tmp_path: Path) -> None:
+    one = request()
+    store(tmp_path, one)
+    path = tmp_path / "predictions" / f"{one.key}.json"
+    content = path.read_bytes()
+    path.write_text('{"schema_version": 99}')
+    with pytest.raises(InitlabError, match="upgrade initlab"):
+        read_prediction(tmp_path, one.key)
+    store(tmp_path, one)
+    assert path.read_text() == '{"schema_version": 99}', "it is left to whoever wrote it"
+    path.write_bytes(content[:-9])
+    store(tmp_path, one)
+    assert path.read_bytes() == content
+    assert (tmp_path / "quarantine" / f"{path.name}-1").read_bytes() == content[:-9]

@@ -142,7 +142,7 @@ class Numbers:
     def loss(self, step: int, noise: float = 0.0) -> float:
         start = math.log(VOCAB) + 0.02 * self.rank
         slow = (18 + 4 * self.rank + 6 * self.relu) * max(self.steps, 1) / 100
-        end = self.floor + 0.35 + 0.05 * self.rank * self.tilt + 0.02 * self.relu
+        end = self.floor + 0.35 + (0.05 * self.rank + 0.002) * self.tilt + 0.02 * self.relu
         return end + (start - end) * math.exp(-step / slow) + noise * self.random.gauss(0, 1)
 
     def metrics(self, step: int) -> dict[str, Any]:

@@ -79,19 +79,20 @@ def test_every_status_has_its_row(tmp_path: Path) -> None:
 
 
 def test_torn_last_lines_and_empty_folders_are_read_past(tmp_path: Path) -> None:
-    folder = make_sweep(
-        tmp_path / "s", ["gpt2"], ["gelu"], [0, 1], outcome=lambda i, a, s: ["finished", "missing"][s]
-    )
-    whole, empty = load_results(folder.path).runs
+    """Of a run that was killed, that is: the files of a finished one have checksums."""
+    folder = make_sweep(tmp_path / "s", ["gpt2"], ["gelu"], [0, 1], outcome=lambda i, a, s: ["running", "missing"][s])
+    torn, empty = load_results(folder.path).runs
     before = frames_of(folder.path)
+    assert not before.curves.empty
     for name in ("metrics.jsonl", "layers.jsonl"):
-        with (folder.run(whole.id).path / name).open("a") as file:
+        (written,) = folder.run(torn.id).path.glob(f"attempt-*/{name}")
+        with written.open("a") as file:
             file.write('{"step":31,"train_lo')
     folder.run(empty.id).path.mkdir()
     after = frames_of(folder.path)
     assert after.curves.equals(before.curves)
     assert after.layers.equals(before.layers)
-    assert after.runs["status"].tolist() == ["finished", "missing"]
+    assert after.runs["status"].tolist() == ["running", "missing"]
 
 
 def test_nothing_started_yet(tmp_path: Path) -> None:

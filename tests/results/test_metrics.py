@@ -8,8 +8,8 @@ import pytest
 
 from initlab.errors import InitlabError
 from initlab.results.cells import Run
-from initlab.results.metrics import METRICS, PLACES, check_probe, metric_named
-from initlab.verdicts.evidence import REDUCTIONS
+from initlab.results.metrics import METRICS, PLACES, check_probe, metric_named, on_grid
+from initlab.verdicts.evidence import BRACKETED, REDUCTIONS
 from tests.verdicts.planted import DIVERGED, UNIFORM, Planted, store
 
 
@@ -86,7 +86,7 @@ def test_what_was_not_finite_is_infinite_and_what_was_not_measured_is_nothing(tm
 def test_every_name_is_documented() -> None:
     text = (Path(__file__).parents[2] / "docs" / "verdicts.md").read_text(encoding="utf-8")
     words = set(re.findall(r"[a-z_]+", " ".join(re.findall(r"`([^`]*)`", text))))
-    assert words >= {*METRICS, *PLACES, *REDUCTIONS}
+    assert words >= {*METRICS, *PLACES, *REDUCTIONS, *BRACKETED}
 
 
 def test_scales() -> None:
@@ -115,3 +115,12 @@ def test_a_probe_that_no_run_holds(tmp_path: Path) -> None:
     with pytest.raises(InitlabError, match="did you mean 'residual_ms'"):
         check_probe(metric_named("residual_mss.last"), sweep)
     check_probe(metric_named("residual_ms.last"), sweep)
+
+
+def test_which_metrics_a_law_may_fix_and_which_lie_on_a_grid() -> None:
+    fixed = {name for name in (*METRICS, "residual_ms.last", "residual_ms.last@end", "dead_units.max")
+             if metric_named(name).fixed}  # fmt: skip
+    assert fixed == {"initial_loss", "initial_excess", "growth", "residual_ms.last"}
+    assert {name for name in (*METRICS, "dead_units.max@end", "residual_ms.last") if on_grid(metric_named(name))} == {
+        *("diverged", "dead_units.max@end")
+    }

@@ -70,15 +70,18 @@ def test_what_was_read_stays_as_it_was(tmp_path: Path) -> None:
     assert run.metrics == [], "this file was not asked for before"
 
 
-def test_where_a_run_stands_needs_neither_its_metrics_nor_its_layers(tmp_path: Path) -> None:
+def test_a_reading_that_is_not_thorough_goes_by_sizes_until_rows_are_asked_for(tmp_path: Path) -> None:
     path = store(tmp_path / "x", [Planted({0: 2.5})]).path
-    for name in ("metrics.jsonl", "layers.jsonl", "config.json", "env.json"):
-        for file in path.glob(f"runs/*/{name}"):
-            file.write_bytes(b"\xff not JSON\nnor this\n")
-    results = load_results(path)
-    assert results.counts["finished"] == 1
-    with pytest.raises(InitlabError, match="not JSON"):
-        _ = results.runs[0].layers
+    (layers,) = path.glob("runs/*/layers.jsonl")
+    content = layers.read_bytes()
+    layers.write_bytes(content.replace(b"1.5", b"1.6"))
+    quick = load_results(path, thorough=False)
+    assert quick.counts["finished"] == 1
+    with pytest.raises(InitlabError, match=r"layers\.jsonl is damaged"):
+        _ = quick.runs[0].layers
+    assert load_results(path).counts["damaged"] == 1
+    layers.write_bytes(content + b"{")
+    assert load_results(path, thorough=False).counts["damaged"] == 1, "its size is not what was stored"
 
 
 READ = """
@@ -164,4 +167,4 @@ def test_from_folder_to_report_each_file_of_a_run_is_opened_once_a_reading(loads
     seen = json.loads(done.stdout)
     assert set(seen["opened"].values()) == {loads}
     assert len(seen["opened"]) == 4 * 16, "four files of each run, looked for once also where there is none"
-    assert seen["readers"] == ["results"], "nobody else reads a run"
+    assert seen["readers"] == ["store"], "nobody else reads a run"

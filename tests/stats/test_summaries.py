@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from initlab.stats.compare import estimate_mean
-from initlab.stats.summaries import geometric_mean, mean, mean_interval, standard_deviation
+from initlab.stats.compare import estimate_mean, mean_interval
+from initlab.stats.summaries import geometric_mean, mean, standard_deviation
 
 
 def test_known_values() -> None:

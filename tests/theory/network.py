@@ -60,7 +60,7 @@ class Draw:
 
         query, key, value = (split(matrix) for matrix in (attention.query, attention.key, attention.value))
         if attention.qk_norm is not None:
-            query, key = (norm(y, NormMoments(kind="rmsnorm", gain=attention.qk_norm)) for y in (query, key))
+            query, key = (norm(y, attention.qk_norm) for y in (query, key))
         scores = query @ key.transpose(-1, -2) * math.sqrt(attention.scale * heads / width)
         future = torch.full(scores.shape[-2:], -math.inf).triu(1)
         return ((scores + future).softmax(-1) @ value).transpose(-3, -2).flatten(-2)

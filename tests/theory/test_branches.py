@@ -12,11 +12,12 @@ from tests.theory.network import attention, mlp
 
 LENGTH, WIDTH = 5, 64
 GRAM = square(0.4 * np.ones((LENGTH, LENGTH)) + 0.6 * np.eye(LENGTH))
+NOTHING = np.zeros_like(GRAM)
 GRADIENT = square(0.1 + np.diag(np.arange(1.0, LENGTH + 1)))
 
 
 def context(function: Kernel) -> Context:
-    return Context(position_grid(LENGTH), function, WIDTH)
+    return Context(position_grid(LENGTH), function, WIDTH, 8, repeats=NOTHING)
 
 
 def test_a_matrix_multiplies_and_its_bias_adds_everywhere() -> None:
@@ -25,12 +26,12 @@ def test_a_matrix_multiplies_and_its_bias_adds_everywhere() -> None:
 
 def test_scales_and_gains_multiply_in_a_linear_branch() -> None:
     branch = Branch(body=Mlp(up=Matrix(gain=2.0), down=Matrix(gain=3.0, bias=0.1)), incoming_scale=0.5, scale=0.7)
-    forward = branch_forward(GRAM, branch, context(Identity()))
+    forward = branch_forward(GRAM, NOTHING, branch, context(Identity()))
     assert forward.normed == pytest.approx(0.5 * GRAM)
     assert forward.hidden == pytest.approx(2 * 0.5 * GRAM)
     assert forward.added == pytest.approx(0.7 * (3 * 2 * 0.5 * GRAM + 0.1))
     assert forward.logit_variance == 0
-    back = branch_backward(GRADIENT, GRAM, branch, context(Identity()))
+    back = branch_backward(GRADIENT, GRAM, NOTHING, branch, context(Identity()))
     assert back == pytest.approx(0.7 * 3 * 2 * 0.5 * GRADIENT)
 
 
@@ -42,12 +43,12 @@ def test_a_gradient_is_multiplied_by_the_slope_of_the_forward_moments(gated: boo
     pairs[:-2][~np.eye(LENGTH, dtype=bool)] = step  # covariances alone: variances stay
 
     def added(gram: Array) -> Array:
-        return branch_forward(gram, branch, context(gelu)).added
+        return branch_forward(gram, NOTHING, branch, context(gelu)).added
 
     slope = (added(GRAM + pairs) - added(GRAM - pairs))[pairs > 0] / (2 * step)
-    back = branch_backward(np.ones_like(GRAM), GRAM, branch, context(gelu))[pairs > 0]
+    back = branch_backward(np.ones_like(GRAM), GRAM, NOTHING, branch, context(gelu))[pairs > 0]
     assert back == pytest.approx(slope, rel=1e-6)
-    other = branch_backward(np.ones_like(GRAM), GRAM, branch, context(kernel("relu")))[pairs > 0]
+    other = branch_backward(np.ones_like(GRAM), GRAM, NOTHING, branch, context(kernel("relu")))[pairs > 0]
     assert other != pytest.approx(slope, rel=1e-2), "another activation has another slope"
 
 
@@ -55,7 +56,7 @@ def test_a_norm_before_the_last_matrix_takes_the_channels_mean_away() -> None:
     """A LayerNorm of hidden channels is an RMSNorm of what their common mean leaves."""
     relu = kernel("relu")
     forwards = {
-        kind: branch_forward(GRAM, Branch(body=mlp(), inner=NormMoments(kind=kind)), context(relu))
+        kind: branch_forward(GRAM, NOTHING, Branch(body=mlp(), inner=NormMoments(kind=kind)), context(relu))
         for kind in ("layernorm", "rmsnorm")
     }
     before = affine(GRAM, mlp().up)
@@ -70,7 +71,7 @@ def test_a_norm_before_the_last_matrix_takes_the_channels_mean_away() -> None:
 
 def test_attention_says_how_its_logits_vary_and_averages_the_past() -> None:
     branch = Branch(body=attention())
-    forward = branch_forward(GRAM, branch, context(Identity()))
+    forward = branch_forward(GRAM, NOTHING, branch, context(Identity()))
     assert forward.logit_variance > 0
     assert forward.hidden[-2, 0] == pytest.approx(GRAM[-2, 0]), "the first position sees itself alone"
     assert (np.diff(forward.hidden[-2]) < 0).all(), "an average over more tokens is smaller"

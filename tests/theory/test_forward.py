@@ -43,7 +43,8 @@ def test_fairseqs_sinusoids() -> None:
     assert gram[:-2][off] == pytest.approx(expected[off])
     other = embedding(replace(network, fairseq=False), TokenStatistics.uniform(50), position_grid(length))
     assert np.abs(other[:-2][off] - expected[off]).max() > 1e-3
-    trace = forward_trace(network, TokenStatistics.uniform(50), Context(position_grid(length), Identity(), width))
+    context = Context(position_grid(length), Identity(), width, head_width=16, repeats=np.zeros_like(gram))
+    trace = forward_trace(network, TokenStatistics.uniform(50), context)
     assert trace.common[0] == pytest.approx(codes.mean(1))
 
 

@@ -165,7 +165,7 @@ def test_alibi_is_not_predicted() -> None:
 def test_other_topology() -> None:
     asked = described(sub_norm=True, qk_norm=True, embed_norm=True, softcap=15.0)
     assert asked.branches[0].inner == NormMoments()
-    assert attention(asked).qk_norm == 1
+    assert attention(asked).qk_norm == NormMoments()
     assert asked.embed_norm == NormMoments()
     assert asked.logit_softcap == 15
     waves = {positions: described(positions=positions) for positions in ("sinusoidal", "sinusoidal-fairseq")}

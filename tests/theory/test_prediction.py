@@ -33,7 +33,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "sub-norm": {"incoming": LN, "inner": LN},
     "parallel": {"incoming": LN, "parallel": True},
     "gated": {"incoming": LN, "activation": "silu", "bodies": (attention(), mlp(gated=True))},
-    "qk-norm": {"incoming": LN, "bodies": (attention(qk_norm=1.0, scale=0.5), mlp())},
+    "qk-norm": {"incoming": LN, "bodies": (attention(qk_norm=RMS, scale=0.5), mlp())},
     "embedding norm": {"incoming": LN, "embed_norm": LN},
     "multipliers": {"incoming": LN, "skip": 0.8, "scale": 0.5, "incoming_scale": 0.25},
     "gains": {"incoming": NormMoments(gain=2.0), "outgoing": NormMoments(gain=0.5)},

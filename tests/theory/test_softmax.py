@@ -11,6 +11,7 @@ from initlab.theory.softmax import (
     expected_log_sum,
     own_probability,
     participation,
+    participation_at,
 )
 from tests.assertions import sigmas
 
@@ -81,3 +82,11 @@ def test_the_table_is_the_integral() -> None:
     exact = np.array([participation(np.array([x]), np.array([t]))[0, 0] for x, t in zip(variance, time, strict=True)])
     assert Sharpening(700).participation(variance, time) == pytest.approx(exact, rel=0.005)
     assert Sharpening(700).gain(np.zeros(60), time) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("top", [0.02, 1.0, 30.0])
+def test_the_table_at_one_count_is_the_integral(top: float) -> None:
+    variance = np.linspace(0, top, 7).reshape(7, 1)
+    exact = participation(variance[:, 0], np.array([500.0]))
+    assert participation_at(variance, 500) == pytest.approx(exact, rel=0.005)
+    assert participation_at(-variance, 500) == pytest.approx(1 / 500), "covariances below 0 count as 0"

@@ -21,13 +21,14 @@ def test_a_layer_is_two_branches(layers: int) -> None:
 
 
 def test_a_branch_without_options_has_no_norms_and_scales_of_one() -> None:
-    context = Context(position_grid(4), Identity(), width=8)
     gram = square(0.3 + np.eye(4))
-    plain = branch_forward(gram, Branch(body=BODY), context)
+    nothing = np.zeros_like(gram)
+    context = Context(position_grid(4), Identity(), width=8, head_width=8, repeats=nothing)
+    plain = branch_forward(gram, nothing, Branch(body=BODY), context)
     assert plain.added == pytest.approx(2.0 * 3.0 * gram)
-    scaled = branch_forward(gram, Branch(body=BODY, scale=0.25), context)
+    scaled = branch_forward(gram, nothing, Branch(body=BODY, scale=0.25), context)
     assert scaled.added == pytest.approx(0.25 * plain.added)
-    normed = branch_forward(gram, Branch(body=BODY, incoming=NormMoments()), context)
+    normed = branch_forward(gram, nothing, Branch(body=BODY, incoming=NormMoments()), context)
     assert normed.added != pytest.approx(plain.added), "a norm that is there acts"
 
 

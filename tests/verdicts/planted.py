@@ -1,6 +1,7 @@
 """Stored sweeps with planted numbers, made through the store's own API."""
 
 import math
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,7 +38,8 @@ class Planted:
 
 
 def store(path: Path, cells: Iterable[Planted]) -> Results:
-    """Store a sweep and return it as statements see it."""
+    """Store a sweep, in place of what is there, and return it as statements see it."""
+    shutil.rmtree(path / "runs", ignore_errors=True)
     folder, planned, laws = SweepFolder(path), [], {}
     cells = list(cells)
     for planted, cell in zip(cells, cells_of([_document(planted) for planted in cells]), strict=True):

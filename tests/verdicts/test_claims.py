@@ -6,7 +6,14 @@ import pytest
 
 from initlab.errors import InitlabError
 from initlab.results.reading import Results
-from initlab.verdicts.claims import JudgedClaims, judge_claims, stored_claims
+from initlab.verdicts.claims import (
+    WEAK,
+    JudgedClaims,
+    judge_claims,
+    known_family,
+    measured_claims,
+    stored_claims,
+)
 from initlab.verdicts.statement import read_claims
 from initlab.verdicts.verdict import Verdict
 from tests.verdicts.planted import DIVERGED, MISSING, Planted, around, store
@@ -140,3 +147,56 @@ def test_a_sweeps_own_claims_are_what_its_report_shows(tmp_path: Path) -> None:
     problem = stored_claims(sweep).problem
     assert problem is not None
     assert problem.startswith("claims.toml, line 1: claim.0: no cell")
+
+
+def _many(tmp_path: Path, head: str = "") -> tuple[str, Results]:
+    """Twelve claims, of which one is contradicted well enough to be refuted by itself, and not among twelve."""
+    sweep = _two(tmp_path, 0.1, (0.0, 0.03, -0.012))
+    claims = [_claim(id=f'"{number}"', compare=COMPARE, min="-5.0") for number in range(11)]
+    return head + "".join([*claims, _claim(id='"weak"', compare=COMPARE, min="0.14")]), sweep
+
+
+def test_errors_may_be_controlled_over_the_whole_file(tmp_path: Path) -> None:
+    text, sweep = _many(tmp_path)
+    assert _judge(tmp_path, text, sweep)[-1].verdict == "REFUTED"
+    by_file = _judge(tmp_path, 'family = "file"\n' + text, sweep)[-1]
+    assert by_file.verdict == "UNDECIDED"
+    path = tmp_path / "claims.toml"
+    assert judge_claims(*read_claims(path), sweep, "claim")[-1].verdict == "REFUTED", "the caller's word counts"
+    alone = judge_claims(*read_claims(path), sweep)[0]
+    assert alone.verdict == "SUPPORTED", "by far"
+
+
+def test_what_does_not_stand_after_the_correction_says_so(tmp_path: Path) -> None:
+    text, sweep = _many(tmp_path, 'family = "file"\n')
+    near = _judge(tmp_path, text.replace("min = -5.0", "min = 0.03").replace("0.14", "0.03"), sweep)[-1]
+    assert (near.verdict, near.reason.endswith(WEAK)) == ("UNDECIDED", True)
+    assert near.ci is not None
+    assert near.ci.low > 0.03
+
+
+def test_a_family_that_there_is_not(tmp_path: Path) -> None:
+    assert known_family(None) is None
+    assert known_family("file") == "file"
+    with pytest.raises(InitlabError, match="did you mean 'file'"):
+        known_family("fil")
+    with pytest.raises(InitlabError, match=r"line 1: family"):
+        _judge(tmp_path, 'family = "fil"\n' + _claim(max="3.0"), _two(tmp_path, 0.0))
+
+
+def test_claims_about_code_and_of_every_run_are_no_tests() -> None:
+    claims, _ = read_claims(NOTE)
+    measured = [claim for claim in claims.claim if claim.metric is not None]
+    assert len(measured) == 12
+    assert measured_claims(claims) == 12 - sum(claim.seeds == "every" for claim in measured)
+
+
+def test_a_bound_has_no_value_in_the_document(tmp_path: Path) -> None:
+    losses = {1e-4: (2.0, 2.1, 2.05), 1e-3: (2.2, 2.3, 2.4), 1e-2: (3.0, 3.1, 3.05)}
+    cells = [Planted(around(0.0, values), axes={"train.lr": lr}) for lr, values in losses.items()]
+    text = _claim(over='"lr"', reduce='"optimum"', max="1e-5")
+    (found,) = _judge(tmp_path, text, store(tmp_path / "x", cells))
+    stored = found.to_json()
+    assert (stored["value"], stored["ci"][0], stored["sides"]) == (None, None, "at most")
+    assert stored["ci"][1] > 1e-3
+    assert "at most" in found.reason

@@ -1,6 +1,7 @@
 """From statements to checks: which cells, which seeds, which scale."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -76,10 +77,13 @@ def test_one_init_under_two_names_is_exactly_equal(tmp_path: Path) -> None:
     sweep = store(tmp_path / "x", [Planted(losses), Planted(losses, init="gpt2-released", laws="gpt2")])
     compare = {"axis": "init", "of": "gpt2", "against": "gpt2-released"}
     (found,) = _checks(sweep, compare=compare, min=-0.01, max=0.01)
-    assert (found.value, found.interval, found.inside) == (0.0, (0.0, 0.0), True)
+    assert (found.value, found.inside) == (0.0, True)
+    assert found.interval == pytest.approx((0.0, 0.0), abs=1e-5)
     assert found.note == "the same numbers"
     alone = store(tmp_path / "y", [Planted({0: 2.5}), Planted({0: 2.5}, init="gpt2-released", laws="gpt2")])
     assert _checks(alone, compare=compare, min=-0.01, max=0.01)[0].inside
+    (never,) = _checks(alone, metric="diverged", compare=compare, min=-0.01, max=0.01)
+    assert (never.value, never.inside) == (0.0, False), "two runs that did not diverge are no such thing"
 
 
 def _over_depth(tmp_path: Path, exponent: float) -> Results:
@@ -124,9 +128,9 @@ def test_learning_rate_curves(tmp_path: Path) -> None:
 
 def test_pooling_averages_cells_seed_by_seed(tmp_path: Path) -> None:
     cells = [
-        Planted(around(loss, [noise, -noise, noise]), init=init, activation=activation)
+        Planted(around(loss, [noise, -noise, noise + tiny]), init=init, activation=activation)
         for init, noise in (("gpt2", 0.3), ("depth-scaled", -0.3))
-        for activation, loss in (("gelu", 2.5), ("relu", 2.4))
+        for activation, loss, tiny in (("gelu", 2.5, 1e-10), ("relu", 2.4, 0.0))
     ]
     sweep = store(tmp_path / "x", cells)
     compare = {"axis": "activation", "of": "gelu", "against": "relu"}
@@ -143,6 +147,67 @@ def test_every_seed(tmp_path: Path) -> None:
     sweep = store(tmp_path / "x", [Planted({0: 2.0, 1: 3.0})])
     (found,) = _checks(sweep, seeds="every", max=2.5)
     assert (found.value, found.inside, found.p_outside) == (3.0, False, None)
+    assert "no rule" in found.describe()
+
+
+def test_a_divergence_that_did_not_happen_is_no_rule(tmp_path: Path) -> None:
+    sweep = store(tmp_path / "x", [Planted(around(2.5, [0.0, 0.1, 0.2, 0.3, 0.4]))])
+    (found,) = _checks(sweep, metric="diverged", seeds="every", max=0.0)
+    assert found.inside
+    assert "0 of 5 diverged; at most 52% would at 95%: true of these runs, no rule" in found.describe()
+    (rate,) = _checks(sweep, metric="diverged", max=0.0)
+    assert not rate.inside
+    assert rate.interval == pytest.approx((0.0, 1 - 0.025 ** (1 / 5)))
+
+
+def _over_rates(tmp_path: Path, losses: Mapping[float, tuple[float, ...]]) -> Results:
+    return store(
+        tmp_path / "x", [Planted(around(0.0, values), axes={"train.lr": lr}) for lr, values in losses.items()]
+    )
+
+
+def test_a_best_rate_at_the_end_of_the_grid_is_a_bound(tmp_path: Path) -> None:
+    sweep = _over_rates(
+        tmp_path, {1e-4: (2.0, 2.1, 2.05), 1e-3: (2.2, 2.3, 2.4), 1e-2: (3.0, 3.1, 3.05), 1e-1: (3.5, 3.6, 3.7)}
+    )
+    (found,) = _checks(sweep, over="lr", reduce="optimum", max=0.05)
+    assert found.value is None
+    assert found.interval is not None
+    assert found.interval.sides == "at most"
+    assert "the lowest mean loss is at an end of the grid: a bound, no value" in found.describe()
+    assert "over 4 values from 0.0001 to 0.1 (3 decades)" in found.describe()
+    (above,) = _checks(sweep, over="lr", reduce="optimum", max=None, min=1e-6)
+    assert (above.inside, above.p_inside) == (False, 1.0), "from below nothing is known"
+    (every,) = _checks(sweep, over="lr", reduce="optimum", seeds="every", max=1.0)
+    assert (every.inside, every.value) == (False, None)
+    assert "3 of 3 seeds have it at an end of the grid" in every.describe()
+
+
+def test_where_the_grid_is_too_coarse_no_seeds_are_asked_for(tmp_path: Path) -> None:
+    sweep = _over_rates(
+        tmp_path, {1e-4: (3.0, 3.1, 3.3), 1e-3: (2.2, 2.3, 2.4), 1e-2: (2.0, 2.11, 2.19), 1e-1: (3.5, 3.62, 3.7)}
+    )
+    (within,) = _checks(sweep, over="lr", reduce="optimum", max=0.02)
+    assert (within.inside, within.advice) == (False, "a finer or wider grid would tell, more seeds would not")
+    (beyond,) = _checks(sweep, over="lr", reduce="optimum", max=0.5)
+    assert beyond.inside
+    assert beyond.interval == pytest.approx((1e-3, 1e-1))
+    assert beyond.advice == ""
+    (stable,) = _checks(sweep, over="lr", reduce="stable_decades", max=1.0, within=0.15)
+    assert stable.value == 0.0
+    assert stable.advice == "a finer or wider grid would tell, more seeds would not"
+    assert stable.interval is not None
+    assert stable.interval.low == 0.0, "a width is not negative"
+
+
+def test_a_width_of_the_stable_range_is_between_two_of_the_grid(tmp_path: Path) -> None:
+    losses = {1e-4: (3.0, 3.1), 1e-3: (2.0, 2.1), 1e-2: (2.01, 2.11), 1e-1: (3.5, 3.6)}
+    (found,) = _checks(_over_rates(tmp_path, losses), over="lr", reduce="stable_decades")
+    assert found.value == pytest.approx(1.0)
+    assert found.interval is not None
+    assert found.interval.low < 1.0
+    assert found.interval.high > 3.0, "it may end anywhere up to the rates that are not stable"
+    assert not found.inside
 
 
 def test_a_number_that_is_not_finite_is_beyond_any_limit(tmp_path: Path) -> None:

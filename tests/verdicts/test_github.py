@@ -1,6 +1,7 @@
 """GitHub's limits: summaries of 1 MiB, ten annotations of a kind, escaped commands."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,12 @@ def test_a_small_summary_is_whole_and_its_cells_cannot_break_the_table() -> None
     assert "&lt;img&gt;" in row
     assert "1 to 2" in row
     assert "did not fit" not in text
+
+
+def test_a_bound_is_no_interval() -> None:
+    bound = Verdict("rate", "", "pass", "", ci=Interval(float("-inf"), 0.003), limit=0.01)
+    assert "| at most 0.003 |" in summary([bound], "gate")
+    assert "| at least 0.003 |" in summary([replace(bound, ci=Interval(0.003, float("inf")))], "gate")
 
 
 def test_what_the_step_wrote_before_counts(tmp_path: Path) -> None:

@@ -26,11 +26,15 @@ def test_sensitivity_by_init_and_activation(tmp_path: Path) -> None:
     ]
     cells[-1] = Planted({0: 2.55, 1: DIVERGED}, init="pytorch", axes={"train.lr": 1e-2}, initial=4.0)
     calm, wild = sensitivities(store(tmp_path / "x", cells))
-    assert (calm.label, calm.rates, calm.n, calm.diverged, calm.at_edge) == ("gpt2 · gelu", 3, 2, 0, False)
+    assert (calm.label, calm.rates, calm.n, calm.diverged) == ("gpt2 · gelu", 3, 2, 0)
     assert calm.sensitivity == pytest.approx((0.5 + 0 + 0.05) / 3)
     assert calm.stable is not None
     assert (calm.stable.low, calm.stable.high) == (1e-3, 1e-2)
+    assert calm.optimum is not None
     assert 1e-3 < calm.optimum < 1e-2
+    assert calm.optimum_interval == pytest.approx((1e-4, 1e-2)), "the neighbours: the grid tells no more"
+    assert (calm.span, calm.even) == ((1e-4, 1e-2), True)
+    assert calm.decades == pytest.approx(2.0)
     # seed 1: deviations 0.5, 0 and 4 - 2.52
     assert wild.sensitivity == pytest.approx(((0.5 + 0.05) / 3 + (0.5 + 1.48) / 3) / 2)
     assert wild.diverged == 1
@@ -54,17 +58,33 @@ def _sized(width: int, lr: float, seed_noise: float) -> Planted:
 
 
 def test_scaling_over_width_and_the_shift_of_the_optimum(tmp_path: Path) -> None:
-    widths, rates = (64, 128, 256), [10**x for x in (-5.0, -4.5, -4.0, -3.5, -3.0, -2.5, -2.0)]
+    widths, rates = (64, 512, 4096), [10**x for x in (-6.0, -5.5, -5.0, -4.5, -4.0, -3.5, -3.0, -2.5, -2.0)]
     rows = scalings(store(tmp_path / "x", [_sized(width, lr, 0.01) for width in widths for lr in rates]))
     moments = [row for row in rows if row.what == "residual_ms.last"]
     assert len(moments) == len(rates), "one a learning rate: everything else is equal"
     assert {row.axis for row in rows} == {"model.n_embd"}
-    assert all(row.slope.exponent == pytest.approx(1.0) and row.slope.trend == "grows" for row in moments)
+    assert all(row.slope and row.slope.exponent == pytest.approx(1.0) for row in moments)
+    assert all(row.slope and row.slope.trend == "grows" for row in moments)
     constant = [row for row in rows if row.what == "logit_var.last"]
-    assert all(row.slope.trend == "constant" for row in constant)
+    assert all(row.slope and row.slope.trend == "constant" for row in constant)
     (shift,) = [row for row in rows if row.what == "best learning rate"]
+    assert shift.slope is not None
     assert shift.slope.exponent == pytest.approx(-1.0, abs=0.02)
     assert (shift.slope.trend, shift.slope.n, shift.label) == ("shrinks", 3, "gpt2 · gelu")
+    # between the neighbours: 10^-3.5 to 10^-2.5 at 64, 10^-5.5 to 10^-4.5 at 4096
+    assert shift.slope.interval == pytest.approx((-3 / math.log10(64), -1 / math.log10(64)))
+
+
+def test_a_best_rate_at_an_end_has_no_value_and_no_exponent(tmp_path: Path) -> None:
+    widths, rates = (64, 1024), [10**x for x in (-4.5, -4.0, -3.5, -3.0, -2.5)]
+    sweep = store(tmp_path / "x", [_sized(width, lr / 10, 0.01) for width in widths for lr in rates])
+    (shift,) = [row for row in scalings(sweep) if row.what == "best learning rate"]
+    assert shift.slope is None
+    assert shift.problem == "an end of the grid at 64: a bound"
+    narrow, wide = sensitivities(sweep)
+    assert wide.optimum is not None
+    assert narrow.optimum is None
+    assert narrow.optimum_interval == pytest.approx((10**-4, math.inf))
 
 
 def test_a_label_names_neither_what_moves_with_the_axis_nor_what_all_share(tmp_path: Path) -> None:

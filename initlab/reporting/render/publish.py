@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from initlab.errors import InitlabError
 from initlab.files.atomic import write_bytes
+from initlab.files.below import make_folder
 from initlab.files.json import write_json
+from initlab.files.system_errors import explain_os_error
 from initlab.reporting.formats import FORMATS, check_formats
 from initlab.reporting.render import markdown, page
 from initlab.reporting.render.drawing import Drawing, draw
@@ -28,10 +30,10 @@ def write_report(analysis: "Analysis", *, formats: Collection[str] = FORMATS) ->
     check_formats(formats)
     folder = analysis.results.path / "report"
     try:
-        folder.mkdir(exist_ok=True)
+        make_folder(folder.parent, folder.name)
         _write(folder, analysis, formats)
     except OSError as error:
-        raise InitlabError(f"cannot write the report to {folder}: {error.strerror or error}") from error
+        raise InitlabError(f"cannot write the report to {folder}: {explain_os_error(error)}") from error
     return folder / "index.html"
 
 
@@ -55,7 +57,7 @@ def _write(folder: Path, analysis: "Analysis", formats: Collection[str]) -> None
 
 def _write_figures(folder: Path, drawings: Sequence[Drawing]) -> None:
     """Write every figure, and take away those of an earlier report that are no longer drawn."""
-    folder.mkdir(exist_ok=True)
+    make_folder(folder.parent, folder.name)
     written = set()
     for drawing in drawings:
         for name, data in ((f"{drawing.name}.svg", drawing.svg().encode()), (f"{drawing.name}.png", drawing.png())):

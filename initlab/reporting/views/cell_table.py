@@ -14,8 +14,9 @@ from initlab.results.cells import Cell, Run
 from initlab.results.frames import SweepFrames
 from initlab.results.labels import short
 from initlab.results.reading import Results
-from initlab.results.run_folder import Status
-from initlab.stats.summaries import Interval, geometric_mean, mean, mean_interval, standard_deviation
+from initlab.stats.compare import mean_interval
+from initlab.stats.summaries import Interval, geometric_mean, mean, standard_deviation
+from initlab.store.run_state import UNSOUND, Status
 
 NOTHING = "–"
 
@@ -83,8 +84,8 @@ def cell_rows(frames: SweepFrames) -> list[CellRow]:
 
 
 def not_ok(results: Results) -> list[NotOk]:
-    """Return every run that did not finish, worst first: failed, diverged, interrupted, missing, running."""
-    order: tuple[Status, ...] = ("failed", "diverged", "interrupted", "missing", "running")
+    """Return every run that did not finish, worst first."""
+    order: tuple[Status, ...] = (*UNSOUND, "failed", "diverged", "interrupted", "missing", "running")
     runs = [NotOk(run.id, run.label, run.status, _reason(run)) for run in results.runs if run.status != "finished"]
     return sorted(runs, key=lambda run: order.index(run.status))
 
@@ -99,8 +100,13 @@ def text_table(rows: list[CellRow]) -> TextTable:
 
 
 def number(value: float | None, form: str = ".3f") -> str:
-    """Return the value as text, a dash for None; a true minus sign, because tables align on it."""
-    return NOTHING if value is None else format(value, form).replace("-", "−")
+    """Return the value as text, a dash for None; a true minus sign, because tables align on it, and none of 0."""
+    if value is None:
+        return NOTHING
+    text = format(value, form)
+    if text.strip("-0.%"):
+        return text.replace("-", "−")
+    return text.replace("-", "+" if "+" in form else "")
 
 
 def factor(value: float | None) -> str:
@@ -194,7 +200,11 @@ def _split(runs: pd.DataFrame) -> str | None:
 
 def _note(cell: Cell, status: "pd.Series[str]", split: str | None) -> str:
     counts = status.value_counts()
-    notes = [f"{counts[name]} {name}" for name in ("failed", "interrupted", "missing", "running") if name in counts]
+    notes = [
+        f"{counts[name]} {name}"
+        for name in ("damaged", "unreadable", "failed", "interrupted", "missing", "running")
+        if name in counts
+    ]
     if not cell.trained:
         notes.insert(0, "init only")
     if split in ("train", "mixed"):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from initlab.files.escaping import csv_cell
+from initlab.files.json import finite
 from initlab.reporting.views.cell_table import CellRow
 from initlab.reporting.views.expectations import Expected
 
@@ -25,6 +26,8 @@ def summary_document(analysis: "Analysis") -> dict[str, Any]:
         "counts": {status: number for status, number in results.counts.items() if number},
         "headline": analysis.headline,
         "claims": [verdict.to_json() for verdict in analysis.tables.judged.verdicts],
+        "sensitivities": [finite(asdict(row)) for row in analysis.tables.rates],
+        "scalings": [finite(asdict(row)) for row in analysis.tables.scales],
         "cells": [asdict(row) for row in analysis.rows],
         "runs": runs.to_dict("records"),
         "predictions": [_expectation(row) for row in analysis.expected],

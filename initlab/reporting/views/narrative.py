@@ -14,9 +14,10 @@ from initlab.results.cells import NAMES
 from initlab.results.frames import SweepFrames
 from initlab.results.labels import short
 from initlab.results.reading import Results
-from initlab.results.run_folder import STATUSES
 from initlab.spec.fields import comparable
-from initlab.stats.summaries import mean, mean_interval
+from initlab.stats.compare import mean_interval
+from initlab.stats.summaries import mean
+from initlab.store.run_state import STATUSES, UNSOUND
 
 _MOST_NAMES = 12
 _MOST_SETTINGS = 6
@@ -34,7 +35,9 @@ def banner(results: Results) -> Banner | None:
     """Return a warning unless every run has ended with a result."""
     found = {status: number for status, number in results.counts.items() if number}
     total = len(results.runs)
-    parts = [f"{found[status]} {status}" for status in STATUSES if status != "finished" and status in found]
+    parts = [
+        f"{found[status]} {status}" for status in (*UNSOUND, *STATUSES) if status != "finished" and status in found
+    ]
     if set(found) <= {"finished", "diverged"}:
         return None
     done = f"{found.get('finished', 0)} of {total} runs finished"

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from initlab.reporting.views.cell_table import NOTHING, number
 from initlab.results.labels import short
 from initlab.results.reading import Results
-from initlab.stats.compare import TIE_MARGIN_NATS
+from initlab.stats.compare import TIE_MARGIN_NATS, Comparison
+from initlab.stats.rates import Rate, blind_spot
 from initlab.stats.sensitivity import STABLE_WITHIN_NATS
 from initlab.stats.slopes import BAND
 from initlab.stats.summaries import Interval
 from initlab.verdicts.claims import NO_CLAIMS, JudgedClaims, stored_claims
 from initlab.verdicts.contrasts import Contrast, PooledContrast, contrasts, pooled_contrasts
 from initlab.verdicts.sweep_axes import Scaling, Sensitivity, scalings, sensitivities
-from initlab.verdicts.verdict import Verdict
+from initlab.verdicts.verdict import fewest_seeds
 
 
 @dataclass(frozen=True)
@@ -30,17 +31,22 @@ class TableSection:
 
 @dataclass(frozen=True)
 class AnalysisTables:
-    """What the statements beside a sweep and its axes come to; ``judged`` are its claims, ``claims`` their table."""
+    """What the statements beside a sweep and its axes come to; ``judged`` are its claims, ``claims`` their table.
+
+    ``rates`` and ``scales`` are what the sections on learning rates and sizes show, as values.
+    """
 
     judged: JudgedClaims = NO_CLAIMS
     claims: tuple[TableSection, ...] = ()
     sections: tuple[TableSection, ...] = ()
+    rates: tuple[Sensitivity, ...] = ()
+    scales: tuple[Scaling, ...] = ()
 
 
 def analysis_tables(results: Results) -> AnalysisTables:
     """Return every table that a sweep has something for."""
     judged = stored_claims(results)
-    claims = [_claims(judged.verdicts)] if judged.verdicts else []
+    claims = [_claims(judged)] if judged.verdicts else []
     if judged.problem:
         claims = [TableSection("Claims", f"Not judged: {judged.problem}")]
     rates, scales = sensitivities(results), scalings(results)
@@ -49,14 +55,22 @@ def analysis_tables(results: Results) -> AnalysisTables:
         [_overall(many)] if (many := pooled_contrasts(compared)) else []
     )
     measured = ([_sensitivities(rates)] if rates else []) + ([_scalings(scales)] if scales else [])
-    return AnalysisTables(judged, tuple(claims), (*settings, *measured))
+    return AnalysisTables(judged, tuple(claims), (*settings, *measured), tuple(rates), tuple(scales))
 
 
-def _claims(verdicts: tuple[Verdict, ...]) -> TableSection:
+def _claims(judged: JudgedClaims) -> TableSection:
+    family = (
+        "over all measured claims of the file: at most one file in twenty refutes a true claim"
+        if judged.family == "file"
+        else "over the cells of the claim: at most one true claim in twenty is refuted, which is no promise for all "
+        'of them together (family = "file" makes one)'
+    )
+    verdicts, seeds = judged.verdicts, fewest_seeds(judged.verdicts)
     return TableSection(
         "Claims",
         "A claim is supported where the whole 95% interval is within what it states, in every cell it is about; "
-        "refuted where the evidence against it stands after Holm's correction; else undecided.",
+        f"refuted where the evidence against it stands after Holm's correction {family}; else undecided."
+        + (f" {blind_spot(seeds)}" if seeds else ""),
         ("verdict", "claim", "statement", "evidence"),
         tuple((one.verdict, one.id, one.text, one.reason) for one in verdicts),
     )
@@ -68,7 +82,8 @@ def _pairs(rows: list[Contrast]) -> TableSection:
         "Difference in final loss (nats per token) against the first init or activation of the sweep, all else "
         "equal, paired by seed; diverged runs count at the loss at init. p is corrected for the whole table (Holm). "
         f"A tie is a difference within ±{TIE_MARGIN_NATS:g} nats by two one-sided tests. Minimum detectable is the "
-        "difference that as many seeds detect with 80% power.",
+        "difference that as many seeds detect with 80% power. Limits of a rate of divergence are Clopper and "
+        f"Pearson's. {blind_spot(min(row.n for row in rows))}",
         (
             "setting",
             "",
@@ -85,12 +100,12 @@ def _pairs(rows: list[Contrast]) -> TableSection:
                 row.setting,
                 row.candidate,
                 row.reference,
-                _signed(row.comparison.difference) + _interval(row.comparison.interval),
+                _difference(row.comparison),
                 NOTHING if row.p is None else f"{row.p:.2g}",
                 row.answer + (f" ({row.exact.describe()})" if row.exact and row.answer == "undecided" else ""),
                 number(row.minimum_detectable),
                 str(row.n),
-                f"{row.diverged}; rate{_interval(row.diverged_rate, '.0%')}" if row.diverged else "0",
+                Rate(row.diverged, row.runs).describe("diverged") if row.runs else NOTHING,
             )
             for row in rows
         ),
@@ -100,11 +115,19 @@ def _pairs(rows: list[Contrast]) -> TableSection:
 def _overall(rows: list[PooledContrast]) -> TableSection:
     return TableSection(
         "Differences over all settings",
-        "Interquartile mean of the paired differences in final loss over settings and seeds, with a 95% bootstrap "
-        "stratified by setting, which takes settings for independent.",
-        ("", "against", "settings", "difference, 95% interval"),
+        "Mean over settings of the difference in final loss, taken for each seed, with Student's 95% interval over "
+        "seeds: settings of one sweep share seeds, so they are no independent samples. Only seeds that every setting "
+        "has count. It speaks of these settings, not of others.",
+        ("", "against", "settings", "difference, 95% interval", "seeds", "seeds left out"),
         tuple(
-            (row.candidate, row.reference, str(row.settings), _signed(row.difference) + _interval(row.interval))
+            (
+                row.candidate,
+                row.reference,
+                str(row.settings),
+                _difference(row.comparison),
+                str(row.n),
+                str(row.left_out),
+            )
             for row in rows
         ),
     )
@@ -113,17 +136,31 @@ def _overall(rows: list[PooledContrast]) -> TableSection:
 def _sensitivities(rows: list[Sensitivity]) -> TableSection:
     return TableSection(
         "Sensitivity to the learning rate",
-        "Mean over the grid of the final loss above the best one, diverged runs at the loss at init (Wortsman et "
-        f"al., arXiv 2309.14322). Stable are the rates around the best within {STABLE_WITHIN_NATS:g} nats of it at "
-        "which no seed diverged. An optimum at an end of the grid may lie beyond it.",
-        ("cells", "rates", "seeds", "sensitivity (nats), 95% interval", "best rate", "stable range", "diverged"),
+        "Mean over the range of rates of the final loss above that at the best rate of the seeds' mean curve, "
+        "diverged runs at the loss at init (Wortsman et al., arXiv 2309.14322): the plain mean over an even grid, by "
+        "the trapezoid rule over an uneven one. The range enters it, so numbers over other ranges are not "
+        "comparable. The interval allows for the bias of choosing the best rate from the same runs. Stable are the "
+        f"rates around the best within {STABLE_WITHIN_NATS:g} nats of it at which no seed diverged; where rates "
+        "between two of the grid would stop being so is not known. A best rate at an end of the grid is a bound: it "
+        "may lie beyond.",
+        (
+            "cells",
+            "rates",
+            "range (decades)",
+            "seeds",
+            "sensitivity (nats), 95% interval",
+            "best rate",
+            "stable range",
+            "diverged",
+        ),
         tuple(
             (
                 row.label,
-                str(row.rates),
+                str(row.rates) + ("" if row.even else ", uneven"),
+                f"{row.span[0]:g} to {row.span[1]:g} ({row.decades:.2g})",
                 str(row.n),
                 number(row.sensitivity) + _interval(row.interval),
-                f"{row.optimum:.2g}" + (" (an end)" if row.at_edge else ""),
+                _best_rate(row.optimum, row.optimum_interval),
                 f"{row.stable.low:g} to {row.stable.high:g}" if row.stable else NOTHING,
                 f"{row.diverged} of {row.rates * row.n}",
             )
@@ -143,9 +180,9 @@ def _scalings(rows: list[Scaling]) -> TableSection:
                 row.label,
                 short(row.axis),
                 row.what,
-                number(row.slope.exponent) + _interval(row.slope.interval),
-                str(row.slope.n),
-                row.slope.trend,
+                number(row.slope.exponent) + _interval(row.slope.interval) if row.slope else NOTHING,
+                str(row.slope.n) if row.slope else NOTHING,
+                row.slope.trend if row.slope else row.problem,
             )
             for row in rows
         ),
@@ -156,5 +193,18 @@ def _signed(value: float) -> str:
     return number(value, "+.3f")
 
 
+def _difference(comparison: Comparison) -> str:
+    return _signed(comparison.difference) + _interval(comparison.interval)
+
+
+def _best_rate(rate: float | None, interval: Interval | None) -> str:
+    """Return a rate with its limits, or, of one at an end of the grid, what bounds it."""
+    limits = interval.describe("{:.2g}".format) if interval else ""
+    if rate is None:
+        return f"{limits or 'not bounded'} (an end of the grid)"
+    return f"{rate:.2g}" + (f" [{limits}]" if limits else "")
+
+
 def _interval(interval: Interval | None, form: str = ".3f") -> str:
-    return "" if interval is None else f" [{number(interval.low, form)}, {number(interval.high, form)}]"
+    limits = interval.describe(lambda limit: number(limit, form)) if interval else ""
+    return limits and f" [{limits}]"

@@ -13,8 +13,12 @@ def test_a_sweep_without_such_axes_or_claims_has_none(tmp_path: Path) -> None:
 
 def test_differences_are_shown_where_there_are_any(tmp_path: Path) -> None:
     found = analysis_tables(load_results(make_sweep(tmp_path / "s", seeds=[0, 1, 2]).path))
-    (section,) = found.sections
+    section, overall = found.sections
     assert section.title == "Differences"
+    assert "What 3 seeds cannot see" in section.note
+    assert {row[8] for row in section.rows} == {"0 of 3 diverged; at most 71% would at 95%"}
+    assert [row[:3] for row in overall.rows] == [("depth-scaled", "gpt2", "2"), ("relu", "gelu", "2")]
+    assert {row[4:] for row in overall.rows} == {("3", "0")}
     assert [row[:3] for row in section.rows] == [
         ("gelu", "depth-scaled", "gpt2"),
         ("relu", "depth-scaled", "gpt2"),
@@ -41,7 +45,12 @@ def test_learning_rates_and_depths_get_a_table_each(tmp_path: Path) -> None:
     assert rates.title == "Sensitivity to the learning rate"
     assert [row[0] for row in rates.rows] == ["gpt2 · gelu · n_layer=2", "gpt2 · gelu · n_layer=4"]
     assert all(len(row) == len(section.headers) for section in found.sections for row in section.rows)
-    assert "(an end)" in rates.rows[0][4], "of two rates the best is an end"
+    assert rates.rows[0][2] == "0.0001 to 0.001 (1)", "the range enters the numbers"
+    assert "(an end of the grid)" in rates.rows[0][5], "of two rates the best is an end"
+    assert rates.rows[0][5].startswith(("at least", "at most"))
+    (shift,) = (row for row in scales.rows if row[2] == "best learning rate")
+    assert shift[3] == "–"
+    assert shift[5].startswith("an end of the grid at 2, 4"), "the depths whose best rate is an end are named"
     assert {row[2] for row in scales.rows} >= {"residual_ms.last", "residual_ms.last@end", "best learning rate"}
     assert {row[1] for row in scales.rows} == {"n_layer"}
 
