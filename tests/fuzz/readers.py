@@ -160,11 +160,16 @@ def _stored(name: str) -> Reader:
 
 
 def _everything_of(tree: Path) -> object:
+    from initlab.reporting.analysis import analyse  # with pandas
+    from initlab.reporting.render.markdown import render
+    from initlab.reporting.views.downloads import csv_texts
+
     results = load_results(tree)
     described = [results.describe(), results.spec_text, results.laws, results.execution, results.predictions]
     said = [run.state.status for run in results.runs], results.problems, results.env, results.axes
     earlier = EarlierPlan.read(SweepFolder(tree))
-    return results.document(), described, said, results.frames.runs, results.frames.layers, earlier
+    analysis = analyse(results)
+    return results.document(), described, said, earlier, render(analysis), csv_texts(analysis)
 
 
 def _of_text(read: Callable[[str], object]) -> Reader:
