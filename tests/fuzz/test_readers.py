@@ -1,4 +1,4 @@
-"""Whatever is read is read, or refused in one message. The long form is ``make fuzz``; what it finds gets a test here."""
+"""Whatever is read is read, or refused in one message. ``make fuzz`` is the long form, and what it finds is tested here."""
 
 import json
 
