@@ -5,7 +5,7 @@ import contextlib
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from initlab.files.escaping import visible
 from initlab.machine.environment import ALLOCATIONS_PER_COLLECTION
@@ -20,6 +20,14 @@ ASCII = str.maketrans(
     }
 )
 """What stands for the characters that initlab itself writes, each as wide as they are, where there is ASCII only."""
+
+
+def prepare() -> None:
+    """Make of this process one that a command may run in."""
+    open_streams()
+    collect_garbage_seldom()
+    degrade_streams()
+    tidy_environment()
 
 
 def collect_garbage_seldom() -> None:
@@ -86,6 +94,18 @@ def plain_usage_error(error: Exception) -> None:
     message = getattr(error, "message", None)
     if isinstance(message, str):
         error.message = visible(message)  # type: ignore[attr-defined]
+
+
+@contextlib.contextmanager
+def plain_usage_errors() -> Iterator[None]:
+    """Write out what would act on a terminal in a message about a flag, and end an interrupt as one, not with 1."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise SystemExit(EXIT_INTERRUPTED) from None
+    except Exception as error:
+        plain_usage_error(error)
+        raise
 
 
 def empty_argument(arguments: Sequence[str]) -> str | None:

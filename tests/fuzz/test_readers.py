@@ -1,4 +1,4 @@
-"""Whatever is read is read, or refused in one message. ``make fuzz`` is the long form, and what it finds is tested here."""
+"""Whatever is read is read, or refused in one message; what ``make fuzz``, the long form, finds is tested here."""
 
 import json
 
