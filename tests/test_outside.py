@@ -15,6 +15,7 @@ import pytest
 from initlab.data import shakespeare
 from initlab.machine import profile
 from tests.tiny import FLAGS
+from tests.verdicts.planted import Planted, store
 
 ROOT = Path(__file__).parents[1]
 TEXT = "To be, or not to be, that is the question. " * 50
@@ -172,6 +173,41 @@ def test_hostile_corpora_specs_and_caches(folder: Path) -> None:
     assert "INITLAB_OFFLINE is set" in opened.said
     assert not opened.outside(folder / "outside")
     assert folder / "work" / "spec0.toml" in opened.read, "the hook sees what is opened"
+
+
+def hostile_tree(folder: Path) -> list[str]:
+    """Make a stored sweep whose files, one a run, are links that lead outside; return what they are called."""
+    tree = folder / "work" / "tree"
+    seeds: dict[int, float | str] = dict.fromkeys(range(5), 1.0)
+    store(tree, [Planted(seeds)])
+    names = ["summary.json", "metrics.jsonl", "layers.jsonl", "status.json", "log.txt"]
+    for run, name in zip(sorted((tree / "runs").iterdir()), names, strict=True):
+        (run / name).unlink()
+        (run / name).symlink_to(folder / "outside" / "secret.txt")
+    (tree / "report").symlink_to(folder / "outside")
+    (tree / "spec.resolved.json").unlink()
+    (tree / "spec.resolved.json").symlink_to(folder / "outside" / "secret.txt")
+    return names
+
+
+def test_a_hostile_results_tree(folder: Path) -> None:
+    before = {path: path.read_bytes() for path in (folder / "outside").rglob("*") if path.is_file()}
+    names = hostile_tree(folder)
+    commands = [
+        "status tree",
+        "status tree --verify",
+        "report tree",
+        "claims tree claims.toml",
+        "gate tree claims.toml",
+    ]
+    (folder / "work" / "claims.toml").write_text((folder / "outside" / "claims.toml").read_text())
+    opened = run(folder, *commands)
+    assert "Traceback" not in opened.said
+    assert "exit 70" not in opened.said
+    assert opened.said.count("exit ") == len(commands)
+    assert names[0] in opened.said, "what is no file of the sweep's is named"
+    assert not opened.outside(folder / "outside")
+    assert {path: path.read_bytes() for path in (folder / "outside").rglob("*") if path.is_file()} == before
 
 
 def test_training_and_checkpoints_write_where_they_are_told(folder: Path) -> None:

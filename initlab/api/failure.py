@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import tempfile
 import time
 import traceback
@@ -13,6 +14,17 @@ from initlab.files.cache import cache_folder
 
 EXIT_UNEXPECTED = 70
 """EX_SOFTWARE of sysexits.h. No other end of a command has it: 1 means a red gate."""
+
+
+LONGEST_MESSAGE, LONGEST_WORD = 4_000, 400
+"""Characters of what is said of a mistake, and of one word in it."""
+
+
+def shortened(message: str) -> str:
+    """Return a message without what a wrong value made longer than anybody reads."""
+    message = re.sub(rf"\S{{{LONGEST_WORD},}}", lambda word: f"{word[0][: LONGEST_WORD // 2]}...", message)
+    rest = len(message) - LONGEST_MESSAGE
+    return message if rest <= 0 else f"{message[:LONGEST_MESSAGE]}... ({rest:,} characters more)"
 
 
 def log_failure(error: BaseException, arguments: Sequence[str]) -> Path | None:

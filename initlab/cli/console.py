@@ -2,7 +2,6 @@
 
 import functools
 import os
-import re
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,15 +11,13 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from initlab.api.failure import EXIT_UNEXPECTED, describe_failure, log_failure
+from initlab.api.failure import EXIT_UNEXPECTED, describe_failure, log_failure, shortened
+from initlab.api.process import EXIT_INTERRUPTED
 from initlab.api.terminal import SafeConsole, document_text, is_interactive
 from initlab.errors import InitlabError
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-EXIT_INTERRUPTED = 130
-LONGEST_MESSAGE, LONGEST_WORD = 4_000, 400
 
 CI_WIDTH = 160
 """Columns of tables where there is no terminal to ask; 80 would break every label."""
@@ -69,10 +66,15 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             say_error(f"{error.filename or 'output'}: {error.strerror or error}")
             raise typer.Exit(2) from error
         except Exception as error:
-            say_error(describe_failure(error, log_failure(error, sys.argv[1:])))
-            raise typer.Exit(EXIT_UNEXPECTED) from error
+            raise typer.Exit(unexpected(error)) from error
 
     return run
+
+
+def unexpected(error: Exception) -> int:
+    """Log an error that nobody foresaw, say so in one line, and return the exit code that nothing else has."""
+    say_error(describe_failure(error, log_failure(error, sys.argv[1:])))
+    return EXIT_UNEXPECTED
 
 
 def _drop_output() -> None:
@@ -83,7 +85,4 @@ def _drop_output() -> None:
 
 def say_error(message: str) -> None:
     """Print a message on stderr, shortened where a wrong value made it longer than anybody reads."""
-    message = re.sub(rf"\S{{{LONGEST_WORD},}}", lambda word: f"{word[0][: LONGEST_WORD // 2]}...", message)
-    rest = len(message) - LONGEST_MESSAGE
-    text = message if rest <= 0 else f"{message[:LONGEST_MESSAGE]}... ({rest:,} characters more)"
-    stderr().print(Text.assemble(("error:", "bold red"), f" {text}"), soft_wrap=True)
+    stderr().print(Text.assemble(("error:", "bold red"), f" {shortened(message)}"), soft_wrap=True)

@@ -1,14 +1,13 @@
 """The ``initlab`` command: names its subcommands and loads the one that is called; none waits for the rest."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
 from importlib import import_module, metadata
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from initlab.api.process import collect_garbage_seldom, degrade_streams, empty_argument, plain_usage_error
+from initlab.api.process import EXIT_INTERRUPTED, empty_argument, plain_usage_errors, prepare
 
 COMMANDS = {
     "sweep": ("sweep:sweep", "Train what is missing of a sweep; the same command again resumes it."),
@@ -55,27 +54,17 @@ def load(name: str) -> Any:
     return getattr(import_module(f"initlab.cli.{module}"), function)
 
 
-@contextmanager
-def _plain_usage_errors() -> Iterator[None]:
-    """Write out what would act on a terminal in a message about a flag: it repeats what was typed."""
-    try:
-        yield
-    except Exception as error:
-        plain_usage_error(error)
-        raise
-
-
 class LazyGroup(TyperGroup):
     """Puts the command in the place of its name once it is called, or its options are completed."""
 
     def make_context(self, info_name: str | None, args: list[str], *rest: Any, **settings: Any) -> Any:
-        with _plain_usage_errors():
+        with plain_usage_errors():
             if (empty := empty_argument(args)) is not None:
                 raise typer.BadParameter(empty)
             return super().make_context(info_name, args, *rest, **settings)
 
     def invoke(self, ctx: Any) -> Any:
-        with _plain_usage_errors():
+        with plain_usage_errors():
             return super().invoke(ctx)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:
@@ -116,6 +105,12 @@ def main(
 
 def run() -> None:
     """Entry point of the ``initlab`` script."""
-    collect_garbage_seldom()
-    degrade_streams()
-    app()
+    prepare()
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+    except Exception as error:  # before or after a command, each of which guards itself
+        from initlab.cli.console import unexpected
+
+        sys.exit(unexpected(error))

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from initlab.api.display import progress_for
+from initlab.api.process import EXIT_INTERRUPTED
 from initlab.api.sweeping import (
     Plan,
     Results,
@@ -22,7 +23,7 @@ from initlab.api.sweeping import (
     run_sweep,
     skipped_probes,
 )
-from initlab.cli.console import EXIT_INTERRUPTED, guarded, print_json, stderr, stdout
+from initlab.cli.console import guarded, print_json, stderr, stdout
 from initlab.cli.fields import axes_from_flags, parse_sizes, with_fields
 from initlab.cli.plugins import Plugins, say_skipped
 from initlab.cli.sweep_text import announce, print_claims, print_dry_run, print_stopped, print_table

@@ -163,6 +163,8 @@ def curves(metric: Metric, group: Sequence[Cell], axis: str) -> SeedCurves:
     values: dict[int, dict[float, float]] = {}
     diverged: dict[int, dict[float, int]] = {}
     for cell in group:
+        if axis not in cell.fields:  # of another version, or of another hand
+            return SeedCurves(problem=f"{cell.label} has no {short(axis)}")
         points, x = measured(metric, cell), number(axis, cell.fields[axis])
         if points.problem:
             return SeedCurves(problem=points.problem)

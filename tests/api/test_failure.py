@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from initlab.api.failure import describe_failure, log_failure
+from initlab.api.failure import LONGEST_MESSAGE, describe_failure, log_failure, shortened
 
 
 def failing() -> Exception:
@@ -43,3 +43,10 @@ def test_the_line_is_one() -> None:
     assert line.startswith("unexpected ValueError: first; the traceback is in /x.log")
     assert "\n" not in line
     assert describe_failure(MemoryError(), None).startswith("out of memory; its traceback could be written nowhere")
+
+
+def test_a_long_message_is_cut_where_nobody_reads_on() -> None:
+    assert shortened("as it is") == "as it is"
+    assert len(shortened(f"unknown init {'x' * 10**6}")) < 300
+    assert shortened("word " * 10_000).endswith("(46,000 characters more)")
+    assert len(shortened("word " * 10_000)) < LONGEST_MESSAGE + 50

@@ -325,7 +325,7 @@ _OTHER_ROWS = [
     ("predict gpt2 --block-size 100000000", f"{BOUND} 1048576"),
     ("predict gpt2 --batch-size 1000000000", "batch_size: expected a whole number from 1 to 1,048,576"),
     ("predict gpt2 --n-embd 1000000000", f"{BOUND} 1048576"),
-    ("predict gpt2:std=1e30", "leave what 64-bit floats hold"),
+    ("predict gpt2:std=1e30", "leaves the range of floating-point numbers"),
     ("predict gpt2:std=1e-200", "leave what 64-bit floats hold"),
     ("predict gpt2 --lr nan", "Invalid value for '--lr'"),
     ("predict gpt2 --over n_layer=1..1000000000", f"{BOUND} 1024"),

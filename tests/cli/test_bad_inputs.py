@@ -1,4 +1,4 @@
-"""Two hundred bad inputs: each ends with one clear message and exit code 2, whatever believing it would have cost.
+"""Nearly two hundred bad inputs: each ends with one clear message and exit code 2, whatever believing it would cost.
 
 ``benchmarks/bad_inputs.py`` runs the same table in processes of their own, and prints how long and large each was.
 """

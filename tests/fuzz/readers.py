@@ -24,14 +24,21 @@ from initlab.machine.profile import MachineProfile
 from initlab.optimizers.rules import resolve as resolve_optimizer
 from initlab.planning.execution_plan import ExecutionPlan
 from initlab.planning.expand import expand
+from initlab.planning.plan import EarlierPlan
 from initlab.planning.requested import requested_spec
 from initlab.predictions.size_range import parse_size_range
+from initlab.results.folder import SweepFolder
+from initlab.results.reading import load_results
 from initlab.spec.run import ModelSpec
+from initlab.store.stored import write_document
 from initlab.verdicts.statement import read_claims, read_gates
 
 Reader = Callable[[bytes], object]
 
 MEMORY = Path("/dev/shm")
+
+STORED = ("sweep.json", "spec.resolved.json", "summary.json", "status.json", "config.json", "metrics.jsonl")
+"""Files of a sweep's folder."""
 
 MOST_POINTS = 20
 """Runs of a spec that are expanded while fuzzing: a thousand are as good as twenty, and slower."""
@@ -114,6 +121,57 @@ def machine(content: bytes) -> object:
     return MachineProfile.from_json(found)
 
 
+@cache
+def stored_tree() -> Path:
+    """Return a stored sweep of two runs, made once a process."""
+    from tests.verdicts.planted import Planted, store  # with half of initlab
+
+    return store(_folder() / "stored", [Planted({0: 1.0}), Planted({0: 1.2}, init="xavier")]).path
+
+
+@cache
+def stored_file(name: str) -> tuple[Path, bytes]:
+    """Return a file of the stored sweep and what it held at first."""
+    path = next(stored_tree().rglob(name))
+    return path, path.read_bytes()
+
+
+def _signed(content: bytes, path: Path) -> None:
+    """Write a document with a right checksum, as somebody who means harm does; other content as it is."""
+    try:
+        document = json.loads(content)
+        write_document(path, document, durable=False)
+    except (ValueError, RecursionError, TypeError, AttributeError):
+        path.write_bytes(content)
+
+
+def _stored(name: str) -> Reader:
+    """Return the reader of a sweep whose file of this name is somebody else's."""
+
+    def reader(content: bytes) -> object:
+        path, first = stored_file(name)
+        _signed(content, path)
+        try:
+            return _everything_of(stored_tree())
+        finally:
+            path.write_bytes(first)
+
+    return reader
+
+
+def _everything_of(tree: Path) -> object:
+    from initlab.reporting.analysis import analyse  # with pandas
+    from initlab.reporting.render.markdown import render
+    from initlab.reporting.views.downloads import csv_texts
+
+    results = load_results(tree)
+    described = [results.describe(), results.spec_text, results.laws, results.execution, results.predictions]
+    said = [run.state.status for run in results.runs], results.problems, results.env, results.axes
+    earlier = EarlierPlan.read(SweepFolder(tree))
+    analysis = analyse(results)
+    return results.document(), described, said, earlier, render(analysis), csv_texts(analysis)
+
+
 def _of_text(read: Callable[[str], object]) -> Reader:
     def reader(content: bytes) -> object:
         return read(content.decode("utf-8", "surrogateescape"))
@@ -137,6 +195,7 @@ BYTES: dict[str, Reader] = {
     "document": document,
     "rows": rows,
     "machine": machine,
+    **{name: _stored(name) for name in STORED},
 }
 
 TEXTS: dict[str, Reader] = {

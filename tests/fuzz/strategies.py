@@ -3,6 +3,7 @@
 import json
 import pickle
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from hypothesis import Phase, given, settings
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from initlab.inits.catalogue import INITS
 from initlab.optimizers.rules import OPTIMIZERS
 from initlab.spec.fields import BASE_SIZES, FIELDS, SIZES, TARGET_SIZES
-from tests.fuzz.readers import BYTES, TEXTS
+from tests.fuzz.readers import BYTES, STORED, TEXTS, stored_file
 
 
 def words(text: str) -> list[str]:
@@ -124,7 +125,32 @@ def _pickled(value: Any) -> bytes:
     return pickle.dumps(value, protocol=2)
 
 
+def _places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield place
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in parts:
+        yield from _places(part, (*place, key))
+
+
+@st.composite
+def damaged(draw: st.DrawFn, name: str) -> bytes:
+    """Return a stored document with up to two values replaced or taken out."""
+    document = json.loads(stored_file(name)[1] or b"{}")
+    for _ in range(draw(st.integers(1, 2))):
+        *way, last = draw(st.sampled_from([*_places(document)][1:] or [("step",)]))
+        inner = document
+        for key in way:
+            inner = inner[key]
+        if draw(st.booleans()):
+            inner[last] = draw(JSON)
+        else:
+            del inner[last]
+    return encoded(json.dumps(document))
+
+
 NEARLY: dict[str, st.SearchStrategy[bytes]] = {
+    **{name: damaged(name) for name in STORED},
+    "metrics.jsonl": st.lists(JSON.map(json.dumps), max_size=4).map("\n".join).map(encoded),
     "spec": toml(SPEC).map(encoded),
     "claims": toml(CLAIM, LAW).map(encoded),
     "gates": toml(GATE).map(encoded),

@@ -135,8 +135,9 @@ class Drawing:
 
 @contextmanager
 def looks() -> Iterator[None]:
-    """Matplotlib's settings for building and for saving a figure of ours."""
-    settings: Any = _SETTINGS  # matplotlib types the keys as literals
+    """Matplotlib's settings for building and for saving a figure of ours, whatever a matplotlibrc says."""
+    own = {name: value for name, value in mpl.rcParamsDefault.items() if not name.startswith("backend")}
+    settings: Any = own | _SETTINGS  # matplotlib types the keys as literals
     with mpl.rc_context(settings), warnings.catch_warnings():
         # A name in letters the font lacks: the page's own fonts have them, and the PNG shows a box.
         warnings.filterwarnings("ignore", message="Glyph")

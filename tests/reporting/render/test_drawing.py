@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import matplotlib as mpl
+
 from initlab.reporting.render.drawing import draw
 from initlab.reporting.views.at_init import branches, first_updates, residual_variance
 from initlab.reporting.views.comparison import final_losses, heat_map
@@ -57,6 +59,14 @@ def test_svg_is_deterministic_prefixed_and_free_of_addresses(tmp_path: Path) -> 
     assert referred
     assert set(referred) <= set(ids)
     assert all(f'id="residual-variance-{series.gid}"' in inline for series in first.series)
+
+
+def test_nobodys_matplotlibrc_changes_a_figure(tmp_path: Path) -> None:
+    view = residual_variance(frames_of(make_sweep(tmp_path / "s").path))
+    assert view is not None
+    plain = draw(view).svg()
+    with mpl.rc_context({"text.usetex": True, "lines.linewidth": 30.0, "axes.facecolor": "red"}):
+        assert draw(view).svg() == plain
 
 
 def test_a_name_is_text_in_a_figure(tmp_path: Path) -> None:
