@@ -164,9 +164,10 @@ def run_part(name: str, within: Path) -> int:
         finally:
             shutil.rmtree(to, ignore_errors=True)
 
+    every = 1 if name in DRAWN else max(1, round(1 / ROUNDS))
+    planned = list(islice(attempts(within), 0, None, every))  # some count calls, while nothing else makes any
     with ThreadPoolExecutor(together) as pool:
-        every = 1 if name in DRAWN else max(1, round(1 / ROUNDS))
-        for label, found in pool.map(attempt, enumerate(islice(attempts(within), 0, None, every))):
+        for label, found in pool.map(attempt, enumerate(planned)):
             tried, unable = tried + (found is not None), unable + (found is None)
             for fault in found or ():
                 faults += 1
