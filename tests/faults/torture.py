@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 
-from tests.faults import disk, injected, lives, moments, powerless, refusing, storms, takers
+from tests.faults import disk, injected, lives, moments, powerless, refusing, storms, sweeps, takers
 from tests.faults.damaging import CASES, COMMANDED, commanded, damaged, whole_sweep
 
 ROUNDS = float(os.environ.get("ROUNDS", "1"))
@@ -162,6 +162,8 @@ def run_part(name: str, within: Path) -> int:
         except Exception as error:  # of the harness or of what it tortures: a fault either way
             return label, [f"{type(error).__name__}: {error}"]
         finally:
+            if together == 1:
+                sweeps.end_all()
             shutil.rmtree(to, ignore_errors=True)
 
     every = 1 if name in DRAWN else max(1, round(1 / ROUNDS))
