@@ -6,12 +6,19 @@ hundreds of moments, and kills at every operation on a file.
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.faults.sweeps import PATIENCE, Sweep, ended, faults, finished, in_training, started, wait_until
+from tests.faults.sweeps import PATIENCE, Sweep, end_all, ended, faults, finished, in_training, started, wait_until
 from tests.tiny import stored_bytes
+
+
+@pytest.fixture(autouse=True)
+def _nothing_goes_on() -> Iterator[None]:
+    yield
+    end_all()
 
 
 @pytest.fixture(scope="module")

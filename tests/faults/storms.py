@@ -15,7 +15,7 @@ SEEDS, STEPS = 4, 300
 KILLS_IN_A_ROW = 5
 WAYS = ("group", "parent", "worker", "stop and group", "term", "interrupt")
 MOMENTS = ("any", "a run begins", "a run ends")
-SILENCE = 200.0
+SILENCE = 400.0
 """Seconds in which an owner elsewhere that is dead is taken over, with room for a busy machine."""
 
 

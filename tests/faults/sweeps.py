@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from initlab.store.lock import is_held
 from tests.tiny import stored_bytes
@@ -24,6 +25,9 @@ PATIENCE = 240.0
 
 class Sweep:
     """One ``initlab sweep`` of a few small runs, the leader of a process group of its own."""
+
+    begun: ClassVar[list["Sweep"]] = []
+    """All of them, to be ended where a test fails halfway: a stopped one would stay for ever."""
 
     def __init__(
         self,
@@ -43,6 +47,7 @@ class Sweep:
             env={**os.environ, "CI": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
             start_new_session=True,
         )
+        self.begun.append(self)
 
     @property
     def pid(self) -> int:
@@ -79,6 +84,14 @@ class Sweep:
             for line in subprocess.run(asked, capture_output=True, text=True).stdout.splitlines()
         ]
         return [int(pid) for pid, stat, args in lines if "launchers.worker" in args and not stat.startswith("Z")]
+
+
+def end_all() -> None:
+    """Kill whatever still runs of the sweeps that were begun."""
+    for sweep in Sweep.begun:
+        if sweep.process.poll() is None:
+            sweep.signal_all(signal.SIGKILL)
+    Sweep.begun.clear()
 
 
 def finished(folder: Path) -> str:

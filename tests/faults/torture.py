@@ -1,8 +1,8 @@
 """Everything that may happen to a sweep, at every moment or at many: ``python -m tests.faults.torture [PART ...]``.
 
 ``make torture`` runs all of it in an hour on two cores; ``ROUNDS=3`` has thrice the rounds of what is drawn by
-chance, and ``SEED`` draws other ones. Each part prints what it tried and what went wrong; any fault makes the
-exit code 1.
+chance, ``ROUNDS=0.1`` a tenth of everything, and ``SEED`` draws other ones. Each part prints what it tried and what
+went wrong; any fault makes the exit code 1.
 """
 
 import errno
@@ -14,9 +14,10 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 
-from tests.faults import disk, injected, lives, moments, powerless, refusing, storms, takers
+from tests.faults import disk, injected, lives, moments, powerless, refusing, storms, sweeps, takers
 from tests.faults.damaging import CASES, COMMANDED, commanded, damaged, whole_sweep
 
 ROUNDS = float(os.environ.get("ROUNDS", "1"))
@@ -129,6 +130,9 @@ def _takers(folder: Path) -> Iterator[tuple[str, Attempt]]:
         yield f"{number + 1} of 10 times {tenth:,} rounds", race
 
 
+DRAWN = ("takers", "kills", "races", "stops")
+"""Parts whose rounds are drawn, as many as are asked for; of the others there are so many and no more."""
+
 PARTS: dict[str, tuple[int, Callable[[Path], Iterator[tuple[str, Attempt]]]]] = {
     "kill-points": (1, _kill_points),
     "stop-points": (1, _stop_points),
@@ -158,10 +162,14 @@ def run_part(name: str, within: Path) -> int:
         except Exception as error:  # of the harness or of what it tortures: a fault either way
             return label, [f"{type(error).__name__}: {error}"]
         finally:
+            if together == 1:
+                sweeps.end_all()
             shutil.rmtree(to, ignore_errors=True)
 
+    every = 1 if name in DRAWN else max(1, round(1 / ROUNDS))
+    planned = list(islice(attempts(within), 0, None, every))  # some count calls, while nothing else makes any
     with ThreadPoolExecutor(together) as pool:
-        for label, found in pool.map(attempt, enumerate(attempts(within))):
+        for label, found in pool.map(attempt, enumerate(planned)):
             tried, unable = tried + (found is not None), unable + (found is None)
             for fault in found or ():
                 faults += 1
