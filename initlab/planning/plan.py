@@ -174,6 +174,11 @@ def make_plan(
 def _folder(path: Path) -> SweepFolder:
     if path.exists() and not path.is_dir():
         raise InitlabError(f"{path} is a file, not a folder; -o takes the folder a sweep is stored in")
+    for parent in path.parents:
+        if parent.exists():
+            if not parent.is_dir():
+                raise InitlabError(f"cannot write to {path}: {parent} is a file, not a folder")
+            break
     return SweepFolder(path)
 
 

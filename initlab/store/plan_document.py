@@ -114,8 +114,6 @@ def _text(value: Any, where: str, *, optional: bool = False) -> None:
         return
     if not isinstance(value, str) or len(value) > 100_000:
         raise TypeError(f"{where} is no text")
-    if any((ord(letter) < 32 and letter not in "\n\t") or ord(letter) == 127 for letter in value):
-        raise ValueError(f"{where} holds control characters")
 
 
 def _table(value: Any, where: str) -> Mapping[str, Any]:

@@ -101,7 +101,8 @@ def test_with_nothing_said_the_quickstart_is_planned(tmp_path: Path) -> None:
     done = initlab("sweep", "--dry-run", "--json", cwd=tmp_path)
     runs = done.json["runs"]
     trained = [run for run in runs if run["axes"]["train.steps"] > 0]
-    assert {run["init"] for run in trained} == {"gpt2", "depth-scaled", "pytorch"}
+    ties = {"pytorch", "pytorch:tie=embedding", "pytorch:tie=none"}
+    assert {run["init"] for run in trained} == {"gpt2", "depth-scaled", *ties}
     assert {run["activation"] for run in trained} == {"gelu", "relu"}
     assert {run["axes"]["model.n_layer"] for run in trained} == {2, 8}
     assert {run["seed"] for run in trained} == {0, 1}

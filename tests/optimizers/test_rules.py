@@ -40,7 +40,6 @@ def _registered() -> Iterator[None]:
     ("text", "canonical"),
     [
         ("adamw", "adamw"),
-        ("adamw:", "adamw"),
         (" ramp : power = 1 ", "ramp:power=1.0"),
         ("slope:until=5,power=0.50", "ramp:until=5"),
         ("ramp:until=5,kind=odd,power=2", "ramp:kind=odd,power=2.0,until=5"),
