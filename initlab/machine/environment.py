@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+import sys
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -19,6 +20,7 @@ DEPENDENCIES = (
     "rich",
     "jinja2",
     "safetensors",
+    *(() if sys.platform == "linux" else ("psutil",)),
 )
 PACKAGES = ("initlab", *DEPENDENCIES)
 
