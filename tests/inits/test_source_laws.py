@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import pytest
-from scipy.stats import truncnorm
 
 import initlab
 from initlab.api.explanation import Explanation
+from tests.inits.golden import Start, constant, cut, fixed, normal, uniform
 
 LAYERS, HEADS, WIDTH, VOCABULARY, CONTEXT, HEAD = 7, 5, 320, 1000, 64, 64
 BRANCHES = 2 * LAYERS
@@ -34,43 +34,9 @@ INTO = (*QKV, "ffn_gate", "ffn_up")
 OUT_OF = ("attn_out", "ffn_down")
 
 
-@dataclass(frozen=True)
-class Start:
-    """How a tensor starts and moves; ``std`` is that of its entries."""
-
-    dist: str
-    std: float = 0.0
-    mean: float = 0.0
-    mult: float = 1.0
-    lr: float = 1.0
-    wd: float = 1.0
-    eps: float = 1.0
-    train: bool = True
-
-
-def normal(std: float) -> Start:
-    return Start("normal", std)
-
-
 def bounded(bound: float) -> Start:
     """U(±bound), whose std is the bound over √3."""
-    return Start("uniform", bound / math.sqrt(3))
-
-
-def cut(sigma: float) -> Start:
-    """torch's trunc_normal_ with bounds at ±3 sigma."""
-    return Start("trunc-normal", sigma * float(truncnorm(-3, 3).std()))
-
-
-def constant(value: float) -> Start:
-    return Start("constant", mean=value)
-
-
-def fixed(value: float) -> Start:
-    return replace(constant(value), train=False)
-
-
-ZERO, ONE = constant(0.0), constant(1.0)
+    return uniform(bound / math.sqrt(3))
 
 
 def torch_linear(fan_in: int) -> Start:
@@ -82,6 +48,13 @@ def xavier(rows: int, columns: int, gain: float = 1.0) -> Start:
     """torch.nn.init.xavier_uniform_: U(±gain·√(6/(rows + columns)))."""
     return bounded(gain * math.sqrt(6 / (rows + columns)))
 
+
+def cut_at_3(sigma: float) -> Start:
+    """torch's trunc_normal_ with bounds at ±3 sigma."""
+    return cut(sigma, 3)
+
+
+ZERO, ONE = constant(0.0), constant(1.0)
 
 Rule: TypeAlias = "Start | Callable[[int], Start]"
 """What a kind of tensor starts as; a function is of the layer, from 0."""
@@ -240,7 +213,7 @@ def llama(base: Callable[[float], Start], factor: Callable[[int], float]) -> dic
         **alike((*QKV, "ffn_gate"), base(0.02)),
         **alike(("attn_out", "ffn_down", "ffn_up"), lambda layer: base(0.02 * factor(layer))),
         "token_embedding": normal(1.0),
-        "lm_head": cut(WIDTH**-0.5),
+        "lm_head": cut_at_3(WIDTH**-0.5),
     }
 
 
@@ -302,12 +275,12 @@ SOURCES: dict[str, Source] = {
     # pytorch/torchtitan models/llama3/__init__.py:45-65, 101-112: trunc_normal_ without bounds is normal
     "torchtitan": Source(llama(normal, by_own_layer), tied=False, **LLAMA),
     # allenai/OLMo-core nn/transformer/init.py:26-41, 84-140, 165-200; nn/attention/__init__.py:739-771
-    "olmo-llama": Source(llama(cut, lambda layer: RHO), tied=False, **LLAMA),
-    "olmo-llama-depth": Source(llama(cut, by_own_layer), tied=False, **LLAMA),
+    "olmo-llama": Source(llama(cut_at_3, lambda layer: RHO), tied=False, **LLAMA),
+    "olmo-llama-depth": Source(llama(cut_at_3, by_own_layer), tied=False, **LLAMA),
     "lecun": Source(
         {
-            **alike((*INTO, "attn_out", "lm_head"), cut(WIDTH**-0.5)),
-            "ffn_down": cut(MATCHED**-0.5),
+            **alike((*INTO, "attn_out", "lm_head"), cut_at_3(WIDTH**-0.5)),
+            "ffn_down": cut_at_3(MATCHED**-0.5),
             "token_embedding": normal(1.0),
         },
         tied=False,
@@ -316,9 +289,9 @@ SOURCES: dict[str, Source] = {
     # allenai/OLMo olmo/model.py:493-506, 716-726, 1183-1196, 1221-1230; configs/official-0724/OLMo-7B.yaml:10-32
     "mitchell": Source(
         {
-            **alike((*INTO, "token_embedding", "lm_head"), cut(WIDTH**-0.5)),
-            "attn_out": lambda layer: cut((2 * WIDTH * (layer + 1)) ** -0.5),
-            "ffn_down": lambda layer: cut((2 * MATCHED * (layer + 1)) ** -0.5),
+            **alike((*INTO, "token_embedding", "lm_head"), cut_at_3(WIDTH**-0.5)),
+            "attn_out": lambda layer: cut_at_3((2 * WIDTH * (layer + 1)) ** -0.5),
+            "ffn_down": lambda layer: cut_at_3((2 * MATCHED * (layer + 1)) ** -0.5),
         },
         tied=False,
         affine=False,
