@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from initlab.errors import InitlabError
 from initlab.files.public import PublicValue
 from initlab.results.pruning import prunable, remove, size_of
 from initlab.results.reading import load_results
+
+CHOSEN = "TORCHINDUCTOR_CACHE_DIR"
 
 
 @dataclass(frozen=True, repr=False)
@@ -57,11 +58,15 @@ def prune(path: str | Path, *, dry_run: bool = False) -> Pruned:
 
 
 def _compiler_caches() -> list[Path]:
-    """Return the folder that torch's compiler keeps compiled steps in, where it is this user's own."""
-    named = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
+    """Return the folder that torch's compiler keeps compiled steps in, where it is this user's own.
+
+    One that TORCHINDUCTOR_CACHE_DIR names is left alone: somebody chose it, and other things may lie there.
+    """
+    if os.environ.get(CHOSEN):
+        return []
     try:
-        folder = Path(named) if named else Path(tempfile.gettempdir()) / f"torchinductor_{getpass.getuser()}"
-    except (OSError, KeyError, InitlabError):
+        folder = Path(tempfile.gettempdir()) / f"torchinductor_{getpass.getuser()}"
+    except (OSError, KeyError):  # nobody knows the user's name
         return []
     if folder.is_symlink() or not folder.is_dir() or folder.lstat().st_uid != os.getuid():
         return []
