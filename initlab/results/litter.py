@@ -12,8 +12,8 @@ from initlab.store.lock import is_held
 from initlab.store.owner import process_lives
 from initlab.store.run_reading import LOCK
 
-_TEMPORARY = re.compile(r"\..+\.(\d+)(?:-[0-9a-f]{8})?")
-"""``.NAME.PID-RANDOM``, as ``files.atomic`` names them."""
+_TEMPORARY = re.compile(r"\..+\.(\d+)-[0-9a-f]{8}")
+"""``.NAME.PID-RANDOM``, as ``files.atomic`` names them. The folder may hold a user's own: ``.notes.2024`` stays."""
 
 
 def clear_litter(sweep: Path) -> None:

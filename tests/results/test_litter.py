@@ -16,12 +16,16 @@ def test_temporary_files_of_the_dead_alone(tmp_path: Path) -> None:
     (tmp_path / "report" / "figures").mkdir(parents=True)
     dead = [
         tmp_path / f".sweep.json.{DEAD}-01234567",
-        tmp_path / f".sweep.json.{DEAD}",
         tmp_path / "report" / f".index.html.{DEAD}-01234567",
         tmp_path / "report" / "figures" / f".a.svg.{DEAD}-01234567",
     ]
     living = tmp_path / f".sweep.json.{os.getpid()}-01234567"
-    users = [tmp_path / ".gitignore", tmp_path / "notes.txt", tmp_path / f"sweep.json.{DEAD}"]
+    users = [
+        tmp_path / ".gitignore",
+        tmp_path / "notes.txt",
+        tmp_path / f"sweep.json.{DEAD}",
+        tmp_path / f".notes.{DEAD}",
+    ]
     for path in (*dead, living, *users):
         path.write_text("x")
     clear_litter(tmp_path)
@@ -53,12 +57,12 @@ def test_a_run_in_training_keeps_its_attempt(tmp_path: Path) -> None:
 def test_links_lead_nowhere(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
-    (outside / f".a.{DEAD}").write_text("theirs")
+    (outside / f".a.{DEAD}-01234567").write_text("theirs")
     (tmp_path / "s").mkdir()
     for name in ("runs", "report", "predictions"):
         (tmp_path / "s" / name).symlink_to(outside)
     clear_litter(tmp_path / "s")
-    assert (outside / f".a.{DEAD}").is_file()
+    assert (outside / f".a.{DEAD}-01234567").is_file()
 
 
 def test_a_folder_that_is_not_there_has_none(tmp_path: Path) -> None:
